@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the bytes of a trace come from: a file, a zstd-packed file, a pipe, standard input.
+ *
+ * Bytes are borrowed chunk by chunk; what they mean is src/trace's business.  A file that shrinks or a
+ * disk that fails while it is read ends in XM_IO, never in a signal.
+ */
+#ifndef XM_SOURCE_H
+#define XM_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xenmon/status.h"
+
+struct xm_source;
+
+/*
+ * path: a file (zstd-packed is told by its first bytes), a FIFO or device, "-" for standard input.
+ * XM_IO: cannot be opened or is a directory; XM_UNSUPPORTED: packed with something else than zstd, or zstd was
+ * left out of this build; XM_NOMEM.
+ */
+enum xm_status xm_source_open(const char *path, struct xm_source **source, struct xm_error *err) XM_MUST_CHECK;
+void xm_source_close(struct xm_source *source);
+
+/*
+ * The next bytes, at most 64 KiB: *bytes is valid until the next call.  Waits at most `timeout_ms` (-1: as long as
+ * it takes; 0: not at all) where the source is a pipe.
+ * XM_OK: *size > 0; XM_AGAIN: timeout or a signal; XM_END; XM_IO, XM_DAMAGED (zstd): err says what and where.
+ */
+enum xm_status xm_source_next(struct xm_source *source, int timeout_ms, const void **bytes, size_t *size,
+                              struct xm_error *err) XM_MUST_CHECK;
+
+/* Back to the first byte.  XM_UNSUPPORTED where the source cannot seek. */
+enum xm_status xm_source_rewind(struct xm_source *source) XM_MUST_CHECK;
+
+bool xm_source_is_file(const struct xm_source *source); /* regular: can be rewound, has an end */
+const char *xm_source_name(const struct xm_source *source); /* for messages: base name, or "standard input" */
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Windows and derived values: what every front end prints from.
+ *
+ * A window is the difference of two samples of one lineage.  A usage is what one subject (a vCPU, a
+ * domain, a domain on one pCPU, a pCPU) did in it, in ns whose parts add up exactly: cycles are
+ * subtracted first and scaled then, as prefix sums (DESIGN section 4).
+ *
+ * Pure: no I/O, no allocation.
+ */
+#ifndef XM_VIEW_H
+#define XM_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xenmon/sample.h"
+#include "xenmon/units.h"
+
+/* Two samples, `from` may be NULL: since the trace began.  Borrowed. */
+struct xm_window {
+    const struct xm_sample *from;
+    const struct xm_sample *to;
+    const struct xm_scale *scale;
+    uint32_t io_seen; /* XM_IO_SEEN_* of the region or the trace */
+};
+
+/* A count that may not be known: law 7, "never a false zero". */
+struct xm_maybe {
+    bool known;
+    uint64_t count;
+};
+
+struct xm_io {
+    struct xm_maybe transfers, maps, unmaps, copies;
+};
+
+/*
+ * What one subject did.  A row that is not in `from` began within the window: the time before it counts as
+ * neither (see xm_usage_vcpu).
+ */
+struct xm_usage {
+    uint64_t id;        /* as in the row of `to` */
+    uint32_t vcpus;     /* 1 for a vCPU; online or not, all that were seen */
+    uint64_t window_ns; /* length of the window */
+    uint64_t span_ns;   /* what the five states add up to: window x vCPUs (less for rows that began in it) */
+    uint64_t running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns;
+    uint64_t wait_wake_ns, wait_preempt_ns, wait_other_ns; /* add up to runnable_ns */
+    uint64_t wait_any_ns;  /* domains; for a vCPU its runnable_ns */
+    uint64_t wait_max_ns;  /* longest wait that ended in the window (see xm_window_peaks) */
+    uint64_t executions, migrations, preemptions, yields;
+    uint64_t slices, slice_sum_ns;
+    uint64_t slice_min_ns, slice_max_ns; /* 0 where slices == 0 */
+    struct xm_io io;      /* with the domain's own pages */
+    struct xm_io io_done; /* by its vCPUs */
+    uint32_t state;       /* enum xm_runstate, 4 unknown; | 16 + guess << 8 as in the row */
+    uint32_t pcpu;        /* current or last pCPU + 1, 0 none */
+    bool ended;
+};
+
+/* The paper's I/O count: page exchanges = transfers + grant maps.  Known where either is. */
+struct xm_maybe xm_io_exchanges(const struct xm_io *io);
+
+/* False when the row of `slot` in `to` is unused. */
+bool xm_usage_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
+bool xm_usage_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
+
+/*
+ * A domain on one pCPU: running, waits that ended there and executions are the pair's; blocked and the rest
+ * are the domain's own.  Needs samples of the fast series.
+ */
+bool xm_usage_pair(const struct xm_window *w, uint32_t domain_slot, uint32_t pcpu_slot, struct xm_usage *u);
+
+/* The last execution that ended of a vCPU or domain: executions is 1, or 0 if there was none. */
+bool xm_usage_last_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
+bool xm_usage_last_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
+
+struct xm_pcpu_usage {
+    uint32_t pcpu;
+    uint64_t window_ns; /* busy + idle + switching + unknown */
+    uint64_t busy_ns, idle_ns, switching_ns, unknown_ns, gap_ns;
+    uint64_t executions, lost_records;
+    uint64_t current; /* as in the row */
+};
+bool xm_usage_pcpu(const struct xm_window *w, uint32_t slot, struct xm_pcpu_usage *u);
+
+/*
+ * PEAK and TROUGH metrics cover one sample interval each; a window's are those of all its samples.  Folds
+ * `sample` (between from and to) into the peaks of `into`, which is a copy of `to` that the caller owns.
+ * Rows are matched by slot and id.
+ */
+void xm_window_peaks(struct xm_sample *into, const struct xm_sample *sample);
+
+/*
+ * Percentile of a log-linear histogram: the middle of the bucket that holds the ceil(p * n)-th value, at most
+ * 1/64 off; 0 when empty.  p: 0 < p <= 1.  after - before (before may be NULL) gives a window's.
+ */
+uint64_t xm_percentile(const uint64_t *after, const uint64_t *before, double p);
+
+/* ---- The one table of columns. */
+
+enum xm_column_type {
+    XM_COL_TEXT,
+    XM_COL_NS,      /* a duration: exact ns */
+    XM_COL_PERCENT, /* of what its help says; 0 to 100 (x vCPUs) */
+    XM_COL_COUNT,
+    XM_COL_RATE,    /* per second */
+    XM_COL_AVERAGE  /* ns or a count per execution, per I/O ... */
+};
+
+struct xm_cell {
+    enum xm_column_type type;
+    bool known;      /* false: print "-" (text), null (JSON), nothing (CSV) */
+    uint64_t exact;  /* NS and COUNT */
+    double value;    /* the others; also set for NS and COUNT */
+};
+
+struct xm_column {
+    const char *id;    /* snake_case with its unit: "running_ns"; key in JSON and CSV header */
+    const char *title; /* on screens, at most 10 cells wide */
+    enum xm_column_type type;
+    const char *help;  /* one sentence, says what a percentage is of */
+    void (*get)(const struct xm_usage *u, struct xm_cell *cell);
+};
+
+const struct xm_column *xm_columns(size_t *count);
+const struct xm_column *xm_column_find(const char *id); /* NULL: no such column */
+
+#endif
