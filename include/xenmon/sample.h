@@ -96,7 +96,7 @@ struct xm_sample {
     struct xm_vcpu_row *vcpu;
     struct xm_domain_row *domain;
     struct xm_pcpu_row *pcpu;
-    struct xm_pair_row *pair; /* [domain slot * capacity.pcpus + pcpu slot]; NULL in the 1 s series */
+    struct xm_pair_row *pair; /* [domain slot * capacity.pcpus + pcpu slot]; all 0 in the 1 s series */
     uint32_t *vcpu_domain;    /* [vcpu slot] -> domain slot */
 };
 
