@@ -46,30 +46,30 @@ extern "C" {
 enum xm_runstate { XM_RUNNING, XM_RUNNABLE, XM_BLOCKED, XM_OFFLINE };
 
 /*
- * What an event means, in the words of today's Xen whatever the trace's age was.  word[] below is the
- * payload in a normal form: the vCPU is there whether or not that Xen wrote it (XM_NO_VCPU if not).
+ * What an event means, in the words of today's Xen whatever the trace's age.  The payload is word[0] to
+ * word[words - 1]; where older versions of Xen wrote no vCPU, `words` tells (see xm_event_vcpu()).
  */
 enum xm_event_kind {
     XM_EV_NONE = 0,
-    XM_EV_RUNSTATE,     /* dom, vcpu, old runstate, new runstate */
-    XM_EV_CONTINUE,     /* dom, vcpu: the scheduler ran and kept it */
+    XM_EV_RUNSTATE,     /* vcpu | dom << 16; the states are in from_to: old << 2 | new */
+    XM_EV_CONTINUE,     /* vcpu | dom << 16: the scheduler ran and kept it */
     XM_EV_SWITCH,       /* prev dom, prev vcpu, next dom, next vcpu */
-    XM_EV_INFPREV,      /* dom, vcpu, ran for ns (low 32 bits) */
-    XM_EV_INFNEXT,      /* dom, vcpu, waited ns (do not use since Xen 4.13), slice ns (~0: none) */
-    XM_EV_WAKE,         /* dom, vcpu */
-    XM_EV_SLEEP,        /* dom, vcpu */
-    XM_EV_BLOCK,        /* dom, vcpu */
+    XM_EV_INFPREV,      /* dom, [vcpu,] ran for ns (low 32 bits) */
+    XM_EV_INFNEXT,      /* dom, [vcpu,] waited ns (wrong since Xen 4.13: do not use), slice ns (~0: none) */
+    XM_EV_WAKE,         /* dom, vcpu: asked to wake */
+    XM_EV_SLEEP,        /* dom, vcpu: asked to sleep (pause) */
+    XM_EV_BLOCK,        /* dom, vcpu: about to block */
     XM_EV_YIELD,        /* dom, vcpu */
-    XM_EV_SCHED_ADD,    /* dom, vcpu (XM_NO_VCPU since Xen 4.7) */
-    XM_EV_SCHED_REM,    /* dom */
+    XM_EV_SCHED_ADD,    /* dom [, vcpu: before Xen 4.7 one a vCPU] */
+    XM_EV_SCHED_REM,    /* dom [, vcpu] */
     XM_EV_DOM_ADD,      /* dom: DOM0_DOM_ADD */
     XM_EV_DOM_REM,      /* dom: DOM0_DOM_REM */
     XM_EV_GRANT_MAP,    /* granting dom */
     XM_EV_GRANT_UNMAP,  /* granting dom */
     XM_EV_TRANSFER,     /* receiving dom */
-    XM_EV_GRANT_COPIES, /* number of copies in a grant_table_op hypercall of the vCPU running there */
+    XM_EV_GRANT_COPIES, /* copies in a grant_table_op hypercall of the vCPU that was running there */
     XM_EV_GAP_OPEN,     /* from here on records of this CPU are missing */
-    XM_EV_GAP_CLOSE,    /* they are back: number lost (0: damage, not known), dom, vcpu current there
+    XM_EV_GAP_CLOSE,    /* they are back: number lost (0: damage, not known), dom, vcpu that was current there
                            (XM_NO_DOM where that is not known) */
     XM_EV_KINDS
 };
@@ -77,13 +77,15 @@ enum xm_event_kind {
 #define XM_NO_VCPU UINT32_MAX
 #define XM_NO_DOM UINT32_MAX
 
-/* One event.  32 bytes; the words past those listed for its kind are unspecified. */
+/* One event, 32 bytes.  The words past `words` are unspecified. */
 struct xm_event {
-    xm_cycles tsc; /* never less than that of the event before it */
-    uint16_t kind; /* enum xm_event_kind */
-    uint16_t cpu;  /* the buffer it was found in; for a wake-up that is the waker's pCPU */
-    uint32_t legacy : 1; /* from a Xen older than 3.4, which had no runstate records */
-    uint32_t reserved : 31;
+    xm_cycles tsc;   /* never less than that of the event before it */
+    uint16_t cpu;    /* the buffer it was found in; for a wake-up that is the waker's pCPU */
+    uint8_t kind;    /* enum xm_event_kind */
+    uint8_t words;   /* 0..4 */
+    uint8_t from_to; /* XM_EV_RUNSTATE: old runstate << 2 | new runstate */
+    uint8_t legacy;  /* 1: from a Xen older than 3.4, which had no runstate records */
+    uint16_t reserved;
     uint32_t word[4];
 };
 

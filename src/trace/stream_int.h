@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two formats of a stream share.  See xenmon/trace.h for the contract. */
+#ifndef XM_TRACE_STREAM_INT_H
+#define XM_TRACE_STREAM_INT_H
+
+#include "trace/format.h"
+#include "trace/merge.h"
+
+enum xm_stream_state {
+    XM_AT_START,  /* nothing read: which format? */
+    XM_AT_WINDOW, /* a CPU_CHANGE record is due */
+    XM_IN_WINDOW, /* records of `cpu`, `left` bytes of them */
+    XM_SKIPPING,  /* the rest of a damaged window */
+    XM_SCANNING,  /* looking for a CPU_CHANGE record that makes sense */
+    XM_IN_FIXED,  /* records of Xen 3.0 or 3.1 */
+    XM_DEAD       /* reading cannot go on */
+};
+
+/* A window or fixed record header, a record that straddles two pushes, the first bytes of the file. */
+#define XM_CARRY_BYTES 512u
+
+struct xm_stream {
+    enum xm_stream_state state;
+    uint32_t cpu;         /* of the window or record being read */
+    uint32_t last_window; /* CPU of the window before, ~0: none yet */
+    uint32_t left;        /* bytes of the window not yet read */
+    uint64_t offset;      /* of the next byte to be interpreted */
+    uint64_t scanned;     /* bytes looked through in vain since the last good one */
+    uint32_t max_window;  /* largest window so far */
+    uint32_t fixed_bytes; /* size of a fixed record: 36 or 60 */
+    bool finished;
+    uint32_t max_cpus;
+    uint64_t max_jump;
+    size_t carried;       /* bytes in carry; their offset is `offset` */
+    unsigned char carry[XM_CARRY_BYTES];
+    struct xm_merge merge;
+    struct xm_stream_stats stats;
+    struct xm_error error;
+    struct xm_wanted_table wanted;
+};
+
+/* Counts `bytes` as damage at `offset`; the first one's words are kept. */
+void xm_stream_damage(struct xm_stream *s, uint64_t offset, uint64_t bytes, const char *format, ...) XM_PRINTF(4, 5);
+
+/* From its last record to its next one, records of this CPU are missing: `lost` of them, 0 for damage. */
+enum xm_status xm_stream_gap(struct xm_stream *s, uint32_t cpu, uint32_t lost) XM_MUST_CHECK;
+
+enum xm_tsc_verdict { XM_TSC_GOOD, XM_TSC_LEAPT };
+
+/*
+ * Judges a record's TSC by its CPU's last one and what is already released: clamps what is behind, closes a
+ * gap that waits for it, refuses a leap.  On XM_TSC_GOOD the CPU's `last` is the time to use.  Room for
+ * two events must have been reserved.
+ */
+enum xm_tsc_verdict xm_stream_tsc(struct xm_stream *s, uint32_t cpu, uint64_t tsc);
+
+/*
+ * Takes bytes of the fixed format; *used < size where a record's end is still to come or enough is
+ * queued.  How many bytes of a start decide on the format, and the record size that they show (0: none).
+ */
+enum xm_status xm_fixed_push(struct xm_stream *s, const unsigned char *bytes, size_t size, size_t *used) XM_MUST_CHECK;
+#define XM_FIXED_PROBE_BYTES 240u
+uint32_t xm_fixed_probe(const unsigned char *bytes, size_t size, uint32_t max_cpus);
+
+#endif
