@@ -10,9 +10,9 @@
 typedef unsigned __int128 u128;
 
 #define HELP_INDENT 26
-#define HELP_WIDTH 80
+#define HELP_WIDTH  80
 #define MAX_RATE_HZ (UINT64_C(1) << 40)
-#define MILLIONTHS 1000000u
+#define MILLIONTHS  1000000u
 
 struct unit {
     const char *name;
@@ -90,7 +90,8 @@ static bool times(const struct decimal *d, uint64_t factor, uint64_t *result)
 
 typedef int compare_names(const char *a, const char *b);
 
-static bool read_unit(const char *text, const struct unit *units, size_t count, compare_names *compare, uint64_t *result)
+static bool read_unit(const char *text, const struct unit *units, size_t count, compare_names *compare,
+                      uint64_t *result)
 {
     struct decimal d;
     const char *rest = read_decimal(text, &d);
@@ -118,7 +119,8 @@ bool xm_read_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
     const char *rest = read_decimal(text, &d);
     if (rest && !*rest && (unit_ns || (d.whole == 0 && d.fraction == 0)))
         return times(&d, unit_ns, ns);
-    return read_unit(text, durations, ELEMENTS(durations), strcmp, ns); /* 1m is a minute, 1M is no duration */
+    return read_unit(text, durations, ELEMENTS(durations), strcmp,
+                     ns); /* 1m is a minute, 1M is no duration */
 }
 
 bool xm_read_size(const char *text, uint64_t *bytes)
@@ -277,8 +279,8 @@ static void describe_range(const struct xm_option *option, char *text, size_t si
             unit = "ns";
     }
     if (option->max)
-        snprintf(text, size, ", %" PRIu64 "%s to %" PRIu64 "%s", option->min / factor, unit, option->max / factor,
-                 unit);
+        snprintf(text, size, ", %" PRIu64 "%s to %" PRIu64 "%s", option->min / factor, unit,
+                 option->max / factor, unit);
     else
         snprintf(text, size, ", %" PRIu64 "%s or more", option->min / factor, unit);
 }
@@ -290,11 +292,12 @@ static enum xm_status apply(struct reading *r, const struct xm_option *option, c
     if (!wanted)
         return XM_OK;
     describe_range(option, range, sizeof range);
-    return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "--%s: '%.60s' is not %s%s%s", option->name, text ? text : "",
-                   option->set == xm_set_choice ? "one of " : "", wanted, range);
+    return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "--%s: '%.60s' is not %s%s%s", option->name,
+                   text ? text : "", option->set == xm_set_choice ? "one of " : "", wanted, range);
 }
 
-static enum xm_status find_long(struct reading *r, const char *name, size_t length, const struct xm_option **found)
+static enum xm_status find_long(struct reading *r, const char *name, size_t length,
+                                const struct xm_option **found)
 {
     unsigned matches = 0;
     for (size_t i = 0; i < r->count; i++) {
@@ -355,7 +358,8 @@ static enum xm_status read_letters(struct reading *r, const char *text)
             text = "";
         } else if (option->argument == XM_ARG_NEEDED) {
             if (r->next >= r->argc)
-                return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "option '-%c' needs a value", option->letter);
+                return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "option '-%c' needs a value",
+                               option->letter);
             value = r->argv[r->next++];
         }
         enum xm_status status = apply(r, option, value);
@@ -365,8 +369,8 @@ static enum xm_status read_letters(struct reading *r, const char *text)
     return XM_OK;
 }
 
-enum xm_status xm_options_read(const struct xm_option *options, size_t count, void *config, int argc, char **argv,
-                               int *operands, struct xm_error *err)
+enum xm_status xm_options_read(const struct xm_option *options, size_t count, void *config, int argc,
+                               char **argv, int *operands, struct xm_error *err)
 {
     struct reading r = {options, count, config, argc, argv, 1, err};
     bool only_operands = false;

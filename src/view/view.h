@@ -37,42 +37,52 @@ struct xm_io {
 };
 
 /*
- * What one subject did.  A row that is not in `from` began within the window: the time before it counts as
- * neither (see xm_usage_vcpu).
+ * What one subject did.  A row that is not in `from` was first seen within the window; from the window's
+ * beginning to then it counts as offline where it is known not to have existed, as unknown else.  So the
+ * states of every vCPU add up to the window, always.
  */
 struct xm_usage {
     uint64_t id;        /* as in the row of `to` */
     uint32_t vcpus;     /* 1 for a vCPU; online or not, all that were seen */
     uint64_t window_ns; /* length of the window */
-    uint64_t span_ns;   /* what the five states add up to: window x vCPUs (less for rows that began in it) */
+    uint64_t span_ns;   /* what the five states add up to: window x vCPUs */
     uint64_t running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns;
-    uint64_t wait_wake_ns, wait_preempt_ns, wait_other_ns; /* add up to runnable_ns */
+    uint64_t wait_wake_ns, wait_preempt_ns, wait_other_ns; /* add up to runnable_ns (slow series: all other) */
     uint64_t wait_any_ns;  /* domains; for a vCPU its runnable_ns */
     uint64_t wait_max_ns;  /* longest wait that ended in the window (see xm_window_peaks) */
     uint64_t executions, migrations, preemptions, yields;
     uint64_t slices, slice_sum_ns;
     uint64_t slice_min_ns, slice_max_ns; /* 0 where slices == 0 */
-    struct xm_io io;      /* with the domain's own pages */
-    struct xm_io io_done; /* by its vCPUs */
-    uint32_t state;       /* enum xm_runstate, 4 unknown; | 16 + guess << 8 as in the row */
-    uint32_t pcpu;        /* current or last pCPU + 1, 0 none */
+    struct xm_io io;      /* with the domain's own pages; copies: those it issued, whosever pages; domains only */
+    struct xm_io io_done; /* by its vCPUs; domains only */
+    uint32_t state;       /* enum xm_runstate, 4 unknown; | 16 + guess << 8 as in the row; vCPUs only */
+    uint32_t pcpu;        /* vCPUs: current or last pCPU + 1, 0 none; pairs: the pCPU + 1 */
     bool ended;
 };
 
 /* The paper's I/O count: page exchanges = transfers + grant maps.  Known where either is. */
 struct xm_maybe xm_io_exchanges(const struct xm_io *io);
 
-/* False when the row of `slot` in `to` is unused. */
+/*
+ * False, and *u all 0, when the row of `slot` in `to` is unused.  Cost: O(1); a domain some of whose vCPUs
+ * are not in `from` takes a walk over the vCPUs.
+ */
 bool xm_usage_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
 bool xm_usage_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
 
 /*
  * A domain on one pCPU: running, waits that ended there and executions are the pair's; blocked and the rest
- * are the domain's own.  Needs samples of the fast series.
+ * are the domain's own, so that the states do not add up to anything.  Causes of waits are not kept by
+ * pCPU: all are other.  Needs samples of the fast series.
  */
 bool xm_usage_pair(const struct xm_window *w, uint32_t domain_slot, uint32_t pcpu_slot, struct xm_usage *u);
 
-/* The last execution that ended of a vCPU or domain: executions is 1, or 0 if there was none. */
+/*
+ * The last execution that ended of a vCPU, or of any vCPU of a domain: executions is 1, or 0 if there was none.
+ * The window is its period: blocked, waiting and running since the execution before.  io_done.transfers is all
+ * that it exchanged (transfers, maps and unmaps: they are not kept apart), the other I/O components are not
+ * known; the cause of its wait is not kept: other.
+ */
 bool xm_usage_last_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
 bool xm_usage_last_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
 

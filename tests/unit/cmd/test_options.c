@@ -11,7 +11,7 @@
 
 #include "options.h"
 
-#define UNTOUCHED UINT64_C(0x5555555555555555)
+#define UNTOUCHED       UINT64_C(0x5555555555555555)
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 struct value_case {
@@ -65,9 +65,18 @@ static void durations(void **state)
 static void sizes(void **state)
 {
     static const struct value_case cases[] = {
-        {"4096", true, 4096},      {"64K", true, 65536},      {"64k", true, 65536}, {"1M", true, 1048576},
-        {"1.5GiB", true, 1610612736}, {"2T", true, UINT64_C(1) << 41}, {"0", true, 0},     {"16777216T", false, 0},
-        {"1X", false, 0},          {"", false, 0},            {"K", false, 0},      {"1K ", false, 0},
+        {"4096", true, 4096},
+        {"64K", true, 65536},
+        {"64k", true, 65536},
+        {"1M", true, 1048576},
+        {"1.5GiB", true, 1610612736},
+        {"2T", true, UINT64_C(1) << 41},
+        {"0", true, 0},
+        {"16777216T", false, 0},
+        {"1X", false, 0},
+        {"", false, 0},
+        {"K", false, 0},
+        {"1K ", false, 0},
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         uint64_t bytes = UNTOUCHED;
@@ -80,10 +89,20 @@ static void sizes(void **state)
 static void frequencies(void **state)
 {
     static const struct value_case cases[] = {
-        {"2793439000", true, 2793439000}, {"2793439kHz", true, 2793439000}, {"2.79GHz", true, 2790000000},
-        {"2793.439MHz", true, 2793439000}, {"1000000000hz", true, 1000000000}, {"1", true, 1},
-        {"1099511627776", true, UINT64_C(1) << 40}, {"1099511627777", false, 0}, {"0", false, 0},
-        {"0.4", false, 0}, {"GHz", false, 0}, {"2.79 GHz", false, 0}, {"2.79G", false, 0}, {"-1", false, 0},
+        {"2793439000", true, 2793439000},
+        {"2793439kHz", true, 2793439000},
+        {"2.79GHz", true, 2790000000},
+        {"2793.439MHz", true, 2793439000},
+        {"1000000000hz", true, 1000000000},
+        {"1", true, 1},
+        {"1099511627776", true, UINT64_C(1) << 40},
+        {"1099511627777", false, 0},
+        {"0", false, 0},
+        {"0.4", false, 0},
+        {"GHz", false, 0},
+        {"2.79 GHz", false, 0},
+        {"2.79G", false, 0},
+        {"-1", false, 0},
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         uint64_t hz = UNTOUCHED;
@@ -103,7 +122,8 @@ static void losses(void **state)
     assert_false(xm_loss_exceeds(&loss, 100, 1000));
     assert_true(xm_loss_exceeds(&loss, 101, 1000));
     assert_true(xm_read_loss("0.5%", &loss));
-    assert_false(xm_loss_exceeds(&loss, 5, 995)); /* exactly half a percent of the 1000 there should have been */
+    assert_false(
+        xm_loss_exceeds(&loss, 5, 995)); /* exactly half a percent of the 1000 there should have been */
     assert_true(xm_loss_exceeds(&loss, 6, 994));
     assert_true(xm_loss_exceeds(&loss, UINT64_MAX / 2, UINT64_MAX / 2));
     assert_true(xm_read_loss("none", &loss));
@@ -129,11 +149,13 @@ static const struct xm_option options[] = {
     {"noflag", 0, XM_ARG_NONE, xm_set_no, offsetof(struct config, flag), NULL, NULL, 0, 0, 0},
     {"text", 't', XM_ARG_NEEDED, xm_set_text, offsetof(struct config, text), "TEXT", "some text", 0, 0, 0},
     {"region", 0, XM_ARG_OPTIONAL, xm_set_text, offsetof(struct config, maybe), "PATH",
-     "a path that may be left out, and a help text so long that it has to be continued on the line below", 0, 0, 0},
+     "a path that may be left out, and a help text so long that it has to be continued on the line below", 0,
+     0, 0},
     {"count", 'n', XM_ARG_NEEDED, xm_set_count, offsetof(struct config, count), "N", "a number", 1, 64, 0},
-    {"interval", 'i', XM_ARG_NEEDED, xm_set_duration, offsetof(struct config, duration), "MS", "a duration", 1000000,
-     UINT64_C(3600000000000), 1000000},
-    {"format", 0, XM_ARG_NEEDED, xm_set_choice, offsetof(struct config, format), "text|json|csv", "a word", 0, 0, 0},
+    {"interval", 'i', XM_ARG_NEEDED, xm_set_duration, offsetof(struct config, duration), "MS", "a duration",
+     1000000, UINT64_C(3600000000000), 1000000},
+    {"format", 0, XM_ARG_NEEDED, xm_set_choice, offsetof(struct config, format), "text|json|csv", "a word", 0,
+     0, 0},
 };
 
 #define READ(config, operands, err, ...)                                                                     \
@@ -157,8 +179,8 @@ static void good_lines(void **state)
     struct config c = {0};
     struct xm_error err = {0};
     int operands;
-    assert_int_equal(READ(&c, &operands, &err, "one", "-fn5", "--text=", "two", "-", "--format", "csv", "-i", "1000",
-                          "--", "--flag"),
+    assert_int_equal(READ(&c, &operands, &err, "one", "-fn5", "--text=", "two", "-", "--format", "csv", "-i",
+                          "1000", "--", "--flag"),
                      XM_OK);
     assert_int_equal(operands, 4);
     assert_string_equal(arguments[1], "one");
@@ -207,7 +229,8 @@ static void bad_lines(void **state)
         struct xm_error err = {0};
         const char *words[4] = {"prog", cases[i].line[0], cases[i].line[1], NULL};
         int operands = -7;
-        assert_int_equal(xm_options_read(options, ELEMENTS(options), &c, words[2] ? 3 : 2, argv_of(words), &operands, &err),
+        assert_int_equal(xm_options_read(options, ELEMENTS(options), &c, words[2] ? 3 : 2, argv_of(words),
+                                         &operands, &err),
                          XM_INVALID);
         assert_string_equal(err.text, cases[i].says);
         assert_int_equal(operands, -7);
@@ -231,8 +254,9 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations), cmocka_unit_test(sizes),     cmocka_unit_test(frequencies), cmocka_unit_test(losses),
-        cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines), cmocka_unit_test(help),
+        cmocka_unit_test(durations), cmocka_unit_test(sizes),      cmocka_unit_test(frequencies),
+        cmocka_unit_test(losses),    cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines),
+        cmocka_unit_test(help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

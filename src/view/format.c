@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* value / factor with as many decimals as make four digits; rounding up into a fifth takes one decimal fewer. */
+static void four_digits(uint64_t value, uint64_t factor, const char *unit, char *text, size_t size)
+{
+    static const unsigned powers[] = {1, 10, 100, 1000};
+    for (unsigned decimals = 3; decimals > 0; decimals--) {
+        unsigned __int128 scaled = ((unsigned __int128)value * powers[decimals] + factor / 2) / factor;
+        if (scaled < 10000) {
+            unsigned whole = (unsigned)scaled / powers[decimals];
+            unsigned rest = (unsigned)scaled % powers[decimals];
+            snprintf(text, size, "%u.%0*u%s", whole, (int)decimals, rest, unit);
+            return;
+        }
+    }
+    snprintf(text, size, "%" PRIu64 "%s", value / factor + (value % factor >= (factor + 1) / 2), unit);
+}
+
+const char *xm_format_ns(uint64_t ns, char *text, size_t size)
+{
+    /* A unit serves up to where it would round to 1000. */
+    if (ns < 1000)
+        snprintf(text, size, "%" PRIu64 " ns", ns);
+    else if (ns < UINT64_C(999950))
+        four_digits(ns, 1000, " us", text, size);
+    else if (ns < UINT64_C(999950000))
+        four_digits(ns, 1000000, " ms", text, size);
+    else if (ns < UINT64_C(999999) * XM_NS_PER_S)
+        four_digits(ns, XM_NS_PER_S, " s", text, size);
+    else
+        snprintf(text, size, "%.1e s", (double)ns / (double)XM_NS_PER_S);
+    return text;
+}
+
+const char *xm_format_count(uint64_t count, int width, char *text, size_t size)
+{
+    static const char prefixes[] = "kMGTPE";
+    static const unsigned powers[] = {1, 10, 100};
+    uint64_t factor = 1;
+    unsigned prefix = 0;
+    if (snprintf(text, size, "%" PRIu64, count) <= width)
+        return text;
+    do
+        factor *= 1000;
+    while (count / factor >= 1000 && prefixes[++prefix]);
+    /* Cut off, not rounded: what is shown is never more than there was. */
+    unsigned whole = (unsigned)(count / factor);
+    int room = width - 2 - (whole >= 100 ? 3 : whole >= 10 ? 2 : 1);
+    unsigned decimals = room > 2 ? 2 : room > 0 ? (unsigned)room : 0;
+    unsigned rest = (unsigned)(count % factor / (factor / powers[decimals]));
+    if (decimals)
+        snprintf(text, size, "%u.%0*u%c", whole, (int)decimals, rest, prefixes[prefix]);
+    else
+        snprintf(text, size, "%u%c", whole, prefixes[prefix]);
+    return text;
+}
+
+const char *xm_format_percent(double percent, char *text, size_t size)
+{
+    if (!isfinite(percent) || percent < 0)
+        snprintf(text, size, "-");
+    else if (percent > 0 && percent < 0.05)
+        snprintf(text, size, "<0.1%%");
+    else
+        snprintf(text, size, percent < 99999 ? "%.1f%%" : "%.1e%%", percent);
+    return text;
+}
+
+const char *xm_format_number(double value, char *text, size_t size)
+{
+    if (!isfinite(value) || value < 0)
+        snprintf(text, size, "-");
+    else if (value < 9.9995)
+        snprintf(text, size, "%.3f", value);
+    else if (value < 99.995)
+        snprintf(text, size, "%.2f", value);
+    else if (value < 999.95)
+        snprintf(text, size, "%.1f", value);
+    else
+        snprintf(text, size, value < 99999999 ? "%.0f" : "%.2e", value);
+    return text;
+}
+
+static bool is_duration(const char *id)
+{
+    size_t length = strlen(id);
+    return length > 3 && strcmp(id + length - 3, "_ns") == 0;
+}
+
+const char *xm_format_cell(const struct xm_column *column, const struct xm_cell *cell, char *text,
+                           size_t size)
+{
+    if (!cell->known) {
+        snprintf(text, size, "-");
+        return text;
+    }
+    switch (cell->type) {
+    case XM_COL_NS:
+        return xm_format_ns(cell->exact, text, size);
+    case XM_COL_COUNT:
+        return xm_format_count(cell->exact, 9, text, size);
+    case XM_COL_PERCENT:
+        return xm_format_percent(cell->value, text, size);
+    case XM_COL_AVERAGE:
+        if (is_duration(column->id))
+            return xm_format_ns((uint64_t)llround(cell->value), text, size);
+        return xm_format_number(cell->value, text, size);
+    case XM_COL_RATE:
+    case XM_COL_TEXT:
+        break;
+    }
+    return xm_format_number(cell->value, text, size);
+}
+
+/* ---- Names. */
+
+struct range {
+    uint32_t first, last;
+};
+
+/* Characters that move, hide or end what stands around them. */
+static const struct range unwanted[] = {
+    {0x0000, 0x001f}, {0x007f, 0x009f}, {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},
+    {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f}, {0x3164, 0x3164}, {0xd800, 0xdfff}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
+    {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff},
+};
+
+static bool is_wanted(uint32_t c)
+{
+    for (size_t i = 0; i < sizeof unwanted / sizeof unwanted[0]; i++)
+        if (c >= unwanted[i].first && c <= unwanted[i].last)
+            return false;
+    return c <= 0x10ffff;
+}
+
+/* Length in bytes of the UTF-8 character at `s`, and its code; 0 if there is none. */
+static size_t decode(const unsigned char *s, size_t left, uint32_t *code)
+{
+    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    if (n == 0 || n > left)
+        return 0;
+    uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (s[i] & 0x3fu);
+    }
+    *code = c;
+    return c >= smallest[n] ? n : 0;
+}
+
+const char *xm_format_name(const char *name, size_t length, char *text, size_t size)
+{
+    const unsigned char *s = (const unsigned char *)name;
+    size_t left = strnlen(name, length);
+    size_t used = 0;
+    while (left) {
+        uint32_t c = 0;
+        size_t n = decode(s, left, &c);
+        bool good = n && is_wanted(c);
+        size_t take = good ? n : 1;
+        if (used + take + 1 > size)
+            break;
+        if (good)
+            memcpy(text + used, s, n);
+        else
+            text[used] = '?';
+        used += take;
+        s += n ? n : 1;
+        left -= n ? n : 1;
+    }
+    if (size)
+        text[used] = '\0';
+    return text;
+}
