@@ -108,6 +108,10 @@ void xm_region_close(struct xm_region *region); /* NULL is fine */
  */
 enum xm_region_outcome xm_region_check(struct xm_region *region) XM_MUST_CHECK;
 
+/*
+ * Copies what the region says of itself as a whole.  OK; RETRY (the writer keeps changing it); INCOMPATIBLE.
+ * Never allocates.
+ */
 enum xm_region_outcome xm_region_info(struct xm_region *region, struct xm_region_info *info) XM_MUST_CHECK;
 
 /*

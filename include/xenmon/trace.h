@@ -171,6 +171,7 @@ enum xm_status xm_stream_run(struct xm_stream *s, const struct xm_event **events
 /* The time up to which every event has been handed out; 0 at the start, last_tsc at the end. */
 xm_cycles xm_stream_watermark(const struct xm_stream *s);
 
+/* Counts up to now: never NULL, borrowed, valid as long as the stream and brought up to date by every call. */
 const struct xm_stream_stats *xm_stream_stats(const struct xm_stream *s);
 
 /* The first damage (status XM_OK if there was none).  Valid as long as the stream. */

@@ -92,6 +92,7 @@ void xm_account_total(struct xm_sample *sample);
 /* Full histograms of one vCPU, in cycles: XM_HIST_BUCKETS counts, borrowed until grow or destroy. */
 const uint64_t *xm_account_histogram(const struct xm_account *a, uint32_t vcpu_slot, enum xm_hist_kind kind);
 
+/* How often that kind of contradiction was met; 0 for a kind that does not exist. */
 uint64_t xm_account_anomalies(const struct xm_account *a, enum xm_anomaly kind);
 
 /* States come from runstate records, or, where there are none, from SWITCH, WAKE, BLOCK and SLEEP. */

@@ -95,6 +95,7 @@ static inline uint32_t xm_wanted_index(uint32_t event)
     return event * XM_WANTED_FACTOR >> (32 - XM_WANTED_BITS);
 }
 
+/* Fills the table anew; any earlier content is lost. */
 void xm_wanted_fill(struct xm_wanted_table *table);
 
 /* Index of an event's class in xm_stream_stats.by_class; XM_CLASSES - 1 where it has none. */

@@ -69,6 +69,7 @@ void xm_merge_pass(struct xm_merge *m);
 /* The next run, as xm_stream_run(). */
 enum xm_status xm_merge_run(struct xm_merge *m, const struct xm_event **events, size_t *count) XM_MUST_CHECK;
 
+/* Frees what the queues hold; a zeroed merge is fine. */
 void xm_merge_fini(struct xm_merge *m);
 
 #endif
