@@ -12,7 +12,7 @@
 #include <xenmon/trace.h>
 #include <xenmon/units.h>
 
-#define TRC_SCHED_RUNSTATE_CHANGE 0x0002f001u
+#define TRC_SCHED_RUNSTATE_CHANGE 0x00021001u
 #define TRC_TRACE_CPU_CHANGE 0x0001f003u
 
 static int fault(const char *what)
