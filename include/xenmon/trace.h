@@ -105,6 +105,7 @@ struct xm_stream_config {
     enum xm_order order;
     uint32_t max_cpus;        /* highest CPU number + 1 that is believed; 0: 4096; at most 65536 */
     uint32_t max_held;        /* events held back for ordering; 0: 2^21 (64 MiB); at least 4096 */
+    xm_cycles shift;          /* added to every TSC: a trace that is replayed again goes on in time */
     xm_cycles max_jump;       /* a TSC further ahead than this is damage; 0: 1 h at 2.4 GHz */
 };
 

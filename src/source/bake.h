@@ -55,6 +55,14 @@ enum xm_status xm_bake_run(struct xm_bake *bake, const void *bytes, size_t size,
  */
 enum xm_status xm_bake_finish(struct xm_bake *bake) XM_MUST_CHECK;
 
+/*
+ * The same source begins again (a replay that repeats): the next bytes are its first ones, and their time goes
+ * on from here.  A millisecond between the two is a gap on every pCPU: nobody knows what happened at the seam,
+ * and no false contradiction is counted.  XM_OK; what `due` returned (call again); XM_DAMAGED where the trace had
+ * no record; XM_NOMEM.
+ */
+enum xm_status xm_bake_again(struct xm_bake *bake) XM_MUST_CHECK;
+
 /* The reader waited in vain: in prompt order lets time go on.  See xm_stream_pass_end(). */
 void xm_bake_pass_end(struct xm_bake *bake);
 
@@ -65,12 +73,13 @@ void xm_bake_pass_end(struct xm_bake *bake);
 void xm_bake_sample(struct xm_bake *bake, xm_cycles now, bool end_interval, struct xm_sample *sample);
 
 struct xm_account *xm_bake_account(struct xm_bake *bake);       /* borrowed */
-struct xm_stream *xm_bake_stream(struct xm_bake *bake);         /* borrowed */
+struct xm_stream *xm_bake_stream(struct xm_bake *bake);         /* borrowed until xm_bake_again() */
+struct xm_stream_stats xm_bake_stats(const struct xm_bake *bake); /* over all repeats */
 xm_cycles xm_bake_start(const struct xm_bake *bake);            /* first TSC; 0: nothing seen yet */
 xm_cycles xm_bake_now(const struct xm_bake *bake);              /* up to where events are in the account */
 uint32_t xm_bake_io_seen(const struct xm_bake *bake);           /* XM_IO_SEEN_* */
 
 /* The rate in use: config.hz, else the trace's, else 0.  *from: "option", "trace" or "". */
-uint64_t xm_bake_hz(const struct xm_bake *bake, const char **from);
+uint64_t xm_bake_hz(struct xm_bake *bake, const char **from);
 
 #endif

@@ -124,6 +124,7 @@ enum xm_status xm_fixed_push(struct xm_stream *s, const unsigned char *bytes, si
     s->carried = 0;
     *used = want;
     struct fixed_record r = read_fixed(whole, s->fixed_bytes);
+    r.tsc += s->shift;
     enum xm_status status = XM_OK;
     if (plausible(&r, s->max_cpus)) {
         s->scanned = 0;

@@ -40,6 +40,7 @@ struct xm_stream *xm_stream_create(const struct xm_stream_config *config)
     s->last_window = UINT32_MAX;
     s->max_cpus = config->max_cpus ? config->max_cpus : DEFAULT_MAX_CPUS;
     s->max_jump = config->max_jump.v ? config->max_jump.v : DEFAULT_MAX_JUMP;
+    s->shift = config->shift.v;
     s->merge.order = config->order;
     s->merge.max_held = config->max_held ? config->max_held : DEFAULT_MAX_HELD;
     xm_error_clear(&s->error);
@@ -173,7 +174,7 @@ static enum xm_status lost_records(struct xm_stream *s, const struct xm_record *
     s->stats.lost_records += count;
     if (!r->has_tsc || r->words < 4)
         return xm_stream_gap(s, s->cpu, count);
-    uint64_t first = (uint64_t)r->word[3] << 32 | r->word[2];
+    uint64_t first = ((uint64_t)r->word[3] << 32 | r->word[2]) + s->shift;
     uint64_t floor = c->seen ? c->last : s->stats.first_tsc.v;
     if (floor < s->merge.released)
         floor = s->merge.released;
@@ -222,6 +223,7 @@ static enum stop decode(struct xm_stream *s, struct piece *piece)
     uint64_t last = c->last;
     uint64_t short_records = 0;
     const uint16_t cpu = (uint16_t)s->cpu;
+    const uint64_t shift = s->shift;
     /* Until a CPU's clock is known, and while a gap waits for its end, every record goes the slow way. */
     const uint64_t max_jump = c->seen && !c->gap ? s->max_jump : 0;
     enum stop stop = STOP_END;
@@ -242,7 +244,7 @@ static enum stop decode(struct xm_stream *s, struct piece *piece)
             break;
         }
         if (XM_LIKELY(with_tsc)) {
-            uint64_t tsc = xm_load64(at + 4);
+            uint64_t tsc = xm_load64(at + 4) + shift;
             if (XM_UNLIKELY(tsc - last > max_jump || max_jump == 0)) {
                 stop = STOP_TIME;
                 break;
@@ -297,6 +299,7 @@ static enum xm_status slow_record(struct xm_stream *s, const struct piece *piece
     struct xm_record r;
     enum xm_status status = xm_record_read(piece->at, (size_t)(piece->end - piece->at), &r, bytes);
     XM_ASSERT(status == XM_OK);
+    r.tsc.v += s->shift;
     if (r.event == XM_TRC_WRAP)
         return XM_OK;
     if (r.event == XM_TRC_CPU_CHANGE || !xm_event_plausible(r.event))

@@ -31,6 +31,7 @@ struct xm_stream {
     bool finished;
     uint32_t max_cpus;
     uint64_t max_jump;
+    uint64_t shift;
     size_t carried;       /* bytes in carry; their offset is `offset` */
     unsigned char carry[XM_CARRY_BYTES];
     struct xm_merge merge;

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TSC rate from SWITCH_INFPREV, which says in ns how long the execution lasted whose cycles were seen
+ * (DESIGN section 4): the median of cycles per ns, weighted by duration.  A bounded set of samples, thinned out
+ * evenly as the trace grows longer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/account_int.h"
+
+#define LEAST_NS 100000u
+#define LEAST_SAMPLES 4u
+#define WRAP_NS 4294967296.0
+
+void xm_rate_note(struct xm_account *a, uint64_t cycles, uint32_t ran_ns)
+{
+    if (ran_ns < LEAST_NS || cycles == 0)
+        return;
+    if (++a->rate_skip < a->rate_stride)
+        return;
+    a->rate_skip = 0;
+    if (a->rate_count == RATE_SAMPLES) {
+        for (unsigned i = 0; i < RATE_SAMPLES / 2; i++)
+            a->rate[i] = a->rate[2 * i];
+        a->rate_count = RATE_SAMPLES / 2;
+        a->rate_stride *= 2;
+    }
+    a->rate[a->rate_count++] = (struct rate_sample){(float)((double)cycles / ran_ns), (float)ran_ns};
+}
+
+static int by_ratio(const void *x, const void *y)
+{
+    const struct rate_sample *a = x;
+    const struct rate_sample *b = y;
+    return (a->ratio > b->ratio) - (a->ratio < b->ratio);
+}
+
+/* Samples sorted by ratio; those that took so long that their ns must have wrapped are left out. */
+static double weighted_median(const struct rate_sample *sorted, unsigned count, double longest_cycles)
+{
+    double total = 0;
+    for (unsigned i = 0; i < count; i++)
+        if ((double)sorted[i].ratio * sorted[i].weight < longest_cycles)
+            total += sorted[i].weight;
+    double sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if ((double)sorted[i].ratio * sorted[i].weight >= longest_cycles)
+            continue;
+        sum += sorted[i].weight;
+        if (sum * 2 >= total)
+            return sorted[i].ratio;
+    }
+    return 0;
+}
+
+uint64_t xm_account_calibrate(const struct xm_account *a)
+{
+    if (a->rate_count < LEAST_SAMPLES)
+        return 0;
+    struct rate_sample *sorted = malloc(a->rate_count * sizeof *sorted);
+    if (!sorted)
+        return 0;
+    memcpy(sorted, a->rate, a->rate_count * sizeof *sorted);
+    qsort(sorted, a->rate_count, sizeof *sorted, by_ratio);
+    double first = weighted_median(sorted, a->rate_count, 1e300);
+    double ratio = weighted_median(sorted, a->rate_count, first * WRAP_NS);
+    free(sorted);
+    return (uint64_t)((ratio > 0 ? ratio : first) * 1e9 + 0.5);
+}

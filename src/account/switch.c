@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * States where there are no runstate records: traces older than Xen 3.4, or of a mask without them (law 1).
+ *
+ * BLOCK and SLEEP say what a vCPU is about to do, SWITCH that it did.  In a trace that has both kinds of
+ * record a SWITCH comes just before the two runstate records it stands for, so the first few are kept until it
+ * is clear which kind of trace this is.
+ */
+#include "account/account_int.h"
+
+static uint32_t word_of(uint32_t dom, uint32_t vcpu)
+{
+    return dom > 0xffffu || vcpu > 0xffffu ? (XM_DOMID_FIRST_RESERVED << 16) : dom << 16 | vcpu;
+}
+
+static void woken(struct xm_account *a, struct vcpu *v, uint32_t slot, uint32_t p, uint64_t now)
+{
+    v->will_block = v->will_sleep = false;
+    if (v->state == XM_RUNNING || v->state == XM_RUNNABLE)
+        return;
+    unsigned from = v->state == STATE_UNKNOWN ? XM_BLOCKED : v->state;
+    xm_vcpu_change(a, slot, p, from, XM_RUNNABLE, now);
+}
+
+static void put_to_sleep(struct xm_account *a, struct vcpu *v, uint32_t slot, uint32_t p, uint64_t now)
+{
+    if (v->state == XM_RUNNABLE)
+        xm_vcpu_change(a, slot, p, XM_RUNNABLE, XM_OFFLINE, now);
+    else if (v->state != XM_BLOCKED)
+        v->will_sleep = true;
+}
+
+static void leaves(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now)
+{
+    if (xm_is_idle(word)) {
+        xm_idle_change(a, p, false, now);
+        return;
+    }
+    uint32_t slot = xm_find_vcpu(a, word, now);
+    if (slot == NOBODY)
+        return;
+    struct vcpu *v = &a->vcpu[slot];
+    unsigned to = v->will_block ? XM_BLOCKED : v->will_sleep ? XM_OFFLINE : XM_RUNNABLE;
+    v->will_block = v->will_sleep = false;
+    xm_vcpu_change(a, slot, p, XM_RUNNING, to, now);
+}
+
+static void enters(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now)
+{
+    if (xm_is_idle(word)) {
+        xm_idle_change(a, p, true, now);
+        return;
+    }
+    uint32_t slot = xm_find_vcpu(a, word, now);
+    if (slot != NOBODY)
+        xm_vcpu_change(a, slot, p, XM_RUNNABLE, XM_RUNNING, now);
+}
+
+static bool apply(struct xm_account *a, const struct xm_event *e, uint32_t p, uint64_t now)
+{
+    uint32_t first = word_of(e->word[0], e->word[1]);
+    if (e->kind == XM_EV_SWITCH) {
+        uint32_t second = word_of(e->word[2], e->word[3]);
+        /* Both must have a place before anything changes: the event comes again after growth. */
+        if (!xm_is_idle(first))
+            (void)xm_find_vcpu(a, first, now);
+        if (!xm_is_idle(second) && !xm_table_full(a))
+            (void)xm_find_vcpu(a, second, now);
+        if (xm_table_full(a))
+            return false;
+        leaves(a, first, p, now);
+        enters(a, second, p, now);
+        return true;
+    }
+    if (xm_is_idle(first))
+        return true;
+    uint32_t slot = xm_find_vcpu(a, first, now);
+    if (slot == NOBODY)
+        return !xm_table_full(a);
+    struct vcpu *v = &a->vcpu[slot];
+    if (e->kind == XM_EV_WAKE)
+        woken(a, v, slot, p, now);
+    else if (e->kind == XM_EV_BLOCK)
+        v->will_block = true;
+    else if (e->kind == XM_EV_SLEEP)
+        put_to_sleep(a, v, slot, p, now);
+    return true;
+}
+
+void xm_switch_decide(struct xm_account *a)
+{
+    if (a->from != FROM_UNDECIDED || a->undecided_count == 0)
+        return;
+    a->from = FROM_SWITCH;
+    for (unsigned i = 0; i < a->undecided_count; i++) {
+        const struct xm_event *e = &a->undecided[i];
+        uint32_t p = xm_find_pcpu(a, e->cpu);
+        /* No room for these few first events costs only their own time, which stays unknown. */
+        if (p != NOBODY)
+            (void)apply(a, e, p, e->tsc.v < a->start ? a->start : e->tsc.v);
+    }
+    a->undecided_count = 0;
+}
+
+bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_t p, uint64_t now)
+{
+    if (a->from == FROM_RUNSTATE)
+        return true;
+    if (a->from == FROM_UNDECIDED) {
+        bool second = event->kind == XM_EV_SWITCH && a->pcpu[p].switch_seen;
+        if (event->legacy || second || a->undecided_count == UNDECIDED_EVENTS) {
+            xm_switch_decide(a);
+            a->from = FROM_SWITCH;
+        } else {
+            if (event->kind == XM_EV_SWITCH)
+                a->pcpu[p].switch_seen = true;
+            a->undecided[a->undecided_count++] = *event;
+            return true;
+        }
+    }
+    return apply(a, event, p, now);
+}
+
+bool xm_account_from_switch(const struct xm_account *a)
+{
+    return a->from == FROM_SWITCH;
+}
