@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CELL_WIDTH 8
+
 /* value / factor with as many decimals as make four digits; rounding up into a fifth takes one decimal fewer. */
 static void four_digits(uint64_t value, uint64_t factor, const char *unit, char *text, size_t size)
 {
@@ -105,7 +107,7 @@ const char *xm_format_cell(const struct xm_column *column, const struct xm_cell 
     case XM_COL_NS:
         return xm_format_ns(cell->exact, text, size);
     case XM_COL_COUNT:
-        return xm_format_count(cell->exact, 9, text, size);
+        return xm_format_count(cell->exact, CELL_WIDTH, text, size);
     case XM_COL_PERCENT:
         return xm_format_percent(cell->value, text, size);
     case XM_COL_AVERAGE:

@@ -24,7 +24,8 @@ const char *xm_format_percent(double percent, char *text, size_t size);
 const char *xm_format_number(double value, char *text, size_t size);
 
 /*
- * A cell as its type asks, averages as durations where `column`'s id ends in _ns; "-" where it is not known.
+ * A cell as its type asks, averages as durations where `column`'s id ends in _ns; "-" where it is not known.  At most
+ * 8 cells wide but for percentages past 9999.
  */
 const char *xm_format_cell(const struct xm_column *column, const struct xm_cell *cell, char *text, size_t size);
 

@@ -55,7 +55,7 @@ struct xm_usage {
     uint64_t slice_min_ns, slice_max_ns; /* 0 where slices == 0 */
     struct xm_io io;      /* with the domain's own pages; copies: those it issued, whosever pages; domains only */
     struct xm_io io_done; /* by its vCPUs; domains only */
-    uint32_t state;       /* enum xm_runstate, 4 unknown; | 16 + guess << 8 as in the row; vCPUs only */
+    uint32_t state;       /* & 15: enum xm_runstate, 4 unknown; & 16: >> 8 is the best guess; vCPUs only */
     uint32_t pcpu;        /* vCPUs: current or last pCPU + 1, 0 none; pairs: the pCPU + 1 */
     bool ended;
 };
@@ -107,6 +107,21 @@ void xm_window_peaks(struct xm_sample *into, const struct xm_sample *sample);
  * 1/64 off; 0 when empty.  p: 0 < p <= 1.  after - before (before may be NULL) gives a window's.
  */
 uint64_t xm_percentile(const uint64_t *after, const uint64_t *before, double p);
+
+/* ---- The order of rows on paper: by domid, instance, vCPU number. */
+
+struct xm_place {
+    uint64_t key; /* what is sorted by */
+    uint32_t slot;
+};
+
+/*
+ * The used slots of a sample in order.  places: room for sample->used.vcpus (domains, pcpus) elements.  Returns how many
+ * there are.  O(n log n).
+ */
+size_t xm_order_vcpus(const struct xm_sample *sample, struct xm_place *places);
+size_t xm_order_domains(const struct xm_sample *sample, struct xm_place *places);
+size_t xm_order_pcpus(const struct xm_sample *sample, struct xm_place *places);
 
 /* ---- The one table of columns. */
 

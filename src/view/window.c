@@ -2,6 +2,7 @@
 #include "view/view.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/histogram.h"
 
@@ -66,4 +67,44 @@ uint64_t xm_percentile(const uint64_t *after, const uint64_t *before, double p)
             return xm_hist_low(i) + xm_hist_width(i) / 2;
     }
     return 0;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    uint64_t x = ((const struct xm_place *)a)->key;
+    uint64_t y = ((const struct xm_place *)b)->key;
+    return x < y ? -1 : x > y;
+}
+
+static uint64_t order_key(uint64_t id)
+{
+    return (uint64_t)xm_row_domid(id) << 47 | (uint64_t)xm_row_instance(id) << 16 | xm_row_vcpu(id);
+}
+
+/* Rows of one kind, each of which begins with its id. */
+static size_t order_rows(const void *rows, uint32_t used, size_t bytes, bool plain, struct xm_place *places)
+{
+    size_t n = 0;
+    for (uint32_t slot = 0; slot < used; slot++) {
+        uint64_t id = *(const uint64_t *)(const void *)((const char *)rows + slot * bytes);
+        if (id)
+            places[n++] = (struct xm_place){plain ? id : order_key(id), slot};
+    }
+    qsort(places, n, sizeof *places, compare_places);
+    return n;
+}
+
+size_t xm_order_vcpus(const struct xm_sample *sample, struct xm_place *places)
+{
+    return order_rows(sample->vcpu, sample->used.vcpus, sizeof *sample->vcpu, false, places);
+}
+
+size_t xm_order_domains(const struct xm_sample *sample, struct xm_place *places)
+{
+    return order_rows(sample->domain, sample->used.domains, sizeof *sample->domain, false, places);
+}
+
+size_t xm_order_pcpus(const struct xm_sample *sample, struct xm_place *places)
+{
+    return order_rows(sample->pcpu, sample->used.pcpus, sizeof *sample->pcpu, true, places);
 }
