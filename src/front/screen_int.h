@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of the screen share: a painter that knows which body lines are on the grid, columns that go
+ * by importance, and how names and percentages are written.
+ */
+#ifndef XM_SCREEN_INT_H
+#define XM_SCREEN_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "front/choice.h"
+#include "front/grid.h"
+#include "front/model.h"
+#include "view/view.h"
+
+struct xm_painter {
+    struct xm_grid *grid;
+    const struct xm_model *model;
+    const struct xm_choice *choice;
+    unsigned top, rows; /* the grid's rows that the body has */
+    unsigned first;     /* body line shown at the top */
+    unsigned line;      /* body lines painted so far, shown or not */
+};
+
+/* Takes the next body line.  True: it is shown, in row *y; false: it is counted only, paint nothing. */
+bool xm_painter_line(struct xm_painter *p, unsigned *y);
+
+/* ---- Columns. */
+
+struct xm_screen_column {
+    const char *title; /* under a header line that names the window */
+    const char *alone; /* where there is one header line only */
+    unsigned width;    /* the gap before it included */
+    unsigned rank;     /* 0 is the last to go */
+};
+
+#define XM_SCREEN_MAX_COLUMNS 32u
+
+/* Which of up to XM_SCREEN_MAX_COLUMNS columns fit, and where each ends. */
+struct xm_screen_fit {
+    unsigned end[XM_SCREEN_MAX_COLUMNS]; /* 0: left out */
+    unsigned shown, dropped;
+};
+
+/* Gives room by rank until the next one does not fit; the first column begins at `left`. */
+struct xm_screen_fit xm_screen_fit(const struct xm_screen_column *columns, unsigned count, unsigned left,
+                                   unsigned width);
+
+/* Writes the titles, right-aligned, and "+N" for those left out. */
+void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns, unsigned count,
+                      const struct xm_screen_fit *fit, bool alone);
+
+/* ---- Text. */
+
+/* "web (dom 1)", "dom 3"; `size` of 96 suffices. */
+const char *xm_screen_domain_name(const struct xm_model *model, uint32_t domain_slot, char *text, size_t size);
+
+/* The window's name: "1 s", or its real length where that is not what it should be: "0.42 s". */
+const char *xm_screen_span_name(const struct xm_model *model, enum xm_span span, char *text, size_t size);
+
+/* Slots of domains in the order of their ids, without those long gone.  *count of them; the caller frees; NULL: none. */
+uint32_t *xm_screen_domains(const struct xm_model *model, uint32_t *count);
+
+/* A slot and what it is sorted by. */
+struct xm_screen_ordered {
+    uint64_t key;
+    uint32_t slot;
+};
+void xm_screen_sort(struct xm_screen_ordered *list, uint32_t count);
+
+/* The slot of the chosen pCPU; false where it has not been seen (or all are shown). */
+bool xm_screen_cpu_slot(const struct xm_model *model, const struct xm_choice *choice, uint32_t *slot);
+
+/* ---- The parts.  header: y is the first of `rows` (1 or 2) lines.  body: through xm_painter_line(). */
+
+void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_domains_body(struct xm_painter *p);
+void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_vcpus_body(struct xm_painter *p);
+void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_help_body(struct xm_painter *p);
+void xm_screen_empty_body(struct xm_painter *p); /* why there are no numbers */
+void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span);
+
+/* Breaks text between words into lines of the painter's width, each from column `indent` on. */
+void xm_screen_wrap(struct xm_painter *p, unsigned indent, enum xm_meaning meaning, const char *text);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* One line a vCPU: where it is, how its time went, what it waited for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front/screen_int.h"
+#include "view/format.h"
+
+#define NAME_WIDTH 16u
+
+enum field { STATE, CPU, RUNNING, WAITING, BLOCKED, OFFLINE, UNKNOWN, RATE, WAKE, PREEMPT, OTHER, LONGEST };
+
+static const struct {
+    enum field field;
+    enum xm_span span;
+    enum xm_meaning meaning;
+    struct xm_screen_column column;
+} columns[] = {
+    {STATE, XM_SPAN_1S, XM_MEANING_NORMAL, {"state", "state", 9, 1}},
+    {CPU, XM_SPAN_1S, XM_MEANING_NORMAL, {"CPU", "CPU", 5, 3}},
+    {RUNNING, XM_SPAN_1S, XM_MEANING_RUNNING, {"run%", "run%", 7, 0}},
+    {WAITING, XM_SPAN_1S, XM_MEANING_WAITING, {"wait%", "wait%", 7, 2}},
+    {BLOCKED, XM_SPAN_1S, XM_MEANING_BLOCKED, {"block%", "block%", 7, 4}},
+    {OFFLINE, XM_SPAN_1S, XM_MEANING_NORMAL, {"off%", "off%", 7, 7}},
+    {UNKNOWN, XM_SPAN_1S, XM_MEANING_WARNING, {"unkn%", "unkn%", 7, 8}},
+    {RATE, XM_SPAN_1S, XM_MEANING_NORMAL, {"exec/s", "exec/s", 8, 6}},
+    {LONGEST, XM_SPAN_1S, XM_MEANING_WAITING, {"max wait", "max wait", 9, 5}},
+    {WAKE, XM_SPAN_1S, XM_MEANING_WAITING, {"wake%", "wake%", 7, 9}},
+    {PREEMPT, XM_SPAN_1S, XM_MEANING_WAITING, {"preem%", "preem%", 7, 10}},
+    {OTHER, XM_SPAN_1S, XM_MEANING_WAITING, {"other%", "other%", 7, 11}},
+    {RUNNING, XM_SPAN_10S, XM_MEANING_RUNNING, {"run%", "run%", 9, 12}},
+    {WAITING, XM_SPAN_10S, XM_MEANING_WAITING, {"wait%", "wait%", 7, 13}},
+    {BLOCKED, XM_SPAN_10S, XM_MEANING_BLOCKED, {"block%", "block%", 7, 14}},
+    {LONGEST, XM_SPAN_10S, XM_MEANING_WAITING, {"max wait", "max wait", 9, 15}},
+    {RATE, XM_SPAN_10S, XM_MEANING_NORMAL, {"exec/s", "exec/s", 8, 16}},
+    {WAKE, XM_SPAN_10S, XM_MEANING_WAITING, {"wake%", "wake%", 7, 17}},
+    {PREEMPT, XM_SPAN_10S, XM_MEANING_WAITING, {"preem%", "preem%", 7, 18}},
+    {OTHER, XM_SPAN_10S, XM_MEANING_WAITING, {"other%", "other%", 7, 19}},
+};
+
+#define COLUMNS (sizeof columns / sizeof columns[0])
+
+static unsigned name_width(unsigned width)
+{
+    return width >= 100 ? 24 : width >= 60 ? NAME_WIDTH : 10;
+}
+
+static struct xm_screen_fit fit_columns(unsigned width, struct xm_screen_column plain[COLUMNS])
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        plain[i] = columns[i].column;
+    return xm_screen_fit(plain, COLUMNS, name_width(width), width);
+}
+
+/* A state that is only a guess is marked so. */
+static const char *state_name(const struct xm_usage *u, char *text, size_t size)
+{
+    static const char *const states[] = {"running", "waiting", "blocked", "offline", "unknown"};
+    unsigned state = u->state & 7;
+    if (state >= 4 && u->state & 16)
+        snprintf(text, size, "%s?", states[u->state >> 8 & 3]);
+    else
+        snprintf(text, size, "%s", states[state < 4 ? state : 4]);
+    return text;
+}
+
+static enum xm_meaning state_meaning(const struct xm_usage *u)
+{
+    static const enum xm_meaning meanings[] = {XM_MEANING_RUNNING, XM_MEANING_WAITING, XM_MEANING_BLOCKED,
+                                               XM_MEANING_FAINT};
+    unsigned state = u->state & 7;
+    return state < 4 ? meanings[state] : XM_MEANING_WARNING;
+}
+
+/* Nanoseconds that a column shares out; false for a column that shows something else. */
+static bool shared_ns(enum field field, const struct xm_usage *u, uint64_t *ns)
+{
+    switch (field) {
+    case RUNNING: *ns = u->running_ns; return true;
+    case WAITING: *ns = u->runnable_ns; return true;
+    case BLOCKED: *ns = u->blocked_ns; return true;
+    case OFFLINE: *ns = u->offline_ns; return true;
+    case UNKNOWN: *ns = u->unknown_ns; return true;
+    case WAKE: *ns = u->wait_wake_ns; return true;
+    case PREEMPT: *ns = u->wait_preempt_ns; return true;
+    case OTHER: *ns = u->wait_other_ns; return true;
+    case STATE:
+    case CPU:
+    case RATE:
+    case LONGEST: break;
+    }
+    return false;
+}
+
+static void format_field(const struct xm_painter *p, enum field field, const struct xm_usage *u, char *text, size_t size)
+{
+    uint64_t ns;
+    bool timed = p->model->info.tsc_hz != 0;
+    double s = (double)u->window_ns / (double)XM_NS_PER_S;
+    snprintf(text, size, "-");
+    if (shared_ns(field, u, &ns) && u->window_ns)
+        xm_format_percent(100 * (double)ns / (double)u->window_ns, text, size);
+    else if (field == STATE)
+        state_name(u, text, size);
+    else if (field == CPU && u->pcpu)
+        snprintf(text, size, "%u", u->pcpu - 1);
+    else if (field == RATE && timed && s > 0)
+        xm_format_number((double)u->executions / s, text, size);
+    else if (field == LONGEST && timed && u->wait_max_ns)
+        xm_format_ns(u->wait_max_ns, text, size);
+}
+
+static void paint_name(const struct xm_painter *p, unsigned y, uint32_t slot)
+{
+    const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
+    uint64_t id = s->vcpu[slot].id;
+    unsigned width = name_width(p->grid->width);
+    char name[96];
+    char vcpu[16];
+    xm_screen_domain_name(p->model, s->vcpu_domain[slot], name, sizeof name);
+    char *number = strrchr(name, '(');
+    if (number && number > name && p->grid->width < 100)
+        number[-1] = '\0'; /* the name says enough where there is little room */
+    snprintf(vcpu, sizeof vcpu, " v%u", xm_row_vcpu(id));
+    unsigned end = xm_grid_put_within(p->grid, 0, width - (unsigned)strlen(vcpu), y, XM_MEANING_SUBJECT, name);
+    xm_grid_put(p->grid, end, y, XM_MEANING_SUBJECT, vcpu);
+}
+
+static void paint_vcpu(const struct xm_painter *p, unsigned y, uint32_t slot, const struct xm_screen_fit *fit)
+{
+    struct xm_usage u[XM_SPANS];
+    bool there[XM_SPANS];
+    paint_name(p, y, slot);
+    for (unsigned i = 0; i < XM_SPANS; i++)
+        there[i] = xm_usage_vcpu(&p->model->window[i], slot, &u[i]);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        char text[24] = "-";
+        const struct xm_usage *usage = &u[columns[i].span];
+        enum xm_meaning meaning = columns[i].field == STATE ? state_meaning(usage) : columns[i].meaning;
+        if (!fit->end[i])
+            continue;
+        if (there[columns[i].span])
+            format_field(p, columns[i].field, usage, text, sizeof text);
+        bool nothing = strcmp(text, "-") == 0 || strcmp(text, "0.0%") == 0;
+        xm_grid_put_right(p->grid, fit->end[i], y, nothing ? XM_MEANING_FAINT : meaning, text);
+    }
+}
+
+void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
+{
+    struct xm_screen_column plain[COLUMNS];
+    struct xm_screen_fit fit = fit_columns(p->grid->width, plain);
+    if (header_rows > 1) {
+        xm_grid_mark(p->grid, 0, p->grid->width, y, XM_MEANING_HEADER);
+        for (unsigned span = 0; span < XM_SPANS; span++) {
+            unsigned end = 0;
+            char name[32];
+            for (size_t i = 0; i < COLUMNS; i++)
+                if (columns[i].span == span && columns[i].field != STATE && columns[i].field != CPU && fit.end[i])
+                    end = fit.end[i] > end ? fit.end[i] : end;
+            if (end)
+                xm_grid_put_right(p->grid, end, y, XM_MEANING_HEADER,
+                                  xm_screen_span_name(p->model, (enum xm_span)span, name, sizeof name));
+        }
+        y++;
+    }
+    xm_screen_titles(p->grid, y, plain, COLUMNS, &fit, header_rows < 2);
+}
+
+/* vCPU slots of the domains on show, in the order of domain and vCPU. */
+static struct xm_screen_ordered *order_vcpus(const struct xm_painter *p, uint32_t *count)
+{
+    const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
+    uint32_t domains;
+    uint32_t *slots = xm_screen_domains(p->model, &domains);
+    uint32_t *rank = calloc(s->used.domains + 1u, sizeof *rank);
+    struct xm_screen_ordered *list = malloc((s->used.vcpus + 1u) * sizeof *list);
+    *count = 0;
+    for (uint32_t i = 0; rank && i < domains; i++)
+        rank[slots[i]] = i + 1;
+    for (uint32_t i = 0; rank && list && i < s->used.vcpus; i++) {
+        uint32_t domain = s->vcpu_domain[i];
+        if (s->vcpu[i].id == 0 || domain >= s->used.domains || !rank[domain])
+            continue;
+        if (p->choice->one_cpu && s->vcpu[i].pcpu != (uint64_t)p->choice->cpu + 1)
+            continue;
+        list[*count].key = (uint64_t)rank[domain] << 32 | xm_row_vcpu(s->vcpu[i].id);
+        list[(*count)++].slot = i;
+    }
+    xm_screen_sort(list, *count);
+    free(rank);
+    free(slots);
+    return list;
+}
+
+void xm_screen_vcpus_body(struct xm_painter *p)
+{
+    struct xm_screen_column plain[COLUMNS];
+    struct xm_screen_fit fit = fit_columns(p->grid->width, plain);
+    uint32_t count;
+    struct xm_screen_ordered *list = order_vcpus(p, &count);
+    unsigned y;
+    for (uint32_t i = 0; i < count; i++)
+        if (xm_painter_line(p, &y))
+            paint_vcpu(p, y, list[i].slot, &fit);
+    if (count == 0 && xm_painter_line(p, &y))
+        xm_grid_put(p->grid, 0, y, XM_MEANING_FAINT,
+                    p->choice->one_cpu ? "no vCPU was last on this CPU" : "no vCPU seen yet");
+    free(list);
+}
