@@ -72,8 +72,6 @@ enum occupant { OCC_UNKNOWN, OCC_NONE, OCC_VCPU, OCC_IDLE };
 struct pcpu {
     struct xm_pcpu_row row;
     uint64_t settled;
-    uint64_t since;      /* occupant's arrival, */
-    bool arrival_seen;   /* if it was seen */
     bool learnable;      /* OCC_UNKNOWN: the next record tells who it was since `learn_from` */
     uint64_t learn_from;
     uint8_t occupant;    /* enum occupant */
@@ -87,6 +85,8 @@ struct pcpu {
     uint32_t slice_dom;
     uint64_t slice;
     bool switch_seen;    /* switch.c, undecided */
+    uint64_t inf_at;     /* the last SWITCH_INFNEXT: when (0: none), of whom */
+    uint32_t inf_dom, inf_vcpu;
 };
 
 struct slot_hash {

@@ -52,27 +52,26 @@ static bool continues(struct xm_account *a, const struct xm_event *e, uint32_t p
     return true;
 }
 
+/*
+ * Xen reads its clock once per decision and writes INFPREV and INFNEXT right after: from one INFNEXT to the next
+ * INFPREV is what the ns in the latter measure, closer than from the runstate records, which come later.
+ */
 static bool infprev(struct xm_account *a, const struct xm_event *e, uint32_t p, uint64_t now)
 {
-    const struct pcpu *c = &a->pcpu[p];
-    uint32_t dom = e->word[0];
-    uint32_t ran = e->words >= 3 ? e->word[2] : e->word[1];
-    if (!c->arrival_seen)
-        return true;
-    if (c->occupant == OCC_IDLE && dom == XM_DOMID_IDLE) {
-        xm_rate_note(a, now - c->since, ran);
-    } else if (c->occupant == OCC_VCPU) {
-        const struct vcpu *v = &a->vcpu[c->vcpu];
-        bool same = xm_row_domid(v->row.id) == dom && (e->words < 3 || xm_row_vcpu(v->row.id) == e->word[1]);
-        if (same && v->start_seen)
-            xm_rate_note(a, now - v->since, ran);
-    }
+    struct pcpu *c = &a->pcpu[p];
+    bool same = c->inf_at && c->inf_dom == e->word[0] && (e->words < 3 || c->inf_vcpu == e->word[1]);
+    if (same)
+        xm_rate_note(a, now - c->inf_at, e->words >= 3 ? e->word[2] : e->word[1]);
+    c->inf_at = 0;
     return true;
 }
 
 static bool infnext(struct xm_account *a, const struct xm_event *e, uint32_t p, uint64_t now)
 {
     uint32_t dom = e->word[0];
+    a->pcpu[p].inf_at = now;
+    a->pcpu[p].inf_dom = dom;
+    a->pcpu[p].inf_vcpu = e->word[1];
     uint32_t slice = e->words >= 4 ? e->word[3] : e->word[2];
     if (dom == XM_DOMID_IDLE || slice == NO_SLICE)
         return true;

@@ -96,8 +96,6 @@ static void set_occupant(struct xm_account *a, struct pcpu *p, enum occupant who
     xm_pcpu_settle(a, p, now);
     p->occupant = (uint8_t)who;
     p->vcpu = vcpu;
-    p->since = now;
-    p->arrival_seen = true;
     p->named = false;
 }
 
@@ -386,7 +384,6 @@ void xm_vcpu_continue(struct xm_account *a, uint32_t slot, uint32_t p, uint64_t 
     if (c->occupant == OCC_UNKNOWN)
         learn_occupant(a, c, OCC_VCPU, now);
     arrive(a, c, OCC_VCPU, slot, now);
-    c->arrival_seen = false;
     v->on = p;
 }
 
@@ -420,5 +417,4 @@ void xm_idle_continue(struct xm_account *a, uint32_t slot, uint64_t now)
     else
         a->anomaly[XM_ANOMALY_STATE]++;
     arrive(a, p, OCC_IDLE, NOBODY, now);
-    p->arrival_seen = false;
 }
