@@ -94,17 +94,19 @@ unsigned xm_ring_fill_permille(const struct xm_ring *ring)
     return size > ring->bytes ? 0 : (unsigned)(size * 1000 / ring->bytes);
 }
 
-static enum xm_status push_all(struct xm_stream *stream, const void *bytes, size_t size)
+/* Pushes what the stream does not have yet of one piece that begins `at` bytes into the window. */
+static enum xm_status push_piece(struct xm_ring *ring, struct xm_stream *stream, const unsigned char *bytes,
+                                 uint32_t size, uint32_t at)
 {
-    size_t done = 0;
-    while (done < size) {
+    while (ring->drained < at + size) {
         size_t used;
-        enum xm_status status = xm_stream_push(stream, (const char *)bytes + done, size - done, &used);
+        uint32_t done = ring->drained - at;
+        enum xm_status status = xm_stream_push(stream, bytes + done, size - done, &used);
         if (status != XM_OK)
             return status;
-        done += used;
         if (used == 0)
             return XM_FULL;
+        ring->drained += (uint32_t)used;
     }
     return XM_OK;
 }
@@ -116,14 +118,24 @@ enum xm_status xm_ring_drain(struct xm_ring *ring, uint32_t cpu, struct xm_strea
     enum xm_status status = xm_ring_peek(ring, &window);
     if (status != XM_OK)
         return status;
-    const uint32_t header[3] = {XM_WINDOW_HEADER, cpu, window.size};
-    status = push_all(stream, header, sizeof header);
-    for (unsigned i = 0; i < 2 && status == XM_OK; i++)
-        status = push_all(stream, window.part[i].bytes, window.part[i].size);
+    /* One that was begun goes on as it was announced, whatever has been written since. */
+    if (ring->draining == 0)
+        ring->draining = window.size;
+    uint32_t size = ring->draining;
+    uint32_t first = window.part[0].size < size ? window.part[0].size : size;
+    const uint32_t header[3] = {XM_WINDOW_HEADER, cpu, size};
+    status = push_piece(ring, stream, (const unsigned char *)header, sizeof header, 0);
+    if (status == XM_OK)
+        status = push_piece(ring, stream, window.part[0].bytes, first, sizeof header);
+    if (status == XM_OK)
+        status = push_piece(ring, stream, window.part[1].bytes, size - first, (uint32_t)sizeof header + first);
+    if (status == XM_FULL)
+        return status;
+    ring->draining = ring->drained = 0;
     if (status != XM_OK)
         return status;
-    xm_ring_consume(ring, window.size);
-    *taken = window.size;
+    xm_ring_consume(ring, size);
+    *taken = size;
     return XM_OK;
 }
 

@@ -39,6 +39,8 @@ struct xm_ring {
     const unsigned char *data;
     uint32_t bytes;                /* X */
     uint64_t bogus;                /* times the indices made no sense */
+    uint32_t draining;             /* bytes of the window that xm_ring_drain() has begun, 0: none, */
+    uint32_t drained;              /* and how many of them the stream has */
 };
 
 /*
@@ -73,8 +75,8 @@ unsigned xm_ring_fill_permille(const struct xm_ring *ring);
 
 /*
  * Reads the whole window into the stream, as the window of `cpu`, and consumes it.  XM_OK; XM_AGAIN: nothing there;
- * XM_DAMAGED: bogus indices; what the stream returns.  *taken: bytes consumed.  The stream is to be drained
- * between two calls (xm_stream_run).
+ * XM_FULL: the stream holds as much as it may: xm_stream_run(), then call again to go on; XM_DAMAGED: bogus indices;
+ * what the stream returns.  *taken: bytes consumed.
  */
 enum xm_status xm_ring_drain(struct xm_ring *ring, uint32_t cpu, struct xm_stream *stream, uint32_t *taken) XM_MUST_CHECK;
 
