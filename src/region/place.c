@@ -40,10 +40,10 @@ enum xm_status xm_place_directory(const char *path, struct xm_error *err)
     if (!join(directory, path, ""))
         return refuse(err, path, "the name is too long");
     char *slash = strrchr(directory, '/');
-    if (!slash)
-        strcpy(directory, ".");
-    else
+    if (slash)
         slash[slash == directory] = 0;
+    else
+        snprintf(directory, sizeof directory, ".");
 
     if (mkdir(directory, geteuid() == 0 ? 0755 : 0700) != 0 && errno != EEXIST)
         return refuse(err, directory, strerror(errno));
