@@ -11,16 +11,16 @@ struct buffer {
     size_t size, room;
 };
 
-struct xm_writer {
-    xm_writer_sink sink;
+struct xm_trace_writer {
+    xm_trace_writer_sink sink;
     void *user;
     struct buffer *cpu;
     uint32_t cpus;
 };
 
-struct xm_writer *xm_writer_create(xm_writer_sink sink, void *user)
+struct xm_trace_writer *xm_trace_writer_create(xm_trace_writer_sink sink, void *user)
 {
-    struct xm_writer *w = calloc(1, sizeof *w);
+    struct xm_trace_writer *w = calloc(1, sizeof *w);
     if (w) {
         w->sink = sink;
         w->user = user;
@@ -28,7 +28,7 @@ struct xm_writer *xm_writer_create(xm_writer_sink sink, void *user)
     return w;
 }
 
-void xm_writer_destroy(struct xm_writer *w)
+void xm_trace_writer_destroy(struct xm_trace_writer *w)
 {
     if (!w)
         return;
@@ -38,8 +38,8 @@ void xm_writer_destroy(struct xm_writer *w)
     free(w);
 }
 
-enum xm_status xm_writer_window(struct xm_writer *w, uint32_t cpu, const struct xm_writer_piece *pieces,
-                                unsigned count)
+enum xm_status xm_trace_writer_window(struct xm_trace_writer *w, uint32_t cpu,
+                                      const struct xm_trace_writer_piece *pieces, unsigned count)
 {
     uint64_t size = 0;
     for (unsigned i = 0; i < count; i++)
@@ -54,7 +54,7 @@ enum xm_status xm_writer_window(struct xm_writer *w, uint32_t cpu, const struct 
     return status;
 }
 
-static enum xm_status reserve(struct xm_writer *w, uint32_t cpu)
+static enum xm_status reserve(struct xm_trace_writer *w, uint32_t cpu)
 {
     if (cpu >= w->cpus) {
         struct buffer *grown = realloc(w->cpu, (cpu + 1) * sizeof *grown);
@@ -78,7 +78,7 @@ static enum xm_status reserve(struct xm_writer *w, uint32_t cpu)
     return XM_OK;
 }
 
-enum xm_status xm_writer_put(struct xm_writer *w, uint32_t cpu, const struct xm_record *record)
+enum xm_status xm_trace_writer_put(struct xm_trace_writer *w, uint32_t cpu, const struct xm_record *record)
 {
     if (cpu > 65535 || record->words > 7)
         return XM_INVALID;
@@ -90,14 +90,14 @@ enum xm_status xm_writer_put(struct xm_writer *w, uint32_t cpu, const struct xm_
     return XM_OK;
 }
 
-enum xm_status xm_writer_pass(struct xm_writer *w)
+enum xm_status xm_trace_writer_pass(struct xm_trace_writer *w)
 {
     for (uint32_t i = 0; i < w->cpus; i++) {
         struct buffer *b = &w->cpu[i];
         if (b->size == 0)
             continue;
-        const struct xm_writer_piece piece = {b->bytes, b->size};
-        enum xm_status status = xm_writer_window(w, i, &piece, 1);
+        const struct xm_trace_writer_piece piece = {b->bytes, b->size};
+        enum xm_status status = xm_trace_writer_window(w, i, &piece, 1);
         if (status != XM_OK)
             return status;
         b->size = 0;

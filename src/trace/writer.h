@@ -16,33 +16,34 @@
 #include "xenmon/status.h"
 #include "xenmon/trace.h"
 
-struct xm_writer;
+struct xm_trace_writer;
 
 /* Takes `size` bytes; anything but XM_OK is handed through to the caller of the writer. */
-typedef enum xm_status (*xm_writer_sink)(void *user, const void *bytes, size_t size);
+typedef enum xm_status (*xm_trace_writer_sink)(void *user, const void *bytes, size_t size);
 
 /* NULL when out of memory. */
-struct xm_writer *xm_writer_create(xm_writer_sink sink, void *user);
-void xm_writer_destroy(struct xm_writer *w); /* what was not flushed is dropped; NULL is fine */
+struct xm_trace_writer *xm_trace_writer_create(xm_trace_writer_sink sink, void *user);
+void xm_trace_writer_destroy(struct xm_trace_writer *w); /* what was not flushed is dropped; NULL is fine */
 
 /*
  * One window, at once: its header and `count` pieces of memory (a ring's has two).  XM_INVALID: not whole words, or
  * longer than any window can be.
  */
-struct xm_writer_piece {
+struct xm_trace_writer_piece {
     const void *bytes;
     size_t size;
 };
-enum xm_status xm_writer_window(struct xm_writer *w, uint32_t cpu, const struct xm_writer_piece *pieces,
-                                unsigned count) XM_MUST_CHECK;
+enum xm_status xm_trace_writer_window(struct xm_trace_writer *w, uint32_t cpu,
+                                      const struct xm_trace_writer_piece *pieces, unsigned count) XM_MUST_CHECK;
 
 /*
  * One record, kept for the next pass.  Records of one CPU must come in time order; allocates as the CPU's buffer
  * grows.  XM_NOMEM, XM_LIMIT: the pass is longer than a window can be, flush first; XM_INVALID: cpu over 65535.
  */
-enum xm_status xm_writer_put(struct xm_writer *w, uint32_t cpu, const struct xm_record *record) XM_MUST_CHECK;
+enum xm_status xm_trace_writer_put(struct xm_trace_writer *w, uint32_t cpu,
+                                   const struct xm_record *record) XM_MUST_CHECK;
 
 /* Writes what was put: a window of each CPU that has anything, in ascending order. */
-enum xm_status xm_writer_pass(struct xm_writer *w) XM_MUST_CHECK;
+enum xm_status xm_trace_writer_pass(struct xm_trace_writer *w) XM_MUST_CHECK;
 
 #endif
