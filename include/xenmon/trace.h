@@ -105,6 +105,7 @@ struct xm_stream_config {
     enum xm_order order;
     uint32_t max_cpus;        /* highest CPU number + 1 that is believed; 0: 4096; at most 65536 */
     uint32_t max_held;        /* events held back for ordering; 0: 2^21 (64 MiB); at least 4096 */
+    uint32_t kinds;           /* bits 1 << enum xm_event_kind: what is wanted; 0: all.  Gaps always come */
     xm_cycles shift;          /* added to every TSC: a trace that is replayed again goes on in time */
     xm_cycles max_jump;       /* a TSC further ahead than this is damage; 0: 1 h at 2.4 GHz */
 };
@@ -162,6 +163,9 @@ enum xm_status xm_stream_finish(struct xm_stream *s) XM_MUST_CHECK;
  * XM_ORDER_PROMPT without waiting for the next window.
  */
 void xm_stream_pass_end(struct xm_stream *s);
+
+/* From the next push on only these kinds come, as config.kinds: a reader that has seen enough of one saves its cost. */
+void xm_stream_want(struct xm_stream *s, uint32_t kinds);
 
 /*
  * The next run of events in order.  *events stays valid until the next call with this stream.

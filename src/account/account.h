@@ -97,6 +97,7 @@ uint64_t xm_account_anomalies(const struct xm_account *a, enum xm_anomaly kind);
 
 /* States come from runstate records, or, where there are none, from SWITCH, WAKE, BLOCK and SLEEP. */
 bool xm_account_from_switch(const struct xm_account *a);
+bool xm_account_from_runstate(const struct xm_account *a); /* both false: neither kind of record so far */
 
 /* Facts of the domain in a slot (id 0: free). */
 struct xm_account_domain {

@@ -36,7 +36,7 @@ void xm_gap_open(struct xm_account *a, uint32_t slot, uint64_t now)
     }
 }
 
-static void note_current(struct xm_account *a, struct pcpu *p, const struct xm_event *event, uint64_t now)
+static void note_current(struct pcpu *p, const struct xm_event *event, uint64_t now)
 {
     uint32_t dom = event->word[1];
     if (event->words < 3 || dom == XM_NO_DOM || dom > 0xffffu)
@@ -57,7 +57,7 @@ void xm_gap_close(struct xm_account *a, uint32_t slot, const struct xm_event *ev
     p->row.gap += now - p->gap_since;
     p->learnable = true;
     p->learn_from = now;
-    note_current(a, p, event, now);
+    note_current(p, event, now);
     if (--a->gaps_open > 0)
         return;
     a->gap += now - a->gap_since;

@@ -125,3 +125,8 @@ bool xm_account_from_switch(const struct xm_account *a)
 {
     return a->from == FROM_SWITCH;
 }
+
+bool xm_account_from_runstate(const struct xm_account *a)
+{
+    return a->from == FROM_RUNSTATE;
+}

@@ -20,6 +20,7 @@ struct xm_bake {
     const struct xm_event *run;    /* not yet in the account */
     size_t run_left;
     bool begun;
+    bool narrowed;    /* the stream has been told what is of no use */
     bool finishing;   /* the stream has been finished, */
     bool accounted;   /* and the account too */
     enum xm_status damage;
@@ -189,9 +190,23 @@ static enum xm_status feed_run(struct xm_bake *b)
     return XM_OK;
 }
 
+/* Where runstate records tell the states, what SWITCH, WAKE, BLOCK and SLEEP say is not looked at any more. */
+static void narrow(struct xm_bake *b)
+{
+    uint32_t without = 1u << XM_EV_SWITCH | 1u << XM_EV_WAKE | 1u << XM_EV_SLEEP | 1u << XM_EV_BLOCK;
+    if (b->narrowed || !xm_account_from_runstate(b->account))
+        return;
+    if (b->config.hz)
+        without |= 1u << XM_EV_INFPREV;
+    b->config.stream.kinds = ~without;
+    xm_stream_want(b->stream, ~without);
+    b->narrowed = true;
+}
+
 static enum xm_status drain(struct xm_bake *b)
 {
     begin(b);
+    narrow(b);
     for (;;) {
         enum xm_status status = feed_run(b);
         if (status != XM_OK)

@@ -94,14 +94,13 @@ static enum xm_status take(struct xm_stream *s, const struct fixed_record *r)
     if (r->event == XM_TRC_LOST)
         s->stats.lost_records += r->word[0];
     const struct xm_wanted *w = &s->wanted.entry[xm_wanted_index(r->event)];
-    if (w->event != r->event || w->kind == XM_EV_HYPERCALL)
+    if (w->event != r->event || xm_meta_kind(w->meta) == XM_EV_HYPERCALL)
         return XM_OK;
     /* All five words are always there; only as many as the event had then mean anything. */
     struct xm_event event = {.tsc = {s->merge.cpu[r->cpu].last},
                              .cpu = (uint16_t)r->cpu,
-                             .kind = w->kind,
-                             .words = w->words,
-                             .from_to = w->from_to,
+                             .kind = (uint8_t)xm_meta_kind(w->meta),
+                             .words = (uint8_t)w->words,
                              .legacy = 1};
     memcpy(event.word, r->word, sizeof event.word);
     xm_merge_append(&s->merge, &event);

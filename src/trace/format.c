@@ -3,15 +3,20 @@
 
 #include "base/check.h"
 
-static const struct xm_wanted fixed_numbers[] = {
-    {XM_TRC_CONTINUE, XM_EV_CONTINUE, 1, 0, 0},
-    {XM_TRC_DOM_ADD, XM_EV_DOM_ADD, 1, 0, 0},
-    {XM_TRC_DOM_REM, XM_EV_DOM_REM, 1, 0, 0},
-    {XM_TRC_GRANT_MAP, XM_EV_GRANT_MAP, 1, 0, 0},
-    {XM_TRC_GRANT_UNMAP, XM_EV_GRANT_UNMAP, 1, 0, 0},
-    {XM_TRC_GRANT_TRANSFER, XM_EV_TRANSFER, 1, 0, 0},
-    {XM_TRC_PV_HYPERCALL, XM_EV_HYPERCALL, 1, 0, 0},
-    {XM_TRC_PV_SUBCALL, XM_EV_HYPERCALL, 1, 0, 0},
+_Static_assert(offsetof(struct xm_event, cpu) == 8 && offsetof(struct xm_event, kind) == 10 &&
+                   offsetof(struct xm_event, words) == 11 && offsetof(struct xm_event, from_to) == 12 &&
+                   offsetof(struct xm_event, legacy) == 13 && sizeof(struct xm_event) == 32,
+               "xm_event_meta() writes these at once");
+_Static_assert(XM_EV_KINDS <= XM_EV_HYPERCALL, "kinds are bits of a 32-bit mask");
+
+static const struct {
+    uint32_t event;
+    uint8_t kind;
+} single[] = {
+    {XM_TRC_CONTINUE, XM_EV_CONTINUE},          {XM_TRC_DOM_ADD, XM_EV_DOM_ADD},
+    {XM_TRC_DOM_REM, XM_EV_DOM_REM},            {XM_TRC_GRANT_MAP, XM_EV_GRANT_MAP},
+    {XM_TRC_GRANT_UNMAP, XM_EV_GRANT_UNMAP},    {XM_TRC_GRANT_TRANSFER, XM_EV_TRANSFER},
+    {XM_TRC_PV_HYPERCALL, XM_EV_HYPERCALL},     {XM_TRC_PV_SUBCALL, XM_EV_HYPERCALL},
 };
 
 /* Scheduler events that kept their minor number when 3.4 moved them from 0x2f0nn to 0x280nn. */
@@ -23,28 +28,35 @@ static const struct {
     {0x0a, XM_EV_SWITCH, 4},    {0x0e, XM_EV_INFPREV, 2},   {0x0f, XM_EV_INFNEXT, 3},
 };
 
-static void add(struct xm_wanted_table *table, struct xm_wanted wanted)
+static void add(struct xm_wanted_table *table, uint32_t kinds, struct xm_wanted wanted)
 {
     struct xm_wanted *entry = &table->entry[xm_wanted_index(wanted.event)];
+    unsigned kind = xm_meta_kind(wanted.meta);
+    if (kind == XM_EV_HYPERCALL)
+        kind = XM_EV_GRANT_COPIES;
+    if (!(kinds >> kind & 1u))
+        return;
     XM_ASSERT(entry->event == UINT32_MAX);
     *entry = wanted;
 }
 
-void xm_wanted_fill(struct xm_wanted_table *table)
+void xm_wanted_fill(struct xm_wanted_table *table, uint32_t kinds)
 {
     for (unsigned i = 0; i < 1u << XM_WANTED_BITS; i++)
         table->entry[i] = (struct xm_wanted){.event = UINT32_MAX};
-    for (unsigned i = 0; i < sizeof fixed_numbers / sizeof fixed_numbers[0]; i++)
-        add(table, fixed_numbers[i]);
-    for (unsigned i = 0; i < sizeof verbose / sizeof verbose[0]; i++) {
-        add(table, (struct xm_wanted){0x28000u | verbose[i].minor, verbose[i].kind, verbose[i].words, 0, 0});
-        add(table, (struct xm_wanted){XM_LEGACY_SCHED | verbose[i].minor, verbose[i].kind, verbose[i].words, 0, 1});
-    }
+    for (unsigned i = 0; i < sizeof single / sizeof single[0]; i++)
+        add(table, kinds, (struct xm_wanted){single[i].event, 1, xm_event_meta(single[i].kind, 0, 0)});
+    for (unsigned i = 0; i < sizeof verbose / sizeof verbose[0]; i++)
+        for (unsigned legacy = 0; legacy <= 1; legacy++)
+            add(table, kinds,
+                (struct xm_wanted){(legacy ? XM_LEGACY_SCHED : XM_VERBOSE_SCHED) | verbose[i].minor,
+                                   verbose[i].words, xm_event_meta(verbose[i].kind, 0, legacy)});
     for (unsigned from = XM_RUNNING; from <= XM_OFFLINE; from++)
         for (unsigned to = XM_RUNNING; to <= XM_OFFLINE; to++)
             if (from != to)
-                add(table, (struct xm_wanted){XM_TRC_RUNSTATE | from << 8 | to << 4, XM_EV_RUNSTATE, 1,
-                                              (uint8_t)(from << 2 | to), 0});
+                add(table, kinds,
+                    (struct xm_wanted){XM_TRC_RUNSTATE | from << 8 | to << 4, 1,
+                                       xm_event_meta(XM_EV_RUNSTATE, from << 2 | to, 0)});
 }
 
 const char *xm_class_name(unsigned index)

@@ -47,6 +47,7 @@
 
 /* Numbers of Xen before 3.4, whose scheduler events had all subclass bits set. */
 #define XM_LEGACY_SCHED 0x0002f000u
+#define XM_VERBOSE_SCHED 0x00028000u
 /* TRC_MEM of Xen 3.0.0 to 3.0.3. */
 #define XM_LEGACY_MEM 0x000af000u
 
@@ -69,16 +70,25 @@ static inline uint64_t xm_load64(const void *p)
 #endif
 
 /* An internal kind: a PV hypercall, of which only grant copies become an event. */
-#define XM_EV_HYPERCALL 0x80u
+#define XM_EV_HYPERCALL 31u
 
 /* What is known of one event number. */
 struct xm_wanted {
     uint32_t event; /* ~0: free entry */
-    uint8_t kind;   /* enum xm_event_kind, or XM_EV_HYPERCALL */
-    uint8_t words;  /* payload words that it needs */
-    uint8_t from_to;
-    uint8_t legacy;
+    uint32_t words; /* payload words that it needs */
+    uint64_t meta;  /* an event's bytes 8 to 15 but for its CPU and words: see xm_event_meta() */
 };
+
+/* kind, from_to and legacy as they lie in struct xm_event: little endian, asserted in format.c. */
+static inline uint64_t xm_event_meta(unsigned kind, unsigned from_to, unsigned legacy)
+{
+    return (uint64_t)kind << 16 | (uint64_t)from_to << 32 | (uint64_t)legacy << 40;
+}
+
+static inline unsigned xm_meta_kind(uint64_t meta)
+{
+    return meta >> 16 & 0xffu;
+}
 
 /*
  * A perfect hash of the event numbers that mean something: one multiplication, one load, one compare, no
@@ -96,7 +106,8 @@ static inline uint32_t xm_wanted_index(uint32_t event)
 }
 
 /* Fills the table anew; any earlier content is lost. */
-void xm_wanted_fill(struct xm_wanted_table *table);
+/* kinds: a bit for each enum xm_event_kind that is wanted. */
+void xm_wanted_fill(struct xm_wanted_table *table, uint32_t kinds);
 
 /* Index of an event's class in xm_stream_stats.by_class; XM_CLASSES - 1 where it has none. */
 static inline unsigned xm_class_index(uint32_t event)

@@ -44,8 +44,13 @@ struct xm_stream *xm_stream_create(const struct xm_stream_config *config)
     s->merge.order = config->order;
     s->merge.max_held = config->max_held ? config->max_held : DEFAULT_MAX_HELD;
     xm_error_clear(&s->error);
-    xm_wanted_fill(&s->wanted);
+    xm_stream_want(s, config->kinds);
     return s;
+}
+
+void xm_stream_want(struct xm_stream *s, uint32_t kinds)
+{
+    xm_wanted_fill(&s->wanted, kinds ? kinds : UINT32_MAX);
 }
 
 void xm_stream_destroy(struct xm_stream *s)
@@ -200,10 +205,8 @@ static enum xm_status lost_records(struct xm_stream *s, const struct xm_record *
 /* Why the fast loop stopped. */
 enum stop {
     STOP_END,     /* no whole record left in the piece */
-    STOP_OVERRUN, /* the record at hand is longer than its window */
-    STOP_SPECIAL, /* it is one of the tracing infrastructure, */
-    STOP_TIME,    /* or its TSC is not just a little after the last one, */
-    STOP_ODD      /* or its event number is impossible */
+    STOP_OVERRUN, /* the record at hand is longer than its window, */
+    STOP_SPECIAL  /* or not an ordinary one: of the tracing infrastructure, impossible, odd in time */
 };
 
 struct piece {
@@ -212,83 +215,105 @@ struct piece {
     const unsigned char *window_end; /* of the window; may be behind `end` */
 };
 
+/* Until a CPU's clock is known, and while a gap waits for its end, every record goes the slow way. */
+static enum stop first_record(const struct piece *piece)
+{
+    size_t left = (size_t)(piece->end - piece->at);
+    if (left < 4)
+        return STOP_END;
+    uint32_t bytes = XM_HEADER_BYTES(xm_load32(piece->at));
+    if (bytes > left)
+        return piece->at + bytes > piece->window_end ? STOP_OVERRUN : STOP_END;
+    return STOP_SPECIAL;
+}
+
+/* Counters of one kind follow each other closely: several of each keep them from waiting for one another. */
+#define LANES 4
+
+static void add_lanes(struct xm_stream *s, uint32_t count[LANES][XM_CLASSES + 3])
+{
+    for (unsigned i = 0; i < XM_CLASSES; i++) {
+        uint64_t sum = (uint64_t)count[0][i] + count[1][i] + count[2][i] + count[3][i];
+        s->stats.by_class[i] += sum;
+        s->stats.records += sum;
+    }
+}
+
+static bool take_copies(struct xm_event *event, unsigned words)
+{
+    uint32_t copies = xm_hypercall_copies(event->word, words < 4 ? words : 4);
+    event->kind = XM_EV_GRANT_COPIES;
+    event->words = 1;
+    event->word[0] = copies;
+    return copies != 0;
+}
+
 static enum stop decode(struct xm_stream *s, struct piece *piece)
 {
     struct xm_cpu *c = &s->merge.cpu[s->cpu];
+    if (!c->seen || c->gap)
+        return first_record(piece);
     const struct xm_wanted *wanted = s->wanted.entry;
-    struct xm_event *out = c->queue + c->tail;
-    const struct xm_event *first = out;
-    const unsigned char *at = piece->at;
-    const size_t whole = (size_t)(piece->end - at);
-    uint64_t last = c->last;
-    uint64_t short_records = 0;
-    const uint16_t cpu = (uint16_t)s->cpu;
+    const uint64_t cpu = s->cpu;
     const uint64_t shift = s->shift;
-    /* Until a CPU's clock is known, and while a gap waits for its end, every record goes the slow way. */
-    const uint64_t max_jump = c->seen && !c->gap ? s->max_jump : 0;
+    const uint64_t max_jump = s->max_jump;
+    const unsigned char *at = piece->at;
+    const unsigned char *const end = piece->end;
+    struct xm_event *out = c->queue + c->tail;
+    struct xm_event *const first = out;
+    uint64_t last = c->last;
+    uint32_t count[LANES][XM_CLASSES + 3] = {{0}};
+    unsigned lane = 0;
     enum stop stop = STOP_END;
-    uint64_t records = 0;
-    size_t left = whole;
 
-    while (left >= 4) {
+    while (end - at >= 4) {
         uint32_t header = xm_load32(at);
-        uint32_t bytes = XM_HEADER_BYTES(header);
-        uint32_t event = XM_HEADER_EVENT(header);
+        uint32_t words = XM_HEADER_WORDS(header);
         uint32_t with_tsc = XM_HEADER_TSC(header);
-        if (XM_UNLIKELY(bytes > left)) {
-            stop = at + bytes > piece->window_end ? STOP_OVERRUN : STOP_END;
+        uint32_t event = XM_HEADER_EVENT(header);
+        const unsigned char *payload = at + 4 + 8 * (size_t)with_tsc;
+        const unsigned char *next = payload + 4 * (size_t)words;
+        if (XM_UNLIKELY(next > end)) {
+            stop = next > piece->window_end ? STOP_OVERRUN : STOP_END;
             break;
         }
-        if (XM_UNLIKELY(event >> 16 == XM_CLASS_GEN || !xm_event_plausible(event))) {
-            stop = event >> 16 == XM_CLASS_GEN ? STOP_SPECIAL : STOP_ODD;
+        uint32_t class = event >> 16;
+        if (XM_UNLIKELY((class & (class - 1)) | (class <= XM_CLASS_GEN) | !(event & 0xf000u))) {
+            stop = STOP_SPECIAL;
             break;
         }
         if (XM_LIKELY(with_tsc)) {
             uint64_t tsc = xm_load64(at + 4) + shift;
-            if (XM_UNLIKELY(tsc - last > max_jump || max_jump == 0)) {
-                stop = STOP_TIME;
+            if (XM_UNLIKELY(tsc - last > max_jump)) {
+                stop = STOP_SPECIAL;
                 break;
             }
             last = tsc;
-        } else if (XM_UNLIKELY(max_jump == 0)) {
-            stop = STOP_TIME;
-            break;
         }
-        records++;
-        s->stats.by_class[xm_class_index(event)]++;
+        count[lane++ % LANES][xm_class_index(event)]++;
         const struct xm_wanted *w = &wanted[xm_wanted_index(event)];
-        uint32_t words = XM_HEADER_WORDS(header);
-        uint32_t match = w->event == event;
-        uint32_t enough = words >= w->words;
+        uint64_t meta = w->meta | cpu | (uint64_t)(words < 4 ? words : 4) << 24;
         out->tsc.v = last;
-        out->cpu = cpu;
-        out->kind = w->kind;
-        out->words = (uint8_t)(words < 4 ? words : 4);
-        out->from_to = w->from_to;
-        out->legacy = w->legacy;
-        memcpy(out->word, at + 4 + 8 * with_tsc, PAYLOAD_BYTES);
-        if (XM_UNLIKELY(match && w->kind == XM_EV_HYPERCALL)) {
-            uint32_t copies = xm_hypercall_copies(out->word, out->words);
-            out->kind = XM_EV_GRANT_COPIES;
-            out->words = 1;
-            out->word[0] = copies;
-            match = copies != 0;
+        memcpy((unsigned char *)out + offsetof(struct xm_event, cpu), &meta, sizeof meta);
+        memcpy(out->word, payload, PAYLOAD_BYTES);
+        uint32_t match = w->event == event;
+        if (XM_UNLIKELY(match & (words < w->words))) {
+            s->stats.short_records++;
+            match = 0;
         }
-        short_records += match & !enough;
-        out += match & enough;
-        at += bytes;
-        left -= bytes;
+        if (XM_UNLIKELY(match & (xm_meta_kind(meta) == XM_EV_HYPERCALL)))
+            match = take_copies(out, words);
+        out += match;
+        at = next;
     }
     piece->at = at;
-    s->stats.records += records;
-    s->stats.short_records += short_records;
-    if (records && c->seen) {
-        if (last > c->last)
-            c->last_recorded = last;
-        c->last = last;
+    add_lanes(s, count);
+    if (last > c->last)
+        c->last_recorded = last;
+    if (lane)
         c->quiet = false;
-        note_time(s, last);
-    }
+    c->last = last;
+    note_time(s, last);
     xm_merge_commit(&s->merge, s->cpu, (size_t)(out - first));
     return stop;
 }
@@ -325,26 +350,16 @@ static enum xm_status slow_record(struct xm_stream *s, const struct piece *piece
     struct xm_cpu *c = &s->merge.cpu[s->cpu];
     if (w->event != r.event || !c->seen)
         return XM_OK;
-    struct xm_event event = {.tsc = {c->last},
-                             .cpu = (uint16_t)s->cpu,
-                             .kind = w->kind,
-                             .words = r.words < 4 ? r.words : 4,
-                             .from_to = w->from_to,
-                             .legacy = w->legacy};
-    memcpy(event.word, r.word, sizeof event.word);
     if (r.words < w->words) {
         s->stats.short_records++;
         return XM_OK;
     }
-    if (w->kind == XM_EV_HYPERCALL) {
-        uint32_t copies = xm_hypercall_copies(r.word, event.words);
-        if (copies == 0)
-            return XM_OK;
-        event.kind = XM_EV_GRANT_COPIES;
-        event.words = 1;
-        event.word[0] = copies;
-    }
-    xm_merge_append(&s->merge, &event);
+    struct xm_event event = {.tsc = {c->last}};
+    uint64_t meta = w->meta | s->cpu | (uint64_t)(r.words < 4 ? r.words : 4) << 24;
+    memcpy((unsigned char *)&event + offsetof(struct xm_event, cpu), &meta, sizeof meta);
+    memcpy(event.word, r.word, sizeof event.word);
+    if (event.kind != XM_EV_HYPERCALL || take_copies(&event, r.words))
+        xm_merge_append(&s->merge, &event);
     return XM_OK;
 }
 
@@ -401,8 +416,6 @@ static enum xm_status decode_piece(struct xm_stream *s, const unsigned char *byt
             return XM_OK;
         if (stop == STOP_OVERRUN)
             return give_up_window(s, "a record longer than what is left");
-        if (stop == STOP_ODD)
-            return give_up_window(s, "an impossible event number");
         /* A slow record may queue four events (gap opened and closed, itself), more than its bytes stand for. */
         size_t length;
         status = xm_merge_reserve(&s->merge, s->cpu, (size_t)(piece.end - piece.at) / 4 + 8);
