@@ -196,7 +196,7 @@ static const char *seconds(uint64_t ns, char text[32])
 
 static void show_series(const struct xm_region_plan *plan, enum xm_series series, const char *name)
 {
-    const struct xm_ring *ring = &plan->ring[series];
+    const struct xm_plan_ring *ring = &plan->ring[series];
     char history[32];
     printf("%s_interval_s = %s\n", name, seconds(plan->interval_ns[series], history));
     printf("%s_samples = %" PRIu64 "\n", name, ring->slots);

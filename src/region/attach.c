@@ -118,7 +118,7 @@ static uint64_t rows_expected(const struct xm_layout_header *h, enum xm_scope sc
 }
 
 static bool take_ring(const struct tables *t, const struct xm_layout_header *h, enum xm_series series,
-                      struct xm_ring *ring)
+                      struct xm_plan_ring *ring)
 {
     enum xm_section top = xm_section_series(series);
     struct xm_array slots;

@@ -28,7 +28,7 @@ struct xm_attach {
     struct xm_array domains;
     struct xm_array histograms;
     bool histograms_known; /* their buckets are ours */
-    struct xm_ring ring[XM_SERIES_COUNT];
+    struct xm_plan_ring ring[XM_SERIES_COUNT];
     uint64_t largest; /* bytes of the largest element of any array */
 };
 

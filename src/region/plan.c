@@ -115,7 +115,7 @@ static void put_section(struct xm_region_plan *plan, enum xm_section which, uint
 
 static void plan_slot(struct xm_region_plan *plan, enum xm_series series)
 {
-    struct xm_ring *ring = &plan->ring[series];
+    struct xm_plan_ring *ring = &plan->ring[series];
     uint32_t parent = xm_section_series(series);
     uint64_t at = sizeof(struct xm_layout_slot);
     for (unsigned i = 0; i < XM_SCOPES; i++) {
@@ -173,8 +173,8 @@ static uint64_t fit(uint64_t bytes, uint64_t stride, uint64_t low, uint64_t high
 static enum xm_status plan_history(const struct xm_region_settings *s, struct xm_region_plan *plan,
                                    uint64_t fixed, struct xm_error *err)
 {
-    struct xm_ring *fast = &plan->ring[XM_SERIES_FAST];
-    struct xm_ring *slow = &plan->ring[XM_SERIES_SLOW];
+    struct xm_plan_ring *fast = &plan->ring[XM_SERIES_FAST];
+    struct xm_plan_ring *slow = &plan->ring[XM_SERIES_SLOW];
     uint64_t fast_want = slots_for(s->fast_s, plan->interval_ns[XM_SERIES_FAST]);
     uint64_t slow_want = slots_for(s->slow_s, plan->interval_ns[XM_SERIES_SLOW]);
     uint64_t fast_least = slots_for(least(s->fast_s, XM_PLAN_FAST_LEAST_S), plan->interval_ns[XM_SERIES_FAST]);
@@ -224,8 +224,8 @@ enum xm_status xm_region_plan(const struct xm_region_settings *settings, struct 
     if (status != XM_OK)
         return status;
 
-    struct xm_ring *fast = &plan->ring[XM_SERIES_FAST];
-    struct xm_ring *slow = &plan->ring[XM_SERIES_SLOW];
+    struct xm_plan_ring *fast = &plan->ring[XM_SERIES_FAST];
+    struct xm_plan_ring *slow = &plan->ring[XM_SERIES_SLOW];
     fast->offset = rings;
     slow->offset = rings + fast->stride * fast->slots;
     put_section(plan, XM_SECTION_HEADER, XM_LAYOUT_TOP, 0, sizeof(struct xm_layout_header), 1);

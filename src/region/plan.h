@@ -55,7 +55,7 @@ struct xm_rows {
 };
 
 /* A series' ring. */
-struct xm_ring {
+struct xm_plan_ring {
     uint64_t offset; /* from the region's first byte */
     uint64_t stride;
     uint64_t slots;
@@ -66,7 +66,7 @@ struct xm_ring {
 struct xm_region_plan {
     struct xm_capacity capacity;
     uint64_t interval_ns[XM_SERIES_COUNT];
-    struct xm_ring ring[XM_SERIES_COUNT];
+    struct xm_plan_ring ring[XM_SERIES_COUNT];
     struct xm_layout_section section[XM_SECTIONS];
     uint64_t metric_offset;
     uint32_t metric_count;

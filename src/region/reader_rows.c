@@ -16,13 +16,13 @@
 
 enum part { PART_HOST, PART_ALL };
 
-static uint64_t slot_at(const struct xm_ring *ring, uint64_t index)
+static uint64_t slot_at(const struct xm_plan_ring *ring, uint64_t index)
 {
     return ring->offset + index % ring->slots * ring->stride;
 }
 
 /* Copies the slot's header and the rows in use to the scratch memory, each where the slot has it. */
-static bool copy_rows(const struct xm_region *r, const struct xm_ring *ring, uint64_t at,
+static bool copy_rows(const struct xm_region *r, const struct xm_plan_ring *ring, uint64_t at,
                       struct xm_capacity used, enum part part)
 {
     const struct xm_attach *a = &r->a;
@@ -60,7 +60,7 @@ static bool used_rows(const struct xm_layout_slot *head, struct xm_capacity capa
  * Copies sample `index` to the scratch memory.  The sequence word that says "complete" is known beforehand, so there
  * is nothing to try again: once it is another one, the slot belongs to a later sample.
  */
-static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct xm_ring *ring, uint64_t index,
+static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct xm_plan_ring *ring, uint64_t index,
                                         enum part part, struct xm_capacity *used)
 {
     struct xm_layout_slot head;
@@ -130,7 +130,7 @@ static void unpack_pairs(const struct xm_region *r, const struct xm_rows *rows, 
 }
 
 /* Domain slots are what callers index with: one of a row in use must exist. */
-static bool unpack_map(const struct xm_region *r, const struct xm_ring *ring, struct xm_capacity used,
+static bool unpack_map(const struct xm_region *r, const struct xm_plan_ring *ring, struct xm_capacity used,
                        struct xm_sample *sample, uint32_t clear)
 {
     if (clear > used.vcpus)
@@ -145,7 +145,7 @@ static bool unpack_map(const struct xm_region *r, const struct xm_ring *ring, st
     return good;
 }
 
-static bool unpack_sample(const struct xm_region *r, const struct xm_ring *ring, struct xm_capacity used,
+static bool unpack_sample(const struct xm_region *r, const struct xm_plan_ring *ring, struct xm_capacity used,
                           struct xm_sample *s)
 {
     const struct xm_rows *rows = ring->rows;

@@ -40,7 +40,7 @@ static _Atomic uint64_t *word_at(const struct mapping *m, uint64_t offset)
     return xm_word(m->base, offset);
 }
 
-static uint64_t slot_at(const struct xm_ring *ring, uint64_t index)
+static uint64_t slot_at(const struct xm_plan_ring *ring, uint64_t index)
 {
     return ring->offset + index % ring->slots * ring->stride;
 }
@@ -63,7 +63,7 @@ static void store_rows(const struct mapping *m, uint64_t at, const struct xm_row
             xm_words_store(word_at(m, to + rows->run[k].row), row + rows->run[k].member, rows->run[k].bytes);
 }
 
-static void store_sample(const struct mapping *m, const struct xm_ring *ring, uint64_t at, uint64_t index,
+static void store_sample(const struct mapping *m, const struct xm_plan_ring *ring, uint64_t at, uint64_t index,
                          const struct xm_sample *s)
 {
     const struct xm_rows *rows = ring->rows;
@@ -83,7 +83,7 @@ static void store_sample(const struct mapping *m, const struct xm_ring *ring, ui
 enum xm_status xm_writer_publish(struct xm_writer *writer, enum xm_series series, const struct xm_sample *sample)
 {
     const struct mapping *m = &writer->map;
-    const struct xm_ring *ring = &m->plan.ring[series];
+    const struct xm_plan_ring *ring = &m->plan.ring[series];
     struct xm_capacity room = m->plan.capacity;
     if (sample->used.domains > room.domains || sample->used.vcpus > room.vcpus || sample->used.pcpus > room.pcpus)
         return XM_LIMIT;
@@ -304,8 +304,8 @@ const void *xm_writer_memory(const struct xm_writer *writer, uint64_t *bytes)
 
 static void carry_slot(const struct mapping *from, const struct mapping *to, enum xm_series series, uint64_t index)
 {
-    const struct xm_ring *old = &from->plan.ring[series];
-    const struct xm_ring *ring = &to->plan.ring[series];
+    const struct xm_plan_ring *old = &from->plan.ring[series];
+    const struct xm_plan_ring *ring = &to->plan.ring[series];
     const unsigned char *src = byte_at(from, slot_at(old, index));
     unsigned char *dst = byte_at(to, slot_at(ring, index));
     struct xm_layout_slot head;
