@@ -44,11 +44,19 @@ static void put_ns(uint64_t ns, int width, FILE *out)
     fprintf(out, "%*s", width, xm_format_ns(ns, text, sizeof text));
 }
 
+/* At most 5 cells: all of it is "100%". */
+static const char *percent(uint64_t part, uint64_t whole, char *text, size_t size)
+{
+    xm_format_percent(whole ? 100.0 * (double)part / (double)whole : 0, text, size);
+    if (strcmp(text, "100.0%") == 0)
+        snprintf(text, size, "100%%");
+    return text;
+}
+
 static void put_percent(uint64_t part, uint64_t whole, int width, FILE *out)
 {
     char text[32];
-    double percent = whole ? 100.0 * (double)part / (double)whole : 0;
-    fprintf(out, "%*s", width, xm_format_percent(percent, text, sizeof text));
+    fprintf(out, "%*s", width, percent(part, whole, text, sizeof text));
 }
 
 /* ---- What the trace is, and how far it can be trusted. */
@@ -61,11 +69,10 @@ static void put_loss(const struct xm_report_rows *rows, FILE *out)
         fputs("lost         none\n", out);
         return;
     }
-    fprintf(out, "LOST         %" PRIu64 " records", host->lost_records);
     uint64_t gap = xm_scale_to_ns(rows->report->scale, xm_cycles_of(host->gap)).v;
-    fprintf(out, "; for %s of the trace", xm_format_ns(gap, text, sizeof text));
-    put_percent(host->gap, host->window, 7, out);
-    fputs(" records were missing\n", out);
+    fprintf(out, "LOST         %" PRIu64 " records; some were missing for %s,", host->lost_records,
+            xm_format_ns(gap, text, sizeof text));
+    fprintf(out, " %s of the trace\n", percent(host->gap, host->window, text, sizeof text));
     for (size_t i = 0; i < rows->pcpu_count; i++) {
         struct xm_pcpu_usage u;
         xm_usage_pcpu(&rows->window, rows->pcpus[i].slot, &u);
@@ -164,8 +171,8 @@ static void put_time_row(const char *name, const struct xm_usage *u, FILE *out)
     const uint64_t parts[] = {u->running_ns, u->runnable_ns, u->blocked_ns, u->offline_ns, u->unknown_ns};
     fprintf(out, "%-5s", name);
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
-        put_ns(parts[i], 8, out);
-        put_percent(parts[i], u->span_ns, 7, out);
+        put_ns(parts[i], 9, out);
+        put_percent(parts[i], u->span_ns, 6, out);
     }
     fputc('\n', out);
 }
@@ -177,11 +184,13 @@ static void put_domain_heading(const struct xm_report_rows *rows, uint32_t slot,
     fprintf(out, "%s", label(u->id, false, text, sizeof text));
     if (*xm_report_name(rows, slot))
         fprintf(out, " %s", xm_format_name(xm_report_name(rows, slot), SIZE_MAX, text, sizeof text));
+    if (u->vcpus == 0) {
+        fprintf(out, ", no vCPU seen%s\n", u->ended ? ", ended" : "");
+        return;
+    }
     fprintf(out, ", %" PRIu32 " vCPU%s%s: some vCPU waited for %s,", u->vcpus, u->vcpus == 1 ? "" : "s",
             u->ended ? ", ended" : "", xm_format_ns(u->wait_any_ns, text, sizeof text));
-    fprintf(out, " %s of the trace\n",
-            xm_format_percent(u->window_ns ? 100.0 * (double)u->wait_any_ns / (double)u->window_ns : 0, text,
-                              sizeof text));
+    fprintf(out, " %s of the trace\n", percent(u->wait_any_ns, u->window_ns, text, sizeof text));
 }
 
 static void put_times(const struct xm_report_rows *rows, FILE *out)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmon: finds the subcommand and hands over.
+ *
+ * Without a subcommand it is the live screen; upstream's -n makes that the log.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "xenmon.h"
+#include "xenmon_live.h"
+
+#define PROGRAM "xenmon"
+#define HELP_INDENT 12
+
+struct command {
+    const char *name;
+    int (*main)(int argc, char **argv);
+    const char *help; /* NULL: another name of the one before */
+};
+
+static int help_main(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"live", xenmon_live_main, "the live screen; this is what xenmon alone does"},
+    {"report", xenmon_report_main, "a summary of a whole trace: text, JSON or CSV"},
+    {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain"},
+    {"batch", xenmon_log_main, NULL},
+    {"help", help_main, "this list, or the help of a command"},
+};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int print_help(void)
+{
+    printf("Usage: " PROGRAM " [live options]\n"
+           "       " PROGRAM " COMMAND [options] [operands]\n"
+           "Shows how the domains on a Xen host share its CPUs: running, waiting, blocked.\n"
+           "\nCommands ('" PROGRAM " COMMAND --help' says more):\n");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (commands[i].help)
+            printf("  %-*s%s\n", HELP_INDENT, commands[i].name, commands[i].help);
+    printf("\n"
+           "  -n          the same as '" PROGRAM " log'\n"
+           "  --version   print the version and exit\n"
+           "  --help      print this and exit\n"
+           "\n"
+           "Exit status: 0 done; 1 failed while running; 2 wrong usage; 3 no permission, not dom0,\n"
+           "or nothing traces; 4 done, but more records were lost than allowed.\n");
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
+
+static int help_main(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_help();
+    const struct command *command = find_command(argv[1]);
+    if (!command || command->main == help_main)
+        return command ? print_help() : xm_usage_error(PROGRAM, "there is no command '%s'", argv[1]);
+    char help[] = "--help";
+    char *arguments[] = {argv[1], help, NULL};
+    return command->main(2, arguments);
+}
+
+static int print_version(void)
+{
+    puts(PROGRAM " " XM_VERSION);
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
+
+/* Upstream's -n, alone or joined with -l, or in full. */
+static bool wants_log(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *text = argv[i];
+        if (strcmp(text, "--notlive") == 0)
+            return true;
+        if (text[0] == '-' && text[1 + strspn(text + 1, "l")] == 'n')
+            return true;
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    const char *first = argc > 1 ? argv[1] : "";
+    if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0)
+        return print_version();
+    if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
+        return print_help();
+    const struct command *command = find_command(first);
+    if (command)
+        return command->main(argc - 1, argv + 1);
+    if (wants_log(argc, argv))
+        return xenmon_log_main(argc, argv);
+    /* 'xenmon FILE' shows a trace. */
+    if (*first && first[0] != '-' && access(first, F_OK) != 0)
+        return xm_usage_error(PROGRAM, "there is no command, and no file, '%s'", first);
+    return xenmon_live_main(argc, argv);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The subcommands of xenmon, each in its own file. */
+#ifndef XM_CMD_XENMON_H
+#define XM_CMD_XENMON_H
+
+/* argv[0] is the subcommand's own name, the rest its options and operands.  Returns the exit code. */
+int xenmon_report_main(int argc, char **argv);
+int xenmon_log_main(int argc, char **argv);
+
+#endif
