@@ -274,16 +274,49 @@ enum xm_status xm_bake_finish(struct xm_bake *b)
 
 /* ---- The same trace once more. */
 
-static enum xm_status gaps(struct xm_bake *b, uint8_t kind, uint64_t tsc)
+static enum xm_status feed_one(struct xm_bake *b, uint64_t cpu, uint8_t kind, uint64_t tsc, uint32_t dom)
 {
-    for (uint32_t cpu = 0; cpu < xm_stream_stats(b->stream)->cpus; cpu++) {
-        const struct xm_event event = {.tsc = {tsc}, .cpu = (uint16_t)cpu, .kind = kind, .words = 3,
-                                       .word = {0, XM_NO_DOM, XM_NO_VCPU}};
-        enum xm_status status = feed(b, &event, 1);
-        if (status != XM_OK)
-            return status;
+    const struct xm_event event = {.tsc = {tsc}, .cpu = (uint16_t)cpu, .kind = kind, .words = 3,
+                                   .word = {kind == XM_EV_SCHED_REM ? dom : 0, XM_NO_DOM, XM_NO_VCPU}};
+    return feed(b, &event, 1);
+}
+
+static enum xm_status gaps(struct xm_bake *b, const struct xm_sample *rows, uint8_t kind, uint64_t tsc)
+{
+    enum xm_status status = XM_OK;
+    for (uint32_t i = 0; i < rows->used.pcpus && status == XM_OK; i++)
+        if (rows->pcpu[i].id)
+            status = feed_one(b, rows->pcpu[i].id & UINT16_MAX, kind, tsc, 0);
+    return status;
+}
+
+/* A domain that the trace creates will be created again, so it must have ended. */
+static enum xm_status end_created(struct xm_bake *b, const struct xm_sample *rows)
+{
+    enum xm_status status = XM_OK;
+    for (uint32_t i = 0; i < rows->used.domains && status == XM_OK; i++) {
+        struct xm_account_domain d = xm_account_domain(b->account, i);
+        if (d.id && d.created.v && !d.ended.v)
+            status = feed_one(b, rows->pcpu[0].id & UINT16_MAX, XM_EV_SCHED_REM, b->now, xm_row_domid(d.id));
     }
-    return XM_OK;
+    return status;
+}
+
+/* Nobody knows what happens at the seam; from its end on everything is learned from the next records. */
+static enum xm_status seam(struct xm_bake *b, uint64_t resume)
+{
+    struct xm_sample rows;
+    enum xm_status status = xm_sample_init(&rows, xm_account_capacity(b->account));
+    if (status != XM_OK)
+        return status;
+    xm_account_sample(b->account, xm_cycles_of(b->now), false, &rows);
+    status = gaps(b, &rows, XM_EV_GAP_OPEN, b->now);
+    if (status == XM_OK)
+        status = end_created(b, &rows);
+    if (status == XM_OK)
+        status = gaps(b, &rows, XM_EV_GAP_CLOSE, resume);
+    xm_sample_fini(&rows);
+    return status;
 }
 
 static void add_stats(struct xm_stream_stats *sum, const struct xm_stream_stats *s)
@@ -321,10 +354,7 @@ enum xm_status xm_bake_again(struct xm_bake *b)
     struct xm_stream *next = xm_stream_create(&config);
     if (!next)
         return XM_NOMEM;
-    /* Nobody knows what happens at the seam; from its end on everything is learned from the next records. */
-    status = gaps(b, XM_EV_GAP_OPEN, b->now);
-    if (status == XM_OK)
-        status = gaps(b, XM_EV_GAP_CLOSE, resume);
+    status = seam(b, resume);
     add_stats(&b->before, &stats);
     xm_stream_destroy(b->stream);
     b->stream = next;

@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * A pipe silent for so long has delivered its pass over the CPUs (xentrace makes one every 100 ms).  Less could be a
+ * writer that was interrupted within a pass, and to go on in time then would make what is still to come look late.
+ */
+#define QUIET_NS UINT64_C(250000000)
+
 /* What the region has been told of the domain in a slot. */
 struct told {
     uint64_t id;
@@ -21,6 +27,7 @@ struct xm_replay {
     uint64_t wake_ns;          /* when the sample that waits is due */
     const unsigned char *rest; /* borrowed from the source and not yet taken by the bake */
     size_t rest_size;
+    uint64_t heard_ns;         /* when the source last had something, CLOCK_MONOTONIC */
     bool source_ended;
     bool ended;
     struct xm_error error;     /* what ended it before its time; the first cause */
@@ -265,6 +272,8 @@ static enum xm_status fetch(struct xm_replay *r, int wait_ms)
     const void *bytes;
     enum xm_status status = xm_source_next(r->config.source, wait_ms, &bytes, &r->rest_size, &r->error);
     r->rest = bytes;
+    if (r->rest_size || !r->heard_ns)
+        r->heard_ns = r->now.mono_ns;
     r->source_ended = status == XM_END || status < 0;
     return status == XM_AGAIN ? XM_AGAIN : XM_OK;
 }
@@ -276,6 +285,8 @@ static enum xm_status fetch(struct xm_replay *r, int wait_ms)
 static enum xm_status idle(struct xm_replay *r)
 {
     size_t used;
+    if (r->now.mono_ns - r->heard_ns < QUIET_NS)
+        return XM_AGAIN;
     xm_bake_pass_end(r->bake);
     enum xm_status status = xm_bake_run(r->bake, "", 0, &used);
     if (status != XM_OK)
