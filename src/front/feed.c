@@ -209,25 +209,27 @@ static void fold_recent(const struct xm_feed *feed, uint64_t first, uint64_t new
 /* ---- Windows. */
 
 /*
- * Finds the sample that a window of `cycles` begins with, and copies it.  *first: index of the first sample
+ * Finds the sample that a window of `cycles` begins with, the one nearest to that, and copies it.  *first: index of the first sample
  * within the window; 0 for a window since the trace began, which has no sample before it.
  */
 static bool read_from(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from, uint64_t *first)
 {
+    const struct xm_region_info *info = &feed->model.info;
     uint64_t now = feed->newest_sample.host.window;
+    uint64_t half = xm_scale_to_cycles(&feed->scale, xm_ns_of(info->series[XM_SERIES_FAST].interval_ns / 2)).v;
     *first = 0;
-    if (now <= cycles)
+    if (now + half <= cycles)
         return true;
     for (unsigned tries = 0; tries < 3; tries++) {
         uint64_t index = 0;
-        enum xm_region_outcome found = xm_region_find(feed->region, XM_SERIES_FAST, now - cycles, &index);
+        enum xm_region_outcome found = xm_region_find(feed->region, XM_SERIES_FAST, now + half - cycles, &index);
         if (found != XM_REGION_OK && found != XM_REGION_OVERRUN)
             return false;
         if (found == XM_REGION_OVERRUN && index == 0)
             return true; /* nothing was overwritten: the first sample is younger than the window */
         if (xm_region_sample(feed->region, XM_SERIES_FAST, index, from) == XM_REGION_OK) {
             *first = index + 1;
-            return from->host.window <= now;
+            return from->host.window < now;
         }
     }
     return false;
@@ -331,10 +333,10 @@ static void judge_link(struct xm_feed *feed, enum xm_region_outcome outcome, uin
     struct xm_model *m = &feed->model;
     m->silent_ns = now_ns > m->info.heartbeat_ns ? now_ns - m->info.heartbeat_ns : 0;
     m->quiet_ns = m->data ? now_ns - feed->newest_at_ns : 0;
-    if (m->info.state == XM_WRITER_ENDED)
-        set_link(feed, XM_LINK_ENDED, "");
-    else if (outcome == XM_REGION_GONE)
+    if (outcome == XM_REGION_GONE)
         set_link(feed, XM_LINK_GONE, "");
+    else if (m->info.state == XM_WRITER_ENDED)
+        set_link(feed, XM_LINK_ENDED, "");
     else if (!m->data)
         set_link(feed, XM_LINK_EMPTY, "");
     else

@@ -79,6 +79,22 @@ void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_c
         xm_grid_put(grid, 0, y, XM_MEANING_HEADER, text);
 }
 
+void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns,
+                     const struct xm_screen_fit *fit, unsigned first, unsigned last, const char *name)
+{
+    unsigned from = 0;
+    unsigned to = 0;
+    for (unsigned i = first; i <= last; i++) {
+        if (fit->end[i] && !to)
+            from = fit->end[i] - columns[i].width + 1;
+        to = fit->end[i] ? fit->end[i] : to;
+    }
+    unsigned length = xm_grid_columns(grid, name);
+    if (to > from)
+        xm_grid_put_within(grid, from + (to - from > length ? (to - from - length + 1) / 2 : 0), to, y,
+                           XM_MEANING_HEADER, name);
+}
+
 const char *xm_screen_domain_name(const struct xm_model *model, uint32_t domain_slot, char *text, size_t size)
 {
     uint64_t id = model->window[XM_SPAN_1S].to->domain[domain_slot].id;
@@ -229,26 +245,25 @@ static void paint_title(const struct xm_painter *p, unsigned y)
     static const char *const kinds[] = {"live", "replay", "pipe"};
     const struct xm_model *m = p->model;
     char when[32] = "";
-    char name[160];
-    char source[192] = "";
-    char rate[64] = "";
+    char source[160] = "";
+    char rate[32] = "";
+    char kind[64] = "";
     char records[32] = "";
     unsigned x = xm_grid_put(p->grid, 0, y, XM_MEANING_TITLE, "xenmon ");
     x = xm_grid_print(p->grid, x, y, XM_MEANING_TITLE, "%c ", m->data ? beats[m->beat % 4] : ' ');
     if (m->info.creation_id) {
-        xm_format_name(m->info.source_name, sizeof m->info.source_name, name, sizeof name);
-        snprintf(source, sizeof source, name[0] ? "%s (%s)" : "%s%s", name,
-                 (unsigned)m->info.source < 3 ? kinds[m->info.source] : "?");
+        xm_format_name(m->info.source_name, sizeof m->info.source_name, source, sizeof source);
+        snprintf(kind, sizeof kind, "(%s%s%.16s)", (unsigned)m->info.source < 3 ? kinds[m->info.source] : "?",
+                 m->info.tsc_hz_from[0] ? ", TSC rate from the " : "", m->info.tsc_hz_from);
     }
     if (m->data) {
         trace_time(m, when, sizeof when);
-        snprintf(records, sizeof records, "%.0f records/s", records_per_second(m));
+        snprintf(records, sizeof records, "%.0f rec/s", records_per_second(m));
     }
     if (m->data && m->info.tsc_hz)
-        snprintf(rate, sizeof rate, "%.6f GHz%s%.16s", (double)m->info.tsc_hz / 1e9,
-                 m->info.tsc_hz_from[0] ? " by " : "", m->info.tsc_hz_from);
-    const char *const parts[] = {when, source, records, rate};
-    put_parts(p->grid, x, y, XM_MEANING_TITLE, parts, 4);
+        snprintf(rate, sizeof rate, "%.3f GHz", (double)m->info.tsc_hz / 1e9);
+    const char *const parts[] = {when, source, records, rate, kind};
+    put_parts(p->grid, x, y, XM_MEANING_TITLE, parts, 5);
 }
 
 /* ---- The line under it: what is shown, and what the percentages are of. */

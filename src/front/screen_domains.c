@@ -248,7 +248,8 @@ static void paint_subject(const struct xm_painter *p, unsigned y, uint32_t slot,
         x = xm_grid_print(p->grid, x, y, XM_MEANING_WARNING, "  unknown %s",
                           xm_format_percent(share(ten->unknown_ns, ten), percent, sizeof percent));
     if (us->there[TEN] && (ten->offline_ns || ten->unknown_ns))
-        xm_grid_put(p->grid, x, y, XM_MEANING_FAINT, " of 10 s");
+        xm_grid_print(p->grid, x, y, XM_MEANING_FAINT, " of %s",
+                      xm_screen_span_name(p->model, XM_SPAN_10S, text, sizeof text));
 }
 
 /* ---- The parts. */
@@ -262,17 +263,10 @@ void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned h
     if (header_rows > 1) {
         xm_grid_mark(p->grid, 0, p->grid->width, y, XM_MEANING_HEADER);
         for (unsigned w = 0; w < WINDOWS; w++) {
-            unsigned end = 0;
-            char name[32];
-            for (unsigned i = first[w]; i <= last[w]; i++)
-                end = fit.end[i] ? fit.end[i] : end;
-            if (!end)
-                continue;
-            if (w == LAST)
-                snprintf(name, sizeof name, "last execution");
-            else
+            char name[32] = "last execution";
+            if (w != LAST)
                 xm_screen_span_name(p->model, (enum xm_span)(w - ONE), name, sizeof name);
-            xm_grid_put_right(p->grid, end, y, XM_MEANING_HEADER, name);
+            xm_screen_group(p->grid, y, plain, &fit, first[w], last[w], name);
         }
         y++;
     }

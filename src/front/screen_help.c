@@ -47,10 +47,10 @@ static const struct entry {
     {"of one CPU's time", "the window: a domain with two busy vCPUs shows 200."},
     {"one pCPU (key c)", "gotten and waited are of that pCPU's time. A wait counts on the pCPU where it ended, that is where "
                          "the vCPU was dispatched; blocked is the domain's own figure, wherever it had run."},
-    {"All (at the bottom)", "the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
+    {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
     {"vCPUs", NULL},
-    {"wake, preem, other", "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
+    {"wake pree other", "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
                            "not seen."},
     {"max wait", "the longest wait that ended in the window."},
     {"state?", "a state with a question mark is a guess: it is unknown since records were lost."},

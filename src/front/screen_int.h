@@ -52,6 +52,10 @@ struct xm_screen_fit xm_screen_fit(const struct xm_screen_column *columns, unsig
 void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns, unsigned count,
                       const struct xm_screen_fit *fit, bool alone);
 
+/* Names a group of columns, [first, last] of them, in the middle above those that are shown. */
+void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns,
+                     const struct xm_screen_fit *fit, unsigned first, unsigned last, const char *name);
+
 /* ---- Text. */
 
 /* "web (dom 1)", "dom 3"; `size` of 96 suffices. */

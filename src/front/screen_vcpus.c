@@ -7,8 +7,6 @@
 #include "front/screen_int.h"
 #include "view/format.h"
 
-#define NAME_WIDTH 16u
-
 enum field { STATE, CPU, RUNNING, WAITING, BLOCKED, OFFLINE, UNKNOWN, RATE, WAKE, PREEMPT, OTHER, LONGEST };
 
 static const struct {
@@ -18,32 +16,34 @@ static const struct {
     struct xm_screen_column column;
 } columns[] = {
     {STATE, XM_SPAN_1S, XM_MEANING_NORMAL, {"state", "state", 9, 1}},
-    {CPU, XM_SPAN_1S, XM_MEANING_NORMAL, {"CPU", "CPU", 5, 3}},
-    {RUNNING, XM_SPAN_1S, XM_MEANING_RUNNING, {"run%", "run%", 7, 0}},
-    {WAITING, XM_SPAN_1S, XM_MEANING_WAITING, {"wait%", "wait%", 7, 2}},
-    {BLOCKED, XM_SPAN_1S, XM_MEANING_BLOCKED, {"block%", "block%", 7, 4}},
-    {OFFLINE, XM_SPAN_1S, XM_MEANING_NORMAL, {"off%", "off%", 7, 7}},
-    {UNKNOWN, XM_SPAN_1S, XM_MEANING_WARNING, {"unkn%", "unkn%", 7, 8}},
-    {RATE, XM_SPAN_1S, XM_MEANING_NORMAL, {"exec/s", "exec/s", 8, 6}},
+    {CPU, XM_SPAN_1S, XM_MEANING_NORMAL, {"CPU", "CPU", 4, 3}},
+    {RUNNING, XM_SPAN_1S, XM_MEANING_RUNNING, {"run%", "run%", 6, 0}},
+    {WAITING, XM_SPAN_1S, XM_MEANING_WAITING, {"wait%", "wait%", 6, 2}},
+    {BLOCKED, XM_SPAN_1S, XM_MEANING_BLOCKED, {"block", "block", 6, 4}},
+    {OFFLINE, XM_SPAN_1S, XM_MEANING_NORMAL, {"off%", "off%", 6, 9}},
+    {UNKNOWN, XM_SPAN_1S, XM_MEANING_WARNING, {"unkn%", "unkn%", 6, 10}},
+    {RATE, XM_SPAN_1S, XM_MEANING_NORMAL, {"exec/s", "exec/s", 7, 6}},
+    {WAKE, XM_SPAN_1S, XM_MEANING_WAITING, {"wake%", "wake%", 6, 7}},
+    {PREEMPT, XM_SPAN_1S, XM_MEANING_WAITING, {"pree%", "pree%", 6, 8}},
+    {OTHER, XM_SPAN_1S, XM_MEANING_WAITING, {"other", "other", 6, 11}},
     {LONGEST, XM_SPAN_1S, XM_MEANING_WAITING, {"max wait", "max wait", 9, 5}},
-    {WAKE, XM_SPAN_1S, XM_MEANING_WAITING, {"wake%", "wake%", 7, 9}},
-    {PREEMPT, XM_SPAN_1S, XM_MEANING_WAITING, {"preem%", "preem%", 7, 10}},
-    {OTHER, XM_SPAN_1S, XM_MEANING_WAITING, {"other%", "other%", 7, 11}},
     {RUNNING, XM_SPAN_10S, XM_MEANING_RUNNING, {"run%", "run%", 9, 12}},
-    {WAITING, XM_SPAN_10S, XM_MEANING_WAITING, {"wait%", "wait%", 7, 13}},
-    {BLOCKED, XM_SPAN_10S, XM_MEANING_BLOCKED, {"block%", "block%", 7, 14}},
+    {WAITING, XM_SPAN_10S, XM_MEANING_WAITING, {"wait%", "wait%", 6, 13}},
+    {BLOCKED, XM_SPAN_10S, XM_MEANING_BLOCKED, {"block", "block", 6, 14}},
+    {OFFLINE, XM_SPAN_10S, XM_MEANING_NORMAL, {"off%", "off%", 6, 17}},
+    {UNKNOWN, XM_SPAN_10S, XM_MEANING_WARNING, {"unkn%", "unkn%", 6, 18}},
+    {RATE, XM_SPAN_10S, XM_MEANING_NORMAL, {"exec/s", "exec/s", 7, 16}},
+    {WAKE, XM_SPAN_10S, XM_MEANING_WAITING, {"wake%", "wake%", 6, 19}},
+    {PREEMPT, XM_SPAN_10S, XM_MEANING_WAITING, {"pree%", "pree%", 6, 20}},
+    {OTHER, XM_SPAN_10S, XM_MEANING_WAITING, {"other", "other", 6, 21}},
     {LONGEST, XM_SPAN_10S, XM_MEANING_WAITING, {"max wait", "max wait", 9, 15}},
-    {RATE, XM_SPAN_10S, XM_MEANING_NORMAL, {"exec/s", "exec/s", 8, 16}},
-    {WAKE, XM_SPAN_10S, XM_MEANING_WAITING, {"wake%", "wake%", 7, 17}},
-    {PREEMPT, XM_SPAN_10S, XM_MEANING_WAITING, {"preem%", "preem%", 7, 18}},
-    {OTHER, XM_SPAN_10S, XM_MEANING_WAITING, {"other%", "other%", 7, 19}},
 };
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
 static unsigned name_width(unsigned width)
 {
-    return width >= 100 ? 24 : width >= 60 ? NAME_WIDTH : 10;
+    return width >= 120 ? 24 : width >= 60 ? 12 : 10;
 }
 
 static struct xm_screen_fit fit_columns(unsigned width, struct xm_screen_column plain[COLUMNS])
@@ -99,14 +99,15 @@ static void format_field(const struct xm_painter *p, enum field field, const str
     bool timed = p->model->info.tsc_hz != 0;
     double s = (double)u->window_ns / (double)XM_NS_PER_S;
     snprintf(text, size, "-");
-    if (shared_ns(field, u, &ns) && u->window_ns)
+    if (shared_ns(field, u, &ns) && u->window_ns) {
         xm_format_percent(100 * (double)ns / (double)u->window_ns, text, size);
-    else if (field == STATE)
+        text[strcspn(text, "%")] = '\0'; /* the header has it */
+    } else if (field == STATE)
         state_name(u, text, size);
     else if (field == CPU && u->pcpu)
         snprintf(text, size, "%u", u->pcpu - 1);
     else if (field == RATE && timed && s > 0)
-        xm_format_number((double)u->executions / s, text, size);
+        snprintf(text, size, "%.*f", (double)u->executions < 99.95 * s ? 1 : 0, (double)u->executions / s);
     else if (field == LONGEST && timed && u->wait_max_ns)
         xm_format_ns(u->wait_max_ns, text, size);
 }
@@ -120,7 +121,7 @@ static void paint_name(const struct xm_painter *p, unsigned y, uint32_t slot)
     char vcpu[16];
     xm_screen_domain_name(p->model, s->vcpu_domain[slot], name, sizeof name);
     char *number = strrchr(name, '(');
-    if (number && number > name && p->grid->width < 100)
+    if (number && number > name && p->grid->width < 120)
         number[-1] = '\0'; /* the name says enough where there is little room */
     snprintf(vcpu, sizeof vcpu, " v%u", xm_row_vcpu(id));
     unsigned end = xm_grid_put_within(p->grid, 0, width - (unsigned)strlen(vcpu), y, XM_MEANING_SUBJECT, name);
@@ -142,26 +143,23 @@ static void paint_vcpu(const struct xm_painter *p, unsigned y, uint32_t slot, co
             continue;
         if (there[columns[i].span])
             format_field(p, columns[i].field, usage, text, sizeof text);
-        bool nothing = strcmp(text, "-") == 0 || strcmp(text, "0.0%") == 0;
+        bool nothing = strcmp(text, "-") == 0 || strcmp(text, "0.0") == 0;
         xm_grid_put_right(p->grid, fit->end[i], y, nothing ? XM_MEANING_FAINT : meaning, text);
     }
 }
 
 void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
 {
+    static const unsigned first[XM_SPANS] = {2, 12};
+    static const unsigned last[XM_SPANS] = {11, COLUMNS - 1};
     struct xm_screen_column plain[COLUMNS];
     struct xm_screen_fit fit = fit_columns(p->grid->width, plain);
     if (header_rows > 1) {
         xm_grid_mark(p->grid, 0, p->grid->width, y, XM_MEANING_HEADER);
         for (unsigned span = 0; span < XM_SPANS; span++) {
-            unsigned end = 0;
             char name[32];
-            for (size_t i = 0; i < COLUMNS; i++)
-                if (columns[i].span == span && columns[i].field != STATE && columns[i].field != CPU && fit.end[i])
-                    end = fit.end[i] > end ? fit.end[i] : end;
-            if (end)
-                xm_grid_put_right(p->grid, end, y, XM_MEANING_HEADER,
-                                  xm_screen_span_name(p->model, (enum xm_span)span, name, sizeof name));
+            xm_screen_span_name(p->model, (enum xm_span)span, name, sizeof name);
+            xm_screen_group(p->grid, y, plain, &fit, first[span], last[span], name);
         }
         y++;
     }

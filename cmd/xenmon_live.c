@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmon live: the screen, or frames of text where there is no terminal.
+ *
+ * Attaches to the region of a running xenbaked, or starts a xenbaked of its own and stops it at exit.
+ */
+#include "xenmon_live.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "front/live.h"
+#include "options.h"
+#include "xenmon/region.h"
+
+#define PROGRAM "xenmon"
+#define MS UINT64_C(1000000)
+#define PATIENCE_NS (5 * XM_NS_PER_S)
+#define FRAMES 3
+#define DEFAULT_WIDTH 80
+
+enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
+
+struct config {
+    const char *region, *replay;
+    struct xm_choice choice;
+    uint64_t frames, width, cpu, ms_per_sample_ns;
+    unsigned colour, view;
+    bool once, live, help;
+};
+
+#define NO_CPU UINT64_MAX
+
+#define AT(member) offsetof(struct config, member)
+#define ROWS(which) (AT(choice.rows) + (which) * sizeof(bool))
+static const struct xm_option options[] = {
+    {.help = "What is shown:"},
+    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
+    {"replay", 0, XM_ARG_NEEDED, xm_set_text, AT(replay), "FILE", "start a xenbaked of its own that replays this trace; a FILE alone does the same", 0, 0, 0},
+    {"cpu", 0, XM_ARG_NEEDED, xm_set_count, AT(cpu), "N", "one physical CPU, not all", 0, UINT32_MAX, 0},
+    {"view", 0, XM_ARG_NEEDED, xm_set_choice, AT(view), "domains|vcpus", "what to begin with (domains)", 0, 0, 0},
+    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(choice.interval_ns), "TIME", "between refreshes (1s)", XM_CHOICE_MIN_INTERVAL_NS, XM_CHOICE_MAX_INTERVAL_NS, XM_NS_PER_S},
+    {.help = "Rows of the domains view (all are shown, unless it says --no...):"},
+    {"noallocated", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_ALLOCATED), NULL, "without the time slices allocated", 0, 0, 0},
+    {"nowaited", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_WAITED), NULL, "without waiting times", 0, 0, 0},
+    {"noblocked", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_BLOCKED), NULL, "without blocked times", 0, 0, 0},
+    {"noexcount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_EXECUTIONS), NULL, "without execution counts", 0, 0, 0},
+    {"noiocount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_IO), NULL, "without I/O counts", 0, 0, 0},
+    {"allocated", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_ALLOCATED), NULL, NULL, 0, 0, 0},
+    {"waited", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_WAITED), NULL, NULL, 0, 0, 0},
+    {"blocked", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_BLOCKED), NULL, NULL, 0, 0, 0},
+    {"excount", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_EXECUTIONS), NULL, NULL, 0, 0, 0},
+    {"iocount", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_IO), NULL, NULL, 0, 0, 0},
+    {.help = "How it is shown:"},
+    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N", "print N frames as text and exit; 3 where there is no terminal", 1, 1000000000, 0},
+    {"once", 0, XM_ARG_NONE, xm_set_flag, AT(once), NULL, "the same as --frames=1", 0, 0, 0},
+    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000, 0},
+    {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never", "colours; auto: unless NO_COLOR is set", 0, 0, 0},
+    {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
+    {"live", 'l', XM_ARG_NONE, xm_set_flag, AT(live), NULL, NULL, 0, 0, 0},
+    {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS", NULL, MS, 60000 * MS, MS},
+};
+#define OPTIONS (sizeof options / sizeof options[0])
+
+static int print_help(void)
+{
+    printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
+           "Shows how every domain's time goes, live.  In the screen, ? explains keys and figures.\n");
+    xm_options_print(options, OPTIONS, stdout);
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
+
+/* ---- What must be put right when the process ends, in whatever way. */
+
+/* A xenbaked that we started, and the private directory of its region and its messages. */
+struct child {
+    pid_t pid; /* 0: none */
+    char directory[64];
+    char region[80], lock[80], fresh[80], messages[80];
+};
+
+/* Handlers of signals can reach nothing else. */
+static struct {
+    struct xm_terminal_rescue terminal;
+    struct child child;
+} at_exit = {.terminal = {.fd = -1}};
+
+/* Asks it to end, and insists after a second. */
+static void end_process(pid_t pid)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    kill(pid, SIGTERM);
+    for (int i = 0; i < 100; i++) {
+        if (waitpid(pid, NULL, WNOHANG) != 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+/* Only what is safe in a handler. */
+static void stop_child(void)
+{
+    struct child *c = &at_exit.child;
+    if (c->pid > 0)
+        end_process(c->pid);
+    c->pid = 0;
+    if (c->directory[0]) {
+        unlink(c->region);
+        unlink(c->lock);
+        unlink(c->fresh);
+        unlink(c->messages);
+        rmdir(c->directory);
+        c->directory[0] = '\0';
+    }
+}
+
+static void end_by_signal(int signal_number)
+{
+    xm_terminal_rescue(&at_exit.terminal);
+    stop_child();
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+/* Crashes, and the signals that end a program while no terminal is open to take them in as keys. */
+static void watch_signals(void)
+{
+    static const int ending[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    struct sigaction action = {.sa_handler = end_by_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
+        sigaction(ending[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* told by the write instead */
+}
+
+/* A child between fork and exec is not the one to put anything right. */
+static void forget_all(void)
+{
+    at_exit.terminal.fd = -1;
+    at_exit.child.pid = 0;
+    at_exit.child.directory[0] = '\0';
+}
+
+/* ---- A xenbaked of our own. */
+
+static bool make_directory(struct child *c)
+{
+    static const char *const roots[] = {"/dev/shm", "/tmp"};
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        snprintf(c->directory, sizeof c->directory, "%s/xenmon-XXXXXX", roots[i]);
+        if (mkdtemp(c->directory)) {
+            snprintf(c->region, sizeof c->region, "%s/shm", c->directory);
+            snprintf(c->lock, sizeof c->lock, "%s/shm.lock", c->directory);
+            snprintf(c->fresh, sizeof c->fresh, "%s/shm.new", c->directory);
+            snprintf(c->messages, sizeof c->messages, "%s/messages", c->directory);
+            return true;
+        }
+    }
+    c->directory[0] = '\0';
+    return false;
+}
+
+/* Beside our own program, so that what was built together runs together; else as the shell would find it. */
+static void find_xenbaked(char path[PATH_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 16);
+    char *slash = NULL;
+    if (length > 0) {
+        path[length] = '\0';
+        slash = strrchr(path, '/');
+    }
+    if (slash) {
+        snprintf(slash, 16, "/xenbaked");
+        if (access(path, X_OK) == 0)
+            return;
+    }
+    snprintf(path, PATH_MAX, "xenbaked");
+}
+
+static void run_xenbaked(const struct config *config, const char *region, const char *messages, pid_t parent)
+{
+    char program[PATH_MAX];
+    char interval[48];
+    const char *arguments[8] = {"xenbaked", "--foreground", "--region", region};
+    int count = 4;
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* should we be killed, it goes too */
+    if (getppid() != parent)
+        _exit(XM_EXIT_FAILED);
+    setpgid(0, 0); /* Ctrl-C is meant for us; we stop it */
+    if (!freopen(messages, "w", stderr) || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "r", stdin))
+        _exit(XM_EXIT_FAILED);
+    if (config->ms_per_sample_ns) {
+        snprintf(interval, sizeof interval, "--ms_per_sample=%lluus",
+                 (unsigned long long)(config->ms_per_sample_ns / 1000));
+        arguments[count++] = interval;
+    }
+    if (config->replay) {
+        arguments[count++] = "--";
+        arguments[count++] = config->replay;
+    }
+    find_xenbaked(program);
+    execvp(program, (char *const *)(uintptr_t)arguments);
+    fprintf(stderr, "%s: %s\n", program, strerror(errno));
+    fflush(stderr);
+    _exit(XM_EXIT_FAILED);
+}
+
+/* What a xenbaked that did not come up had to say, as our own message. */
+static int report_child(struct child *c, int wait_status)
+{
+    char line[512] = "";
+    FILE *f = fopen(c->messages, "r");
+    if (f) {
+        char next[512];
+        while (fgets(next, sizeof next, f))
+            memcpy(line, next, sizeof line); /* the last one says why */
+        fclose(f);
+    }
+    line[strcspn(line, "\n")] = '\0';
+    c->pid = 0;
+    stop_child();
+    xm_complain(PROGRAM, "xenbaked did not start: %s", line[0] ? line : "it said nothing");
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) ? WEXITSTATUS(wait_status) : XM_EXIT_FAILED;
+}
+
+/* Waits until the region is there.  XM_EXIT_DONE, or what to exit with. */
+static int await_region(struct child *c, const char *region)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    for (int i = 0; i < (int)(PATIENCE_NS / (20 * MS)); i++) {
+        int wait_status;
+        if (access(region, F_OK) == 0)
+            return XM_EXIT_DONE;
+        if (waitpid(c->pid, &wait_status, WNOHANG) == c->pid)
+            return report_child(c, wait_status);
+        nanosleep(&pause, NULL);
+    }
+    stop_child();
+    xm_complain(PROGRAM, "xenbaked made no region at %s", region);
+    return XM_EXIT_FAILED;
+}
+
+/* Starts a xenbaked.  *region: where its region is; NULL to begin with: in a private directory. */
+static int start_xenbaked(const struct config *config, const char **region)
+{
+    struct child *c = &at_exit.child;
+    if (!make_directory(c)) {
+        xm_complain(PROGRAM, "no directory for a region can be made: %s", strerror(errno));
+        return XM_EXIT_FAILED;
+    }
+    if (!*region)
+        *region = c->region;
+    pid_t parent = getpid();
+    fflush(NULL);
+    c->pid = fork();
+    if (c->pid == 0) {
+        forget_all();
+        run_xenbaked(config, *region, c->messages, parent);
+    }
+    if (c->pid < 0) {
+        c->pid = 0;
+        stop_child();
+        xm_complain(PROGRAM, "xenbaked cannot be started: %s", strerror(errno));
+        return XM_EXIT_FAILED;
+    }
+    return await_region(c, *region);
+}
+
+/* ---- Where the numbers come from. */
+
+static bool is_dom0(void)
+{
+    char text[64] = "";
+    FILE *f = fopen("/proc/xen/capabilities", "r");
+    if (!f)
+        return false;
+    bool control = fgets(text, sizeof text, f) && strstr(text, "control_d");
+    fclose(f);
+    return control;
+}
+
+/* Settles which region to read, and starts a xenbaked where there is none to attach to. */
+static int find_region(const struct config *config, char buffer[PATH_MAX], const char **region)
+{
+    *region = config->region;
+    if (config->replay)
+        return start_xenbaked(config, region);
+    if (*region)
+        return XM_EXIT_DONE; /* whoever names one can wait for it */
+    if (!xm_region_default_path(buffer, PATH_MAX)) {
+        xm_complain(PROGRAM, "the path of the default region is too long");
+        return XM_EXIT_FAILED;
+    }
+    *region = buffer;
+    if (access(buffer, F_OK) == 0)
+        return XM_EXIT_DONE;
+    if (is_dom0())
+        return start_xenbaked(config, region);
+    xm_complain(PROGRAM, "no xenbaked runs here (no region at %s), and this is no Xen dom0: show a trace with '%s FILE', "
+                         "or start 'xenbaked FILE'",
+                buffer, PROGRAM);
+    return XM_EXIT_ACCESS;
+}
+
+/* ---- The two ways to show it. */
+
+static bool wants_colour(const struct config *config)
+{
+    const char *no_color = getenv("NO_COLOR");
+    if (config->colour != COLOUR_AUTO)
+        return config->colour == COLOUR_ALWAYS;
+    return !no_color || !*no_color;
+}
+
+static int show_screen(struct config *config, const char *region)
+{
+    struct xm_terminal *terminal;
+    struct xm_error err;
+    xm_error_clear(&err);
+    if (xm_terminal_open(wants_colour(config), &terminal, &at_exit.terminal, &err) != XM_OK) {
+        xm_complain(PROGRAM, "%s: '%s live --frames=3' prints frames of text", err.text, PROGRAM);
+        return err.status == XM_UNSUPPORTED ? XM_EXIT_USAGE : XM_EXIT_FAILED;
+    }
+    enum xm_status status = xm_live_screen(terminal, region, &config->choice);
+    xm_terminal_close(terminal);
+    at_exit.terminal.fd = -1;
+    if (status == XM_OK)
+        return XM_EXIT_DONE;
+    xm_complain(PROGRAM, "out of memory");
+    return XM_EXIT_FAILED;
+}
+
+static unsigned frame_width(const struct config *config)
+{
+    uint64_t width = DEFAULT_WIDTH;
+    const char *columns = getenv("COLUMNS");
+    if (config->width)
+        return (unsigned)config->width;
+    if (columns && xm_read_count(columns, &width) && (width < 20 || width > 1000))
+        width = DEFAULT_WIDTH;
+    return (unsigned)width;
+}
+
+static int print_frames(struct config *config, const char *region)
+{
+    struct xm_error err;
+    struct xm_live_frames frames = {
+        .count = config->once ? 1 : config->frames ? (unsigned)config->frames : FRAMES,
+        .width = frame_width(config),
+        .patience_ns = PATIENCE_NS,
+    };
+    xm_error_clear(&err);
+    switch (xm_live_print(region, &config->choice, &frames, stdout, &err)) {
+    case XM_OK:
+        return XM_EXIT_DONE;
+    case XM_AGAIN:
+        xm_complain(PROGRAM, "nothing to show: %s; 'xenbaked FILE' makes numbers from a trace", err.text);
+        return XM_EXIT_ACCESS;
+    case XM_IO:
+        if (errno == EPIPE)
+            return XM_EXIT_DONE; /* the reader has had enough */
+        break;
+    default:
+        break;
+    }
+    xm_complain(PROGRAM, "%s", err.text);
+    return XM_EXIT_FAILED;
+}
+
+static int read_config(int argc, char **argv, struct config *config)
+{
+    struct xm_error err;
+    int operands;
+    xm_error_clear(&err);
+    *config = (struct config){.cpu = NO_CPU};
+    xm_choice_init(&config->choice);
+    if (xm_options_read(options, OPTIONS, config, argc, argv, &operands, &err) != XM_OK)
+        return xm_usage_error(PROGRAM, "%s", err.text);
+    if (operands > 1 || (operands && config->replay))
+        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[operands]);
+    if (operands)
+        config->replay = argv[1];
+    if (config->replay && config->region)
+        return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
+    config->choice.view = config->view ? XM_VIEW_VCPUS : XM_VIEW_DOMAINS;
+    config->choice.one_cpu = config->cpu != NO_CPU;
+    config->choice.cpu = config->choice.one_cpu ? (uint32_t)config->cpu : 0;
+    return XM_EXIT_DONE;
+}
+
+int xenmon_live_main(int argc, char **argv)
+{
+    struct config config;
+    char buffer[PATH_MAX];
+    const char *region;
+    int code = read_config(argc, argv, &config);
+    if (code != XM_EXIT_DONE)
+        return code;
+    if (config.help)
+        return print_help();
+    setlocale(LC_CTYPE, ""); /* names of domains; numbers stay as they are everywhere */
+    watch_signals();
+    code = find_region(&config, buffer, &region);
+    if (code != XM_EXIT_DONE)
+        return code;
+    bool text = config.once || config.frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
+    code = text ? print_frames(&config, region) : show_screen(&config, region);
+    stop_child();
+    return code;
+}
