@@ -160,7 +160,7 @@ enum xm_status xm_stream_finish(struct xm_stream *s) XM_MUST_CHECK;
 
 /*
  * The reader of a live source finished a pass over all CPUs, or waited in vain: completes the pass for
- * XM_ORDER_PROMPT without waiting for the next window.
+ * XM_ORDER_PROMPT without waiting for the next window.  Does nothing in the middle of a window.
  */
 void xm_stream_pass_end(struct xm_stream *s);
 

@@ -739,6 +739,8 @@ enum xm_status xm_stream_finish(struct xm_stream *s)
 
 void xm_stream_pass_end(struct xm_stream *s)
 {
+    if (s->state == XM_IN_WINDOW || s->state == XM_SKIPPING || s->carried)
+        return; /* the writer of a pipe was interrupted: the rest of the pass is still to come */
     xm_merge_pass(&s->merge);
     s->merge.pass_max = 0;
     s->last_window = UINT32_MAX;
