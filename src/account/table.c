@@ -60,10 +60,12 @@ static void hash_rebuild(struct xm_account *a)
 static bool resize(void *array, size_t element, size_t was, size_t is)
 {
     void **at = array;
-    char *grown = realloc(*at, element * is);
+    /* Fresh pages are zero already; touching them all would cost more than reading a short trace. */
+    char *grown = *at ? realloc(*at, element * is) : calloc(is, element);
     if (!grown)
         return false;
-    memset(grown + element * was, 0, element * (is - was));
+    if (*at)
+        memset(grown + element * was, 0, element * (is - was));
     *at = grown;
     return true;
 }
@@ -256,7 +258,6 @@ static uint32_t new_vcpu(struct xm_account *a, uint32_t word, uint64_t now)
         v->unknown = AFTER_GAP;
         v->learn_from = a->gap_closed;
     }
-    memset(xm_hist(a, slot, 0), 0, XM_HISTS * XM_HIST_BUCKETS * sizeof *a->hist);
     a->domain[d].row.vcpus++;
     hash_put(a, word, slot);
     (void)now;
@@ -323,12 +324,19 @@ void xm_domain_removed(struct xm_account *a, uint32_t domid, uint64_t now, bool 
         a->rem_due[domid]++;
 }
 
+/* Histograms of free slots are all zero. */
+static void free_vcpu(struct xm_account *a, uint32_t slot)
+{
+    a->vcpu[slot].row.id = 0;
+    memset(xm_hist(a, slot, 0), 0, XM_HISTS * XM_HIST_BUCKETS * sizeof *a->hist);
+}
+
 void xm_account_reap(struct xm_account *a, xm_cycles before)
 {
     for (uint32_t i = 0; i < a->used.vcpus; i++) {
         struct vcpu *v = &a->vcpu[i];
         if (v->row.id && a->domain[v->domain].is_ended && a->domain[v->domain].ended < before.v)
-            v->row.id = 0;
+            free_vcpu(a, i);
     }
     for (uint32_t i = 0; i < a->used.domains; i++) {
         struct domain *d = &a->domain[i];
