@@ -225,15 +225,15 @@ static double records_per_second(const struct xm_model *m)
     return ns ? (double)records * (double)XM_NS_PER_S / (double)ns : 0;
 }
 
-/* Parts of a line, most important first: those that fit are written in one go, the rest is left out. */
-static void put_parts(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning, const char *const *parts,
-                      unsigned count)
+/* Parts of a line, most important first: those that end before column `end` are written, the rest is left out. */
+static void put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
+                      const char *const *parts, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         unsigned gap = i ? 2 : 0;
         if (!parts[i][0])
             continue;
-        if (i && x + gap + xm_grid_columns(grid, parts[i]) > grid->width)
+        if (i && x + gap + xm_grid_columns(grid, parts[i]) > end)
             return;
         x = xm_grid_put(grid, x + gap, y, meaning, parts[i]);
     }
@@ -263,7 +263,7 @@ static void paint_title(const struct xm_painter *p, unsigned y)
     if (m->data && m->info.tsc_hz)
         snprintf(rate, sizeof rate, "%.3f GHz", (double)m->info.tsc_hz / 1e9);
     const char *const parts[] = {when, source, records, rate, kind};
-    put_parts(p->grid, x, y, XM_MEANING_TITLE, parts, 5);
+    put_parts(p->grid, x, p->grid->width, y, XM_MEANING_TITLE, parts, 5);
 }
 
 /* ---- The line under it: what is shown, and what the percentages are of. */
@@ -283,7 +283,20 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
         snprintf(text, size, "CPU %u (not seen)", p->choice->cpu);
 }
 
-static void paint_status(const struct xm_painter *p, unsigned y)
+/* "3-18 of 40" where something is out of sight.  Returns the column that it begins in. */
+static unsigned paint_position(const struct xm_painter *p, unsigned y, unsigned lines)
+{
+    char text[48];
+    if (lines <= p->rows)
+        return p->grid->width;
+    int length = snprintf(text, sizeof text, " %u-%u of %u", p->first + 1, p->first + p->rows, lines);
+    if ((unsigned)length + 12 >= p->grid->width)
+        return p->grid->width;
+    xm_grid_put_right(p->grid, p->grid->width, y, XM_MEANING_FAINT, text);
+    return p->grid->width - (unsigned)length;
+}
+
+static void paint_status(const struct xm_painter *p, unsigned y, unsigned lines)
 {
     const struct xm_choice *c = p->choice;
     const char *base = "% of the vCPUs' time";
@@ -296,22 +309,14 @@ static void paint_status(const struct xm_painter *p, unsigned y)
     if (c->of_one_cpu)
         base = "% of one CPU's time";
     if (c->one_cpu && c->view == XM_VIEW_DOMAINS)
-        base = "% of its time; waits by where they ended, blocked anywhere";
-    if (c->one_cpu && c->view == XM_VIEW_VCPUS)
-        base = "% of each vCPU's time, wherever spent";
+        base = "% of its time; waits ended here, blocked anywhere";
+    if (c->view == XM_VIEW_VCPUS)
+        base = c->one_cpu ? "last seen there; % of each one's time" : "% of each one's time";
     const char *const parts[] = {view, base, every};
-    put_parts(p->grid, 0, y, XM_MEANING_LABEL, parts, 3);
-}
-
-/* "3-18 of 40": only where something is out of sight. */
-static void paint_position(const struct xm_painter *p, unsigned y, unsigned lines)
-{
-    char text[48];
-    if (lines <= p->rows)
-        return;
-    snprintf(text, sizeof text, " %u-%u of %u", p->first + 1, p->first + p->rows, lines);
-    if (strlen(text) + 12 < p->grid->width)
-        xm_grid_put_right(p->grid, p->grid->width, y, XM_MEANING_FAINT, text);
+    if (c->view != XM_VIEW_HELP)
+        put_parts(p->grid, 0, paint_position(p, y, lines), y, XM_MEANING_LABEL, parts, 3);
+    else
+        paint_position(p, y, lines);
 }
 
 /* ---- Warnings. */
@@ -483,10 +488,8 @@ static void paint_parts(struct xm_painter *p, const struct layout *l, const stru
     unsigned y = 0;
     if (l->title)
         paint_title(p, y++);
-    if (l->status) {
-        paint_status(p, y);
-        paint_position(p, y++, lines);
-    }
+    if (l->status)
+        paint_status(p, y++, lines);
     if (l->warning)
         paint_warnings(p, y++, w);
     if (l->header)

@@ -177,7 +177,10 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
 {
     bool wide = label_width(p->grid->width) > 10;
     const char *percentage = percentage_id(p, row);
-    xm_grid_put(p->grid, 0, y, XM_MEANING_LABEL, wide ? row->long_label : row->label);
+    const char *label = wide ? row->long_label : row->label;
+    if (p->choice->one_cpu && row->group == XM_ROWS_BLOCKED && row->total)
+        label = wide ? "Blocked anywhere" : "Blkd (any)";
+    xm_grid_put(p->grid, 0, y, XM_MEANING_LABEL, label);
     for (size_t i = 0; i < COLUMNS; i++) {
         enum window w = columns[i].window;
         enum field f = columns[i].field;
@@ -263,7 +266,8 @@ void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned h
     if (header_rows > 1) {
         xm_grid_mark(p->grid, 0, p->grid->width, y, XM_MEANING_HEADER);
         for (unsigned w = 0; w < WINDOWS; w++) {
-            char name[32] = "last execution";
+            char name[32];
+            snprintf(name, sizeof name, p->choice->one_cpu ? "last, any CPU" : "last execution");
             if (w != LAST)
                 xm_screen_span_name(p->model, (enum xm_span)(w - ONE), name, sizeof name);
             xm_screen_group(p->grid, y, plain, &fit, first[w], last[w], name);
