@@ -77,12 +77,12 @@ enum xm_event_kind {
 #define XM_NO_VCPU UINT32_MAX
 #define XM_NO_DOM UINT32_MAX
 
-/* One event, 32 bytes.  The words past `words` are unspecified. */
+/* One event, 32 bytes.  word[] past `words` is unspecified. */
 struct xm_event {
     xm_cycles tsc;   /* never less than that of the event before it */
     uint16_t cpu;    /* the buffer it was found in; for a wake-up that is the waker's pCPU */
     uint8_t kind;    /* enum xm_event_kind */
-    uint8_t words;   /* 0..4 */
+    uint8_t words;   /* payload words of the record, 0..7; the first four are below */
     uint8_t from_to; /* XM_EV_RUNSTATE: old runstate << 2 | new runstate */
     uint8_t legacy;  /* 1: from a Xen older than 3.4, which had no runstate records */
     uint16_t reserved;
@@ -111,8 +111,8 @@ struct xm_stream_config {
 };
 
 /* Classes of event number, in the order of their bits 16 to 27 (trace.h: TRC_GEN .. TRC_GUEST). */
-#define XM_CLASSES 13
-const char *xm_class_name(unsigned index); /* "gen", "sched", ... ; index 12: "none"; NULL beyond */
+#define XM_CLASSES 12
+const char *xm_class_name(unsigned index); /* "gen", "sched", ... ; NULL beyond the last */
 
 /* What a stream has seen so far.  Plain values. */
 struct xm_stream_stats {

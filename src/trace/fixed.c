@@ -89,12 +89,11 @@ static enum xm_status take(struct xm_stream *s, const struct fixed_record *r)
                          "the time of a record of CPU %u leaps ahead by more than is believable", r->cpu);
         return s->merge.cpu[r->cpu].seen ? xm_stream_gap(s, r->cpu, 0) : XM_OK;
     }
-    s->stats.records++;
-    s->stats.by_class[xm_class_index(r->event)]++;
+    s->by_class[r->event >> 16]++;
     if (r->event == XM_TRC_LOST)
         s->stats.lost_records += r->word[0];
     const struct xm_wanted *w = &s->wanted.entry[xm_wanted_index(r->event)];
-    if (w->event != r->event || xm_meta_kind(w->meta) == XM_EV_HYPERCALL)
+    if (w->event != r->event || w->words == XM_WORDS_LOOK_CLOSER)
         return XM_OK;
     /* All five words are always there; only as many as the event had then mean anything. */
     struct xm_event event = {.tsc = {s->merge.cpu[r->cpu].last},

@@ -7,7 +7,7 @@ _Static_assert(offsetof(struct xm_event, cpu) == 8 && offsetof(struct xm_event, 
                    offsetof(struct xm_event, words) == 11 && offsetof(struct xm_event, from_to) == 12 &&
                    offsetof(struct xm_event, legacy) == 13 && sizeof(struct xm_event) == 32,
                "xm_event_meta() writes these at once");
-_Static_assert(XM_EV_KINDS <= XM_EV_HYPERCALL, "kinds are bits of a 32-bit mask");
+_Static_assert(XM_EV_KINDS <= 32, "kinds are bits of a 32-bit mask");
 
 static const struct {
     uint32_t event;
@@ -16,7 +16,6 @@ static const struct {
     {XM_TRC_CONTINUE, XM_EV_CONTINUE},          {XM_TRC_DOM_ADD, XM_EV_DOM_ADD},
     {XM_TRC_DOM_REM, XM_EV_DOM_REM},            {XM_TRC_GRANT_MAP, XM_EV_GRANT_MAP},
     {XM_TRC_GRANT_UNMAP, XM_EV_GRANT_UNMAP},    {XM_TRC_GRANT_TRANSFER, XM_EV_TRANSFER},
-    {XM_TRC_PV_HYPERCALL, XM_EV_HYPERCALL},     {XM_TRC_PV_SUBCALL, XM_EV_HYPERCALL},
 };
 
 /* Scheduler events that kept their minor number when 3.4 moved them from 0x2f0nn to 0x280nn. */
@@ -31,10 +30,7 @@ static const struct {
 static void add(struct xm_wanted_table *table, uint32_t kinds, struct xm_wanted wanted)
 {
     struct xm_wanted *entry = &table->entry[xm_wanted_index(wanted.event)];
-    unsigned kind = xm_meta_kind(wanted.meta);
-    if (kind == XM_EV_HYPERCALL)
-        kind = XM_EV_GRANT_COPIES;
-    if (!(kinds >> kind & 1u))
+    if (!(kinds >> xm_meta_kind(wanted.meta) & 1u))
         return;
     XM_ASSERT(entry->event == UINT32_MAX);
     *entry = wanted;
@@ -45,28 +41,35 @@ void xm_wanted_fill(struct xm_wanted_table *table, uint32_t kinds)
     for (unsigned i = 0; i < 1u << XM_WANTED_BITS; i++)
         table->entry[i] = (struct xm_wanted){.event = UINT32_MAX};
     for (unsigned i = 0; i < sizeof single / sizeof single[0]; i++)
-        add(table, kinds, (struct xm_wanted){single[i].event, 1, xm_event_meta(single[i].kind, 0, 0)});
+        add(table, kinds, (struct xm_wanted){.event = single[i].event, .words = 1, .meta = xm_event_meta(single[i].kind, 0, 0)});
     for (unsigned i = 0; i < sizeof verbose / sizeof verbose[0]; i++)
         for (unsigned legacy = 0; legacy <= 1; legacy++)
             add(table, kinds,
-                (struct xm_wanted){(legacy ? XM_LEGACY_SCHED : XM_VERBOSE_SCHED) | verbose[i].minor,
-                                   verbose[i].words, xm_event_meta(verbose[i].kind, 0, legacy)});
+                (struct xm_wanted){.event = (legacy ? XM_LEGACY_SCHED : XM_VERBOSE_SCHED) | verbose[i].minor,
+                                   .words = verbose[i].words,
+                                   .meta = xm_event_meta(verbose[i].kind, 0, legacy)});
     for (unsigned from = XM_RUNNING; from <= XM_OFFLINE; from++)
         for (unsigned to = XM_RUNNING; to <= XM_OFFLINE; to++)
             if (from != to)
                 add(table, kinds,
-                    (struct xm_wanted){XM_TRC_RUNSTATE | from << 8 | to << 4, 1,
-                                       xm_event_meta(XM_EV_RUNSTATE, from << 2 | to, 0)});
+                    (struct xm_wanted){.event = XM_TRC_RUNSTATE | from << 8 | to << 4,
+                                       .words = 1,
+                                       .meta = xm_event_meta(XM_EV_RUNSTATE, from << 2 | to, 0)});
+    static const uint32_t hypercalls[] = {XM_TRC_PV_HYPERCALL, XM_TRC_PV_SUBCALL};
+    for (unsigned i = 0; i < 2; i++)
+        add(table, kinds,
+            (struct xm_wanted){.event = hypercalls[i], .words = XM_WORDS_LOOK_CLOSER,
+                               .mask = XM_HYPERCALL_MASK, .value = XM_HYPERCALL_GRANT_TABLE_OP,
+                               .meta = xm_event_meta(XM_EV_GRANT_COPIES, 0, 0)});
 }
 
 const char *xm_class_name(unsigned index)
 {
     static const char *const names[XM_CLASSES] = {"gen", "sched", "dom0op", "hvm",  "mem",   "pv",  "shadow",
-                                                  "hw",  "8",     "9",      "10",   "guest", "none"};
+                                                  "hw",  "8",     "9",      "10",   "guest"};
     return index < XM_CLASSES ? names[index] : NULL;
 }
 
-#define HYPERCALL_GRANT_TABLE_OP 20u
 #define GNTTABOP_COPY 5u
 
 uint32_t xm_hypercall_copies(const uint32_t *word, unsigned words)
@@ -74,7 +77,7 @@ uint32_t xm_hypercall_copies(const uint32_t *word, unsigned words)
     uint32_t head = word[0];
     unsigned at = 1;
     uint32_t arg[3] = {0, 0, 0};
-    if ((head & 0xfffffu) != HYPERCALL_GRANT_TABLE_OP)
+    if ((head & XM_HYPERCALL_MASK) != XM_HYPERCALL_GRANT_TABLE_OP)
         return 0;
     for (unsigned i = 0; i < 3; i++) {
         unsigned size = head >> (20 + 2 * i) & 3u;

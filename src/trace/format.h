@@ -69,13 +69,14 @@ static inline uint64_t xm_load64(const void *p)
 #error "the trace of a little-endian Xen is read on a little-endian machine only"
 #endif
 
-/* An internal kind: a PV hypercall, of which only grant copies become an event. */
-#define XM_EV_HYPERCALL 31u
+#define XM_WORDS_LOOK_CLOSER 8u
 
 /* What is known of one event number. */
 struct xm_wanted {
     uint32_t event; /* ~0: free entry */
-    uint32_t words; /* payload words that it needs */
+    uint32_t words; /* payload words that it needs; 8, more than any has: look closer */
+    uint32_t mask;  /* and what its first payload word must be under this mask: */
+    uint32_t value; /* most hypercalls are told apart here, without a branch */
     uint64_t meta;  /* an event's bytes 8 to 15 but for its CPU and words: see xm_event_meta() */
 };
 
@@ -109,18 +110,15 @@ static inline uint32_t xm_wanted_index(uint32_t event)
 /* kinds: a bit for each enum xm_event_kind that is wanted. */
 void xm_wanted_fill(struct xm_wanted_table *table, uint32_t kinds);
 
-/* Index of an event's class in xm_stream_stats.by_class; XM_CLASSES - 1 where it has none. */
-static inline unsigned xm_class_index(uint32_t event)
-{
-    return (unsigned)__builtin_ctz(event >> 16 | 1u << (XM_CLASSES - 1));
-}
-
 /* Exactly one class bit and some subclass bit: what every record of every Xen has. */
 static inline bool xm_event_plausible(uint32_t event)
 {
     uint32_t class = event >> 16;
     return (class & (class - 1)) == 0 && class != 0 && (event & 0xf000u) != 0;
 }
+
+#define XM_HYPERCALL_MASK 0xfffffu
+#define XM_HYPERCALL_GRANT_TABLE_OP 20u
 
 /* Copies in a PV hypercall record's payload, 0 where it is something else (our notes, 3.1). */
 uint32_t xm_hypercall_copies(const uint32_t *word, unsigned words);

@@ -227,22 +227,15 @@ static enum stop first_record(const struct piece *piece)
     return STOP_SPECIAL;
 }
 
-/* Counters of one kind follow each other closely: several of each keep them from waiting for one another. */
-#define LANES 4
-
-static void add_lanes(struct xm_stream *s, uint32_t count[LANES][XM_CLASSES + 3])
+/* A record that matched but is too short, or of a kind that has to be looked at: does it become an event? */
+static bool look_closer(struct xm_stream *s, const struct xm_wanted *w, struct xm_event *event, unsigned words)
 {
-    for (unsigned i = 0; i < XM_CLASSES; i++) {
-        uint64_t sum = (uint64_t)count[0][i] + count[1][i] + count[2][i] + count[3][i];
-        s->stats.by_class[i] += sum;
-        s->stats.records += sum;
+    uint32_t copies;
+    if (w->words != XM_WORDS_LOOK_CLOSER || words == 0) {
+        s->stats.short_records++;
+        return false;
     }
-}
-
-static bool take_copies(struct xm_event *event, unsigned words)
-{
-    uint32_t copies = xm_hypercall_copies(event->word, words < 4 ? words : 4);
-    event->kind = XM_EV_GRANT_COPIES;
+    copies = xm_hypercall_copies(event->word, words < 4 ? words : 4);
     event->words = 1;
     event->word[0] = copies;
     return copies != 0;
@@ -262,8 +255,7 @@ static enum stop decode(struct xm_stream *s, struct piece *piece)
     struct xm_event *out = c->queue + c->tail;
     struct xm_event *const first = out;
     uint64_t last = c->last;
-    uint32_t count[LANES][XM_CLASSES + 3] = {{0}};
-    unsigned lane = 0;
+    uint64_t *const by_class = s->by_class;
     enum stop stop = STOP_END;
 
     while (end - at >= 4) {
@@ -278,7 +270,7 @@ static enum stop decode(struct xm_stream *s, struct piece *piece)
             break;
         }
         uint32_t class = event >> 16;
-        if (XM_UNLIKELY((class & (class - 1)) | (class <= XM_CLASS_GEN) | !(event & 0xf000u))) {
+        if (XM_UNLIKELY((class & (class - 1)) || class <= XM_CLASS_GEN || !(event & 0xf000u))) {
             stop = STOP_SPECIAL;
             break;
         }
@@ -290,28 +282,23 @@ static enum stop decode(struct xm_stream *s, struct piece *piece)
             }
             last = tsc;
         }
-        count[lane++ % LANES][xm_class_index(event)]++;
+        by_class[class]++;
         const struct xm_wanted *w = &wanted[xm_wanted_index(event)];
-        uint64_t meta = w->meta | cpu | (uint64_t)(words < 4 ? words : 4) << 24;
+        uint64_t meta = w->meta | cpu | (uint64_t)words << 24;
         out->tsc.v = last;
         memcpy((unsigned char *)out + offsetof(struct xm_event, cpu), &meta, sizeof meta);
         memcpy(out->word, payload, PAYLOAD_BYTES);
-        uint32_t match = w->event == event;
-        if (XM_UNLIKELY(match & (words < w->words))) {
-            s->stats.short_records++;
-            match = 0;
-        }
-        if (XM_UNLIKELY(match & (xm_meta_kind(meta) == XM_EV_HYPERCALL)))
-            match = take_copies(out, words);
+        uint32_t match = (w->event == event) & ((out->word[0] & w->mask) == w->value);
+        if (XM_UNLIKELY(match & (words < w->words)))
+            match = look_closer(s, w, out, words);
         out += match;
         at = next;
     }
+    if (at != piece->at)
+        c->quiet = false;
     piece->at = at;
-    add_lanes(s, count);
     if (last > c->last)
         c->last_recorded = last;
-    if (lane)
-        c->quiet = false;
     c->last = last;
     note_time(s, last);
     xm_merge_commit(&s->merge, s->cpu, (size_t)(out - first));
@@ -329,8 +316,7 @@ static enum xm_status slow_record(struct xm_stream *s, const struct piece *piece
         return XM_OK;
     if (r.event == XM_TRC_CPU_CHANGE || !xm_event_plausible(r.event))
         return XM_DAMAGED;
-    s->stats.records++;
-    s->stats.by_class[xm_class_index(r.event)]++;
+    s->by_class[r.event >> 16]++;
     if (r.event == XM_TRC_LOST) {
         status = lost_records(s, &r);
     } else if (r.has_tsc) {
@@ -338,8 +324,7 @@ static enum xm_status slow_record(struct xm_stream *s, const struct piece *piece
     }
     if (status == XM_DAMAGED) {
         /* The record itself is damaged, its length is not: only it is left out. */
-        s->stats.records--;
-        s->stats.by_class[xm_class_index(r.event)]--;
+        s->by_class[r.event >> 16]--;
         xm_stream_damage(s, s->offset, *bytes, "the time of a record of CPU %u leaps ahead by more than is believable",
                          s->cpu);
         return s->merge.cpu[s->cpu].seen ? xm_stream_gap(s, s->cpu, 0) : XM_OK;
@@ -350,15 +335,12 @@ static enum xm_status slow_record(struct xm_stream *s, const struct piece *piece
     struct xm_cpu *c = &s->merge.cpu[s->cpu];
     if (w->event != r.event || !c->seen)
         return XM_OK;
-    if (r.words < w->words) {
-        s->stats.short_records++;
-        return XM_OK;
-    }
     struct xm_event event = {.tsc = {c->last}};
-    uint64_t meta = w->meta | s->cpu | (uint64_t)(r.words < 4 ? r.words : 4) << 24;
+    uint64_t meta = w->meta | s->cpu | (uint64_t)r.words << 24;
     memcpy((unsigned char *)&event + offsetof(struct xm_event, cpu), &meta, sizeof meta);
     memcpy(event.word, r.word, sizeof event.word);
-    if (event.kind != XM_EV_HYPERCALL || take_copies(&event, r.words))
+    bool match = (event.word[0] & w->mask) == w->value;
+    if (match && (r.words >= w->words || look_closer(s, w, &event, r.words)))
         xm_merge_append(&s->merge, &event);
     return XM_OK;
 }
@@ -678,6 +660,19 @@ static enum xm_status replay_carry(struct xm_stream *s)
     return push_all(s, start, size, &used);
 }
 
+/* The loop counts by the class bits as they are; every record that got there has exactly one of them. */
+static void count_classes(struct xm_stream *s)
+{
+    uint64_t records = 0;
+    for (unsigned i = 0; i < XM_CLASSES; i++) {
+        s->stats.by_class[i] = s->by_class[1u << i];
+        records += s->by_class[1u << i];
+    }
+    s->stats.records = records;
+    s->stats.seen_mem = s->by_class[XM_CLASS_MEM] != 0;
+    s->stats.seen_pv = s->by_class[XM_CLASS_PV] != 0;
+}
+
 enum xm_status xm_stream_push(struct xm_stream *s, const void *bytes, size_t size, size_t *used)
 {
     *used = 0;
@@ -687,8 +682,7 @@ enum xm_status xm_stream_push(struct xm_stream *s, const void *bytes, size_t siz
         return XM_OK;
     enum xm_status status = push_all(s, bytes, size < PUSH_BYTES ? size : PUSH_BYTES, used);
     s->stats.bytes += *used;
-    s->stats.seen_mem = s->stats.by_class[4] != 0;
-    s->stats.seen_pv = s->stats.by_class[5] != 0;
+    count_classes(s);
     xm_merge_changed(&s->merge);
     return status;
 }
@@ -712,6 +706,7 @@ enum xm_status xm_stream_finish(struct xm_stream *s)
     enum xm_status status = XM_OK;
     if (s->finished)
         return s->error.status;
+    count_classes(s);
     if (s->state == XM_AT_START) {
         status = judge_start(s);
         if (status == XM_OK)
@@ -726,9 +721,10 @@ enum xm_status xm_stream_finish(struct xm_stream *s)
         xm_stream_damage(s, s->offset + s->carried, s->carried, "the trace ends in the middle of a %s",
                          s->state == XM_IN_FIXED ? "record" : "window's header");
         status = cut_short(s);
-    } else if (s->state != XM_DEAD && s->stats.records == 0) {
+    } else if (s->state != XM_DEAD && s->stats.records == 0 && s->error.status == XM_OK) {
         xm_stream_damage(s, s->offset, 0, "it holds no record");
     }
+    count_classes(s);
     s->finished = true;
     s->merge.finished = true;
     xm_merge_changed(&s->merge);

@@ -36,6 +36,7 @@ struct xm_stream {
     unsigned char carry[XM_CARRY_BYTES];
     struct xm_merge merge;
     struct xm_stream_stats stats;
+    uint64_t by_class[4096]; /* records by event bits 27..16 */
     struct xm_error error;
     struct xm_wanted_table wanted;
 };
