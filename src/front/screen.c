@@ -15,7 +15,7 @@ static const struct {
     void (*header)(const struct xm_painter *p, unsigned y, unsigned rows);
     void (*body)(struct xm_painter *p);
     unsigned header_rows; /* at most */
-    bool totals;
+    bool figures;         /* with a line that says what they are, and one of totals */
 } views[] = {
     [XM_VIEW_DOMAINS] = {"Domains", xm_screen_domains_header, xm_screen_domains_body, 2, true},
     [XM_VIEW_VCPUS] = {"vCPUs", xm_screen_vcpus_header, xm_screen_vcpus_body, 2, true},
@@ -284,7 +284,7 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
 }
 
 /* "3-18 of 40" where something is out of sight.  Returns the column that it begins in. */
-static unsigned paint_position(const struct xm_painter *p, unsigned y, unsigned lines)
+static unsigned paint_position(const struct xm_painter *p, unsigned y, enum xm_meaning meaning, unsigned lines)
 {
     char text[48];
     if (lines <= p->rows)
@@ -292,7 +292,7 @@ static unsigned paint_position(const struct xm_painter *p, unsigned y, unsigned 
     int length = snprintf(text, sizeof text, " %u-%u of %u", p->first + 1, p->first + p->rows, lines);
     if ((unsigned)length + 12 >= p->grid->width)
         return p->grid->width;
-    xm_grid_put_right(p->grid, p->grid->width, y, XM_MEANING_FAINT, text);
+    xm_grid_put_right(p->grid, p->grid->width, y, meaning, text);
     return p->grid->width - (unsigned)length;
 }
 
@@ -309,14 +309,11 @@ static void paint_status(const struct xm_painter *p, unsigned y, unsigned lines)
     if (c->of_one_cpu)
         base = "% of one CPU's time";
     if (c->one_cpu && c->view == XM_VIEW_DOMAINS)
-        base = "% of its time; waits ended here, blocked anywhere";
+        base = "% of its time; waits that ended here; * on any CPU";
     if (c->view == XM_VIEW_VCPUS)
         base = c->one_cpu ? "last seen there; % of each one's time" : "% of each one's time";
     const char *const parts[] = {view, base, every};
-    if (c->view != XM_VIEW_HELP)
-        put_parts(p->grid, 0, paint_position(p, y, lines), y, XM_MEANING_LABEL, parts, 3);
-    else
-        paint_position(p, y, lines);
+    put_parts(p->grid, 0, paint_position(p, y, XM_MEANING_FAINT, lines), y, XM_MEANING_LABEL, parts, 3);
 }
 
 /* ---- Warnings. */
@@ -456,14 +453,14 @@ static bool take_rows(struct layout *l, unsigned rows, unsigned least)
 }
 
 /* Gives rows to what surrounds the body, most important first, as long as the body keeps enough. */
-static struct layout lay_out(unsigned height, unsigned header, bool warning, bool totals, bool keys)
+static struct layout lay_out(unsigned height, unsigned header, bool warning, bool status, bool totals, bool keys)
 {
     struct layout l = {.body = height};
     l.title = take_rows(&l, 1, 1);
     l.warning = warning && take_rows(&l, 1, 3);
     l.header = header && take_rows(&l, 1, 2);
     l.keys = keys && take_rows(&l, 1, 4);
-    l.status = take_rows(&l, 1, 4);
+    l.status = status && take_rows(&l, 1, 4);
     if (header > 1 && take_rows(&l, 1, ROOMY_BODY))
         l.header++;
     if (totals && take_rows(&l, 2, ROOMY_BODY))
@@ -494,6 +491,8 @@ static void paint_parts(struct xm_painter *p, const struct layout *l, const stru
         paint_warnings(p, y++, w);
     if (l->header)
         views[p->choice->view].header(p, y, l->header);
+    if (l->header && !views[p->choice->view].figures)
+        paint_position(p, y, XM_MEANING_HEADER, lines);
     y += l->header + l->body;
     if (numbers)
         views[p->choice->view].body(p);
@@ -509,7 +508,8 @@ static struct layout lay_out_view(const struct xm_model *m, const struct xm_choi
                                   unsigned height)
 {
     bool numbers = m->data || c->view == XM_VIEW_HELP;
-    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, m->data && views[c->view].totals, keys);
+    bool figures = views[c->view].figures;
+    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures, keys);
 }
 
 void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, bool keys, struct xm_grid *grid)

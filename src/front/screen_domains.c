@@ -46,19 +46,21 @@ static const struct row {
     const char *total;
     const char *of_vcpus, *of_one_cpu; /* the percentage, for either choice of what it is of */
     const char *average;
+    bool on_cpu; /* known for one pCPU; else it is the domain's own in that view too */
 } rows[] = {
     {XM_ROWS_GOTTEN, XM_MEANING_RUNNING, "Gotten", "Gotten", "running_ns", "running_of_vcpus_pct", "running_pct",
-     "running_per_execution_ns"},
-    {XM_ROWS_ALLOCATED, XM_MEANING_NORMAL, "Allocated", "Allocated", NULL, NULL, NULL, "allocated_avg_ns"},
+     "running_per_execution_ns", true},
+    {XM_ROWS_ALLOCATED, XM_MEANING_NORMAL, "Allocated", "Allocated", NULL, NULL, NULL, "allocated_avg_ns", false},
     {XM_ROWS_WAITED, XM_MEANING_WAITING, "Waited", "Waited", "runnable_ns", "runnable_of_vcpus_pct", "runnable_pct",
-     "runnable_per_execution_ns"},
+     "runnable_per_execution_ns", true},
     {XM_ROWS_BLOCKED, XM_MEANING_BLOCKED, "Blocked", "Blocked", "blocked_ns", "blocked_of_vcpus_pct", "blocked_pct",
-     "blocked_per_execution_ns"},
-    {XM_ROWS_BLOCKED, XM_MEANING_BLOCKED, " per I/O", "  per I/O", NULL, NULL, NULL, "blocked_per_io_ns"},
+     "blocked_per_execution_ns", false},
+    {XM_ROWS_BLOCKED, XM_MEANING_BLOCKED, " per I/O", "  per I/O", NULL, NULL, NULL, "blocked_per_io_ns",
+     false},
     {XM_ROWS_EXECUTIONS, XM_MEANING_NORMAL, "Executions", "Execution count", "executions", "executions_per_s",
-     "executions_per_s", NULL},
+     "executions_per_s", NULL, true},
     {XM_ROWS_IO, XM_MEANING_NORMAL, "I/O count", "I/O count", "io_count", "io_per_s", "io_per_s",
-     "io_per_execution"},
+     "io_per_execution", false},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -177,10 +179,8 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
 {
     bool wide = label_width(p->grid->width) > 10;
     const char *percentage = percentage_id(p, row);
-    const char *label = wide ? row->long_label : row->label;
-    if (p->choice->one_cpu && row->group == XM_ROWS_BLOCKED && row->total)
-        label = wide ? "Blocked anywhere" : "Blkd (any)";
-    xm_grid_put(p->grid, 0, y, XM_MEANING_LABEL, label);
+    bool anywhere = p->choice->one_cpu && !row->on_cpu;
+    xm_grid_print(p->grid, 0, y, XM_MEANING_LABEL, "%s%s", wide ? row->long_label : row->label, anywhere ? "*" : "");
     for (size_t i = 0; i < COLUMNS; i++) {
         enum window w = columns[i].window;
         enum field f = columns[i].field;
@@ -189,6 +189,9 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
         if (!end)
             continue;
         const char *id = f == TOTAL ? row->total : f == PERCENT ? percentage : row->average;
+        /* What happened anywhere is not divided by the executions on one pCPU. */
+        if (anywhere && f == AVERAGE && row->total)
+            continue;
         /* Of one execution there is no count, and the average is the total. */
         if (w == LAST && row->group == XM_ROWS_EXECUTIONS)
             continue;

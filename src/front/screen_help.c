@@ -45,8 +45,9 @@ static const struct entry {
     {"Percentages", NULL},
     {"of the vCPUs' time", "the window times the domain's vCPUs: running, waited, blocked, offline and unknown add up to 100."},
     {"of one CPU's time", "the window: a domain with two busy vCPUs shows 200."},
-    {"one pCPU (key c)", "gotten and waited are of that pCPU's time. A wait counts on the pCPU where it ended, that is where "
-                         "the vCPU was dispatched; blocked is the domain's own figure, wherever it had run."},
+    {"one pCPU (key c)", "gotten and waited are of that pCPU's time; a wait counts on the pCPU where it ended, that is where the "
+                         "vCPU was dispatched. Rows with * are the domain's own figures, wherever it ran; blocked is of the "
+                         "vCPUs' time."},
     {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
     {"vCPUs", NULL},
