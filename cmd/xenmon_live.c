@@ -170,17 +170,21 @@ static bool make_directory(struct child *c)
     return false;
 }
 
-/* Beside our own program, so that what was built together runs together; else as the shell would find it. */
+/*
+ * Beside our own program or where it is installed, seen from there, so that what was built together runs together; else as
+ * the shell would find it.
+ */
 static void find_xenbaked(char path[PATH_MAX])
 {
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 16);
+    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked"};
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
     char *slash = NULL;
     if (length > 0) {
         path[length] = '\0';
         slash = strrchr(path, '/');
     }
-    if (slash) {
-        snprintf(slash, 16, "/xenbaked");
+    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
+        snprintf(slash, 32, "%s", places[i]);
         if (access(path, X_OK) == 0)
             return;
     }
