@@ -4,7 +4,7 @@
 
 usage: truth.py XENMON TRACE...      TAP on stdout, exit 1 when anything differs
 
-TRACE is NAME.trace or NAME.trace.zst; its truth is NAME.truth.json beside it.  With --cpu-hz 1000000000 a
+TRACE is NAME.trace or NAME.trace.zst, or a folder of them; its truth is NAME.truth.json beside it.  With --cpu-hz 1000000000 a
 cycle is a nanosecond, so every figure of the report is an exact integer of cycles.
 """
 import json
@@ -25,6 +25,21 @@ CPU = {"idle": "idle_ns", "busy": "busy_ns", "switching": "switching_ns"}
 TRACE = {"records": "records", "lost_records": "lost_records", "first_tsc": "first_tsc", "last_tsc": "last_tsc",
          "span_cycles": "duration_ns", "anomalies": "anomalies", "ends": "ends"}
 UNDERSTOOD = set(TRACE) | {"cpus", "vcpus", "io", "file", "note"}
+
+
+def truth_of(trace):
+    name = trace.name.removesuffix(".zst").removesuffix(".trace") + ".truth.json"
+    return json.loads(trace.with_name(name).read_text(encoding="utf-8"))
+
+
+def traces_of(arguments):
+    """The traces that are named, and all of the folders that are."""
+    traces = []
+    for path in map(pathlib.Path, arguments):
+        traces += sorted(path.glob("*.trace.zst")) if path.is_dir() else [path]
+    if not traces:
+        sys.exit("no traces")
+    return traces
 
 
 def vcpu_key(domain, vcpu):
@@ -109,8 +124,7 @@ def compare_sums(d, report):
 
 
 def check(xenmon, trace):
-    truth_path = trace.with_name(trace.name.removesuffix(".zst").removesuffix(".trace") + ".truth.json")
-    truth = json.loads(truth_path.read_text())
+    truth = truth_of(trace)
     run = subprocess.run([xenmon, "report", "--format=json", "--cpu-hz", "1000000000", trace],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     d = Differences()
@@ -132,7 +146,7 @@ def check(xenmon, trace):
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    xenmon, traces = sys.argv[1], [pathlib.Path(t) for t in sys.argv[2:]]
+    xenmon, traces = sys.argv[1], traces_of(sys.argv[2:])
     failed = 0
     print(f"1..{len(traces)}")
     for number, trace in enumerate(traces, 1):
