@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The variable format of Xen 3.2 to today, as xentrace writes it: windows of one CPU's records, each behind a
- * CPU_CHANGE record (our notes, 1.2, 1.3, 1.6).
+ * The way of the bytes: which format, which window, what to skip where they make no sense (our notes, 1.6).  The
+ * records inside a window are decode.c's, those of the oldest versions fixed.c's.
  */
-#include "trace/stream_int.h"
-
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "trace/stream_int.h"
 
 #define DEFAULT_MAX_CPUS 4096u
 #define DEFAULT_MAX_HELD (UINT32_C(1) << 21)
@@ -21,8 +17,6 @@
 /* Bytes decoded between two looks at how much is queued; also bounds the room reserved for them. */
 #define PIECE_BYTES 16384u
 #define PUSH_BYTES 65536u
-/* A payload is copied as 16 bytes whatever its length, so the last bytes of a piece are moved first. */
-#define XM_PAYLOAD_BYTES 16u
 
 struct xm_stream *xm_stream_create(const struct xm_stream_config *config)
 {

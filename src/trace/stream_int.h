@@ -41,11 +41,26 @@ struct xm_stream {
     struct xm_wanted_table wanted;
 };
 
+/* ---- track.c: each CPU's clock, its gaps, and damage. */
+
 /* Counts `bytes` as damage at `offset`; the first one's words are kept. */
 void xm_stream_damage(struct xm_stream *s, uint64_t offset, uint64_t bytes, const char *format, ...) XM_PRINTF(4, 5);
 
 /* From its last record to its next one, records of this CPU are missing: `lost` of them, 0 for damage. */
 enum xm_status xm_stream_gap(struct xm_stream *s, uint32_t cpu, uint32_t lost) XM_MUST_CHECK;
+enum xm_status xm_stream_gap_everywhere(struct xm_stream *s) XM_MUST_CHECK;
+
+/* Some CPU's clock has come this far. */
+static inline void xm_stream_note_time(struct xm_stream *s, uint64_t tsc)
+{
+    if (tsc > s->stats.last_tsc.v)
+        s->stats.last_tsc.v = tsc;
+    if (tsc > s->merge.pass_max)
+        s->merge.pass_max = tsc;
+}
+
+/* A LOST_RECORDS of the CPU at hand.  XM_DAMAGED: its time is not believable. */
+enum xm_status xm_stream_lost(struct xm_stream *s, const struct xm_record *r) XM_MUST_CHECK;
 
 enum xm_tsc_verdict { XM_TSC_GOOD, XM_TSC_LEAPT };
 
@@ -55,6 +70,22 @@ enum xm_tsc_verdict { XM_TSC_GOOD, XM_TSC_LEAPT };
  * two events must have been reserved.
  */
 enum xm_tsc_verdict xm_stream_tsc(struct xm_stream *s, uint32_t cpu, uint64_t tsc);
+
+/* ---- decode.c: records in a window. */
+
+/* A payload is copied as 16 bytes whatever its length, so so many behind a piece must be readable. */
+#define XM_PAYLOAD_BYTES 16u
+
+/* A CPU_CHANGE record that can be true: 12 bytes. */
+bool xm_window_plausible(const struct xm_stream *s, const unsigned char *header);
+
+/*
+ * Decodes what is whole in [bytes, bytes + size), of which XM_PAYLOAD_BYTES more can be read.  *used: bytes that
+ * are done with.
+ */
+enum xm_status xm_decode_piece(struct xm_stream *s, const unsigned char *bytes, size_t size, size_t *used) XM_MUST_CHECK;
+
+/* ---- fixed.c: records of Xen 3.0 and 3.1. */
 
 /*
  * Takes bytes of the fixed format; *used < size where a record's end is still to come or enough is
