@@ -138,11 +138,31 @@ struct xm_account {
 
 /* ---- table.c */
 
-/* Slots, or NOBODY: full (a->want is set), refused, or impossible (counted). */
-uint32_t xm_find_vcpu(struct xm_account *a, uint32_t word, uint64_t now);
-uint32_t xm_find_domain(struct xm_account *a, uint32_t domid, uint64_t now);
-uint32_t xm_find_pcpu(struct xm_account *a, uint32_t cpu);
+/* Slots, made where there is none; NOBODY: full (a->want is set), refused, or impossible (counted). */
+uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word);
+uint32_t xm_new_pcpu(struct xm_account *a, uint32_t cpu);
+uint32_t xm_find_domain(struct xm_account *a, uint32_t domid);
 bool xm_table_full(const struct xm_account *a); /* the last NOBODY was for want of room */
+
+static inline uint32_t xm_hash_index(const struct xm_account *a, uint32_t key)
+{
+    return key * 2654435761u >> (32 - a->hash_bits);
+}
+
+static inline uint32_t xm_find_vcpu(struct xm_account *a, uint32_t word)
+{
+    uint32_t mask = (UINT32_C(1) << a->hash_bits) - 1;
+    for (uint32_t i = xm_hash_index(a, word); a->hash[i].slot; i = (i + 1) & mask)
+        if (a->hash[i].key == word)
+            return a->hash[i].slot - 1;
+    return xm_new_vcpu(a, word);
+}
+
+static inline uint32_t xm_find_pcpu(struct xm_account *a, uint32_t cpu)
+{
+    uint32_t slot = a->pcpu_slot[cpu];
+    return slot ? slot - 1 : xm_new_pcpu(a, cpu);
+}
 
 static inline bool xm_is_idle(uint32_t word)
 {

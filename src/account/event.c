@@ -31,7 +31,7 @@ static bool runstate(struct xm_account *a, const struct xm_event *e, uint32_t p,
             xm_idle_change(a, p, to == XM_RUNNING, now);
         return true;
     }
-    uint32_t v = xm_find_vcpu(a, word, now);
+    uint32_t v = xm_find_vcpu(a, word);
     if (XM_UNLIKELY(v == NOBODY))
         return !xm_table_full(a);
     xm_vcpu_change(a, v, p, from, to, now);
@@ -45,7 +45,7 @@ static bool continues(struct xm_account *a, const struct xm_event *e, uint32_t p
         xm_idle_continue(a, p, now);
         return true;
     }
-    uint32_t v = xm_find_vcpu(a, e->word[0], now);
+    uint32_t v = xm_find_vcpu(a, e->word[0]);
     if (v == NOBODY)
         return !xm_table_full(a);
     xm_vcpu_continue(a, v, p, now);
@@ -86,18 +86,18 @@ static bool infnext(struct xm_account *a, const struct xm_event *e, uint32_t p, 
         a->anomaly[XM_ANOMALY_RESERVED]++;
         return true;
     }
-    uint32_t v = xm_find_vcpu(a, dom << 16 | e->word[1], now);
+    uint32_t v = xm_find_vcpu(a, dom << 16 | e->word[1]);
     if (v == NOBODY)
         return !xm_table_full(a);
     xm_slice_allocated(&a->vcpu[v], slice);
     return true;
 }
 
-static bool yield(struct xm_account *a, const struct xm_event *e, uint64_t now)
+static bool yield(struct xm_account *a, const struct xm_event *e)
 {
     if (e->word[0] > 0xffffu || e->word[1] > 0xffffu || e->word[0] == XM_DOMID_IDLE)
         return true;
-    uint32_t v = xm_find_vcpu(a, e->word[0] << 16 | e->word[1], now);
+    uint32_t v = xm_find_vcpu(a, e->word[0] << 16 | e->word[1]);
     if (v == NOBODY)
         return !xm_table_full(a);
     a->vcpu[v].row.yields++;
@@ -114,9 +114,9 @@ static struct xm_domain_row *doer(struct xm_account *a, uint32_t p, struct vcpu 
     return &a->domain[(*v)->domain].row;
 }
 
-static bool exchanged(struct xm_account *a, const struct xm_event *e, uint32_t p, uint64_t now)
+static bool exchanged(struct xm_account *a, const struct xm_event *e, uint32_t p)
 {
-    uint32_t slot = xm_find_domain(a, e->word[0], now);
+    uint32_t slot = xm_find_domain(a, e->word[0]);
     if (slot == NOBODY)
         return !xm_table_full(a);
     struct vcpu *v = NULL;
@@ -166,7 +166,7 @@ static bool take(struct xm_account *a, const struct xm_event *e, uint32_t p, uin
     case XM_EV_INFNEXT:
         return infnext(a, e, p, now);
     case XM_EV_YIELD:
-        return yield(a, e, now);
+        return yield(a, e);
     case XM_EV_SCHED_ADD:
     case XM_EV_DOM_ADD:
         return xm_domain_added(a, e->word[0], now, e->kind == XM_EV_SCHED_ADD);
@@ -177,7 +177,7 @@ static bool take(struct xm_account *a, const struct xm_event *e, uint32_t p, uin
     case XM_EV_GRANT_MAP:
     case XM_EV_GRANT_UNMAP:
     case XM_EV_TRANSFER:
-        return exchanged(a, e, p, now);
+        return exchanged(a, e, p);
     case XM_EV_GRANT_COPIES:
         return copied(a, e, p);
     case XM_EV_GAP_OPEN:

@@ -82,7 +82,7 @@ static void settle_named(struct xm_account *a, struct pcpu *p, uint64_t now)
         p->row.late_idle += now - p->learn_from;
         return;
     }
-    uint32_t slot = xm_find_vcpu(a, p->named_word, now);
+    uint32_t slot = xm_find_vcpu(a, p->named_word);
     if (slot == NOBODY)
         return;
     struct vcpu *v = &a->vcpu[slot];

@@ -36,7 +36,7 @@ static void leaves(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now
         xm_idle_change(a, p, false, now);
         return;
     }
-    uint32_t slot = xm_find_vcpu(a, word, now);
+    uint32_t slot = xm_find_vcpu(a, word);
     if (slot == NOBODY)
         return;
     struct vcpu *v = &a->vcpu[slot];
@@ -51,7 +51,7 @@ static void enters(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now
         xm_idle_change(a, p, true, now);
         return;
     }
-    uint32_t slot = xm_find_vcpu(a, word, now);
+    uint32_t slot = xm_find_vcpu(a, word);
     if (slot != NOBODY)
         xm_vcpu_change(a, slot, p, XM_RUNNABLE, XM_RUNNING, now);
 }
@@ -63,9 +63,9 @@ static bool apply(struct xm_account *a, const struct xm_event *e, uint32_t p, ui
         uint32_t second = word_of(e->word[2], e->word[3]);
         /* Both must have a place before anything changes: the event comes again after growth. */
         if (!xm_is_idle(first))
-            (void)xm_find_vcpu(a, first, now);
+            (void)xm_find_vcpu(a, first);
         if (!xm_is_idle(second) && !xm_table_full(a))
-            (void)xm_find_vcpu(a, second, now);
+            (void)xm_find_vcpu(a, second);
         if (xm_table_full(a))
             return false;
         leaves(a, first, p, now);
@@ -74,7 +74,7 @@ static bool apply(struct xm_account *a, const struct xm_event *e, uint32_t p, ui
     }
     if (xm_is_idle(first))
         return true;
-    uint32_t slot = xm_find_vcpu(a, first, now);
+    uint32_t slot = xm_find_vcpu(a, first);
     if (slot == NOBODY)
         return !xm_table_full(a);
     struct vcpu *v = &a->vcpu[slot];

@@ -28,15 +28,10 @@ size_t xm_account_bytes(struct xm_capacity c)
            (sizeof(struct slot_hash) << hash_bits_for(c.vcpus)) + IDS * (3 * sizeof(uint32_t) + 1);
 }
 
-static uint32_t hash_index(const struct xm_account *a, uint32_t key)
-{
-    return key * 2654435761u >> (32 - a->hash_bits);
-}
-
 static void hash_put(struct xm_account *a, uint32_t key, uint32_t slot)
 {
     uint32_t mask = (UINT32_C(1) << a->hash_bits) - 1;
-    uint32_t i = hash_index(a, key);
+    uint32_t i = xm_hash_index(a, key);
     while (a->hash[i].slot)
         i = (i + 1) & mask;
     a->hash[i] = (struct slot_hash){key, slot + 1};
@@ -170,14 +165,11 @@ static uint32_t full(struct xm_account *a, uint32_t *want)
     return NOBODY;
 }
 
-uint32_t xm_find_pcpu(struct xm_account *a, uint32_t cpu)
+uint32_t xm_new_pcpu(struct xm_account *a, uint32_t cpu)
 {
-    uint32_t slot = a->pcpu_slot[cpu];
-    if (slot)
-        return slot - 1;
     if (a->used.pcpus == a->capacity.pcpus)
         return full(a, &a->want.pcpus);
-    slot = a->used.pcpus++;
+    uint32_t slot = a->used.pcpus++;
     a->pcpu_slot[cpu] = slot + 1;
     /* It was there all along; who was on it will be learned from its first record. */
     a->pcpu[slot] = (struct pcpu){.row = {.id = cpu | XM_ROW_USED}, .settled = a->start, .learn_from = a->start,
@@ -210,9 +202,8 @@ static bool domid_possible(struct xm_account *a, uint32_t domid)
     return false;
 }
 
-uint32_t xm_find_domain(struct xm_account *a, uint32_t domid, uint64_t now)
+uint32_t xm_find_domain(struct xm_account *a, uint32_t domid)
 {
-    (void)now;
     if (domid >= IDS || !domid_possible(a, domid))
         return NOBODY;
     if (a->domain_slot[domid])
@@ -220,7 +211,7 @@ uint32_t xm_find_domain(struct xm_account *a, uint32_t domid, uint64_t now)
     return new_domain(a, domid, 0);
 }
 
-static uint32_t new_vcpu(struct xm_account *a, uint32_t word, uint64_t now)
+uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
 {
     uint32_t domid = word >> 16;
     uint32_t number = word & 0xffffu;
@@ -260,17 +251,7 @@ static uint32_t new_vcpu(struct xm_account *a, uint32_t word, uint64_t now)
     }
     a->domain[d].row.vcpus++;
     hash_put(a, word, slot);
-    (void)now;
     return slot;
-}
-
-uint32_t xm_find_vcpu(struct xm_account *a, uint32_t word, uint64_t now)
-{
-    uint32_t mask = (UINT32_C(1) << a->hash_bits) - 1;
-    for (uint32_t i = hash_index(a, word); a->hash[i].slot; i = (i + 1) & mask)
-        if (a->hash[i].key == word)
-            return a->hash[i].slot - 1;
-    return new_vcpu(a, word, now);
 }
 
 static void end_domain(struct xm_account *a, uint32_t slot, uint64_t now)
