@@ -72,7 +72,7 @@ struct xm_region_info {
         uint64_t newest;      /* index of the newest sample; ~0: none yet */
     } series[XM_SERIES_COUNT];
     uint64_t bytes;        /* of the mapping */
-    uint64_t classes[13];  /* records by class, in the order of xm_class_name() */
+    uint64_t classes[12];  /* records by class, in the order of xm_class_name() */
     uint64_t anomaly[16];  /* by kind, in the order of xm_region_anomaly_name() */
 };
 

@@ -127,7 +127,6 @@ static const struct xm_field fields[] = {
     RECORDS(9, "9", "bit 25, which Xen does not use"),
     RECORDS(10, "10", "bit 26, which Xen does not use"),
     RECORDS(11, "guest", "GUEST"),
-    RECORDS(12, "none", "none at all"),
     ANOMALY(0, "state", "records whose old state was not the tracked one"),
     ANOMALY(1, "skew", "the same, explained by two records of a vCPU that came in the wrong order"),
     ANOMALY(2, "evicted", "dispatches on a pCPU that still had an occupant"),

@@ -37,7 +37,7 @@
 #define XM_LAYOUT_ALIGN 64u
 #define XM_LAYOUT_NONE UINT64_MAX   /* newest index: no sample yet */
 #define XM_LAYOUT_TOP UINT32_MAX    /* parent of a section that lies in no other */
-#define XM_LAYOUT_CLASSES 16        /* of which 13 are in use */
+#define XM_LAYOUT_CLASSES 16        /* of which 12 are in use */
 #define XM_LAYOUT_ANOMALIES 16      /* of which 8 are in use */
 #define XM_LAYOUT_STALE_NS (3 * UINT64_C(1000000000)) /* a writer gives a sign of life every second */
 

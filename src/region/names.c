@@ -7,6 +7,7 @@
 #include "account/account.h"
 #include "region/layout.h"
 #include "xenmon/region.h"
+#include "xenmon/trace.h"
 
 const char *xm_region_outcome_name(enum xm_region_outcome outcome)
 {
@@ -23,6 +24,7 @@ const char *xm_region_outcome_name(enum xm_region_outcome outcome)
 
 _Static_assert(XM_ANOMALIES <= XM_LAYOUT_ANOMALIES, "a region has room for every kind of anomaly");
 _Static_assert(XM_CLASSES <= XM_LAYOUT_CLASSES, "a region has room for every class of record");
+_Static_assert(sizeof ((struct xm_region_info *)0)->classes == XM_CLASSES * sizeof(uint64_t), "and a reader too");
 
 /* The region's own: the installed library has readers, and no accounting. */
 const char *xm_region_anomaly_name(unsigned index)

@@ -75,31 +75,50 @@ static enum xm_status name_holder(int fd, const char *path, struct xm_error *err
     return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%s: another process is writing this region", path);
 }
 
-enum xm_status xm_place_lock(const char *path, int *fd, struct xm_error *err)
+/* Opens the lock file and takes its lock.  XM_AGAIN: another process removed it meanwhile. */
+static enum xm_status try_lock(const char *path, const char *name, int *fd, struct xm_error *err)
 {
-    char name[PATH_BYTES];
-    struct stat st;
-    enum xm_status status = XM_OK;
-    if (!join(name, path, ".lock"))
-        return refuse(err, path, "the name is too long");
+    struct stat st, named;
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (*fd < 0)
         return refuse(err, name, strerror(errno));
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode) || !ours(st.st_uid))
-        status = refuse(err, name, "not a file of ours");
-    else if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
-        status = errno == EWOULDBLOCK ? name_holder(*fd, path, err) : refuse(err, name, strerror(errno));
-    if (status != XM_OK) {
-        close(*fd);
-        *fd = -1;
-        return status;
-    }
+        return refuse(err, name, "not a file of ours");
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? name_holder(*fd, path, err) : refuse(err, name, strerror(errno));
+    /* Whoever gives a lock back removes the file first: a lock on a file without its name keeps nobody out. */
+    bool same = lstat(name, &named) == 0 && named.st_dev == st.st_dev && named.st_ino == st.st_ino;
+    return same ? XM_OK : XM_AGAIN;
+}
+
+enum xm_status xm_place_lock(const char *path, int *fd, struct xm_error *err)
+{
+    char name[PATH_BYTES];
     char text[32];
+    enum xm_status status;
+    *fd = -1;
+    if (!join(name, path, ".lock"))
+        return refuse(err, path, "the name is too long");
+    while ((status = try_lock(path, name, fd, err)) != XM_OK) {
+        if (*fd >= 0)
+            close(*fd);
+        *fd = -1;
+        if (status != XM_AGAIN)
+            return status;
+    }
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     /* The pid is there for the message above only: the lock is what counts. */
     if (ftruncate(*fd, 0) == 0)
         (void)!pwrite(*fd, text, (size_t)n, 0);
     return XM_OK;
+}
+
+void xm_place_unlock(const char *path, int fd)
+{
+    char name[PATH_BYTES];
+    if (join(name, path, ".lock"))
+        xm_place_remove(name, fd);
+    close(fd);
 }
 
 /* ---- The file. */

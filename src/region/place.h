@@ -15,10 +15,13 @@
 enum xm_status xm_place_directory(const char *path, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Takes the lock file `path`.lock and writes our pid to it; *fd holds the lock until it is closed.
+ * Takes the lock file `path`.lock and writes our pid to it; *fd holds the lock until xm_place_unlock().
  * XM_OK; XM_LIMIT: another process has it, `err` names its pid; XM_IO.
  */
 enum xm_status xm_place_lock(const char *path, int *fd, struct xm_error *err) XM_MUST_CHECK;
+
+/* Gives the lock back and removes its file. */
+void xm_place_unlock(const char *path, int fd);
 
 /*
  * Makes the file `path`.new with `bytes` bytes that really exist, mode 0640, of group xenmon where there is such a

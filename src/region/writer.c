@@ -8,10 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "account/account.h"
 #include "region/place.h"
 #include "region/process.h"
 #include "region/text.h"
 #include "region/words.h"
+#include "xenmon/trace.h"
 
 #define AT(member) offsetof(struct xm_layout_header, member)
 
@@ -153,9 +155,9 @@ void xm_writer_facts(struct xm_writer *writer, const struct xm_writer_facts *fac
     clean(h.tsc_hz_from, sizeof h.tsc_hz_from, facts->tsc_hz_from);
     clean(h.states_from, sizeof h.states_from, facts->states_from);
     if (facts->classes)
-        memcpy(h.records, facts->classes, 13 * sizeof h.records[0]);
+        memcpy(h.records, facts->classes, XM_CLASSES * sizeof h.records[0]);
     if (facts->anomaly)
-        memcpy(h.anomaly, facts->anomaly, 8 * sizeof h.anomaly[0]);
+        memcpy(h.anomaly, facts->anomaly, XM_ANOMALIES * sizeof h.anomaly[0]);
     _Atomic uint64_t *seq = word_at(m, AT(facts_seq));
     uint64_t even = own_seq(seq);
     xm_seq_begin(seq, even + 1);
@@ -262,7 +264,7 @@ enum xm_status xm_writer_create(const struct xm_writer_config *config, struct xm
         w->path ? open_region(w, config, err) : xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (status != XM_OK) {
         if (w->lock >= 0)
-            close(w->lock);
+            xm_place_unlock(w->path, w->lock);
         free(w->path);
         free(w);
         return status;
@@ -279,7 +281,7 @@ void xm_writer_close(struct xm_writer *writer, bool remove)
     if (remove)
         xm_place_remove(writer->path, writer->map.fd);
     unmap(&writer->map);
-    close(writer->lock);
+    xm_place_unlock(writer->path, writer->lock);
     free(writer->path);
     free(writer);
 }

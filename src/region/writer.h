@@ -65,8 +65,8 @@ struct xm_writer_facts {
     const char *tsc_hz_from;  /* "trace", "option", "host", "" (NULL is that too); at most 15 bytes */
     const char *states_from;  /* "runstate", "switch" */
     uint32_t io_seen;         /* XM_IO_SEEN_* */
-    const uint64_t *classes;  /* 13 counts, in the order of xm_class_name(); NULL: zeros */
-    const uint64_t *anomaly;  /* 8 counts, in the order of xm_region_anomaly_name(); NULL: zeros */
+    const uint64_t *classes;  /* XM_CLASSES counts, in the order of xm_class_name(); NULL: zeros */
+    const uint64_t *anomaly;  /* XM_ANOMALIES counts; NULL: zeros */
 };
 void xm_writer_facts(struct xm_writer *writer, const struct xm_writer_facts *facts);
 

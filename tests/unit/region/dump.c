@@ -12,6 +12,7 @@
 
 #include "common.h"
 #include "region/writer.h"
+#include "xenmon/trace.h"
 
 #define SAMPLES 14
 
@@ -48,9 +49,9 @@ static void make(struct xm_writer *w, uint64_t first)
         snprintf(d.name, sizeof d.name, "g\xc3\xa4st-%" PRIu32, slot);
         need(xm_writer_domain(w, slot, &d) == XM_OK, "domain");
     }
-    uint64_t classes[13];
+    uint64_t classes[XM_CLASSES];
     uint64_t anomaly[8];
-    for (unsigned i = 0; i < 13; i++)
+    for (unsigned i = 0; i < XM_CLASSES; i++)
         classes[i] = first * 3 + i;
     for (unsigned i = 0; i < 8; i++)
         anomaly[i] = first * 5 + i;
@@ -115,7 +116,7 @@ static void print_info(struct xm_region *r)
            i.series[1].interval_ns);
     printf("info fast_newest %" PRIu64 "\ninfo slow_newest %" PRIu64 "\ninfo region_bytes %" PRIu64 "\n",
            i.series[0].newest, i.series[1].newest, i.bytes);
-    for (unsigned k = 0; k < 13; k++)
+    for (unsigned k = 0; k < XM_CLASSES; k++)
         printf("class %u %" PRIu64 "\n", k, i.classes[k]);
     for (unsigned k = 0; xm_region_anomaly_name(k); k++)
         printf("anomaly %s %" PRIu64 "\n", xm_region_anomaly_name(k), i.anomaly[k]);

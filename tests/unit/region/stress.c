@@ -16,6 +16,7 @@
 #include "region/process.h"
 #include "region/reader_int.h"
 #include "region/writer.h"
+#include "xenmon/trace.h"
 
 #define STAMPS 251
 #define READERS 4
@@ -53,10 +54,10 @@ static void write_domain(struct xm_writer *w, uint64_t n)
 
 static void write_facts(struct xm_writer *w, uint64_t n)
 {
-    uint64_t classes[13];
+    uint64_t classes[XM_CLASSES];
     uint64_t anomaly[8];
     char from[16];
-    for (unsigned i = 0; i < 13; i++)
+    for (unsigned i = 0; i < XM_CLASSES; i++)
         classes[i] = n + i;
     for (unsigned i = 0; i < 8; i++)
         anomaly[i] = n * 2 + i;
@@ -147,7 +148,7 @@ static const char *check_facts(struct xm_region *r, enum xm_region_outcome *outc
     if (*outcome != XM_REGION_OK || info.tsc_hz == 0)
         return NULL;
     bool whole = strtoull(info.tsc_hz_from, NULL, 10) == info.tsc_hz % 1000000;
-    for (unsigned i = 0; i < 13; i++)
+    for (unsigned i = 0; i < XM_CLASSES; i++)
         whole = whole && info.classes[i] == info.tsc_hz + i;
     for (unsigned i = 0; i < 8; i++)
         whole = whole && info.anomaly[i] == info.tsc_hz * 2 + i;

@@ -170,7 +170,7 @@ static void test_facts(void **state)
     struct xm_writer *w = writer_make(p->path, &wide);
     struct xm_region *r = open_region(p->path);
     struct xm_region_info info;
-    uint64_t classes[13];
+    uint64_t classes[XM_CLASSES];
     uint64_t anomaly[8];
     assert_int_equal(xm_region_info(r, &info), XM_REGION_OK);
     assert_int_equal(info.state, XM_WRITER_STARTING);
@@ -178,7 +178,7 @@ static void test_facts(void **state)
     assert_string_equal(info.source_name, "stamps");
     assert_int_equal(info.series[0].newest, UINT64_MAX);
 
-    for (unsigned i = 0; i < 13; i++)
+    for (unsigned i = 0; i < XM_CLASSES; i++)
         classes[i] = 100 + i;
     for (unsigned i = 0; i < 8; i++)
         anomaly[i] = 200 + i;
@@ -566,7 +566,7 @@ static void test_directories(void **state)
         assert_int_equal(chown(directory, 0, 0), 0);
     }
     /* The lock's name is somebody's link. */
-    assert_int_equal(unlink(lock), 0);
+    unlink(lock);
     assert_int_equal(symlink("/etc/passwd", lock), 0);
     assert_int_equal(try_create(path, &err), XM_IO);
     unlink(lock);
