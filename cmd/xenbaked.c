@@ -260,6 +260,7 @@ struct daemon {
     struct xm_writer *writer;
     struct xm_replay *replay;
     bool owns_pid_file;
+    bool cramped; /* it has been said that the region is too small */
     uint64_t heartbeat_ns;
 };
 
@@ -303,6 +304,20 @@ static void log_status(struct daemon *d, const char *what)
                  s.samples, s.passes, s.hz);
 }
 
+/* Says once when the region cannot grow as it should, and once when it can. */
+static void watch_room(struct daemon *d)
+{
+    struct xm_replay_status s = xm_replay_status(d->replay);
+    bool cramped = s.cramped->status != XM_OK;
+    if (cramped && !d->cramped)
+        xm_log_write(&d->log, XM_LOG_WARNING,
+                     "no region for %u domains, %u vCPUs and %u pCPUs, some are left out: %s", s.wanted.domains,
+                     s.wanted.vcpus, s.wanted.pcpus, s.cramped->text);
+    else if (!cramped && d->cramped)
+        xm_log_write(&d->log, XM_LOG_INFO, "the region has room for all again");
+    d->cramped = cramped;
+}
+
 /* Looks after signals and the heartbeat; false: it is time to stop. */
 static bool look_after(struct daemon *d, uint64_t now_ns)
 {
@@ -313,6 +328,8 @@ static bool look_after(struct daemon *d, uint64_t now_ns)
             log_status(d, "SIGHUP");
     }
     if (now_ns - d->heartbeat_ns >= HEARTBEAT_NS) {
+        if (d->replay)
+            watch_room(d);
         xm_writer_heartbeat(d->writer, now_ns);
         d->heartbeat_ns = now_ns;
     }
@@ -348,6 +365,7 @@ static int replay(struct daemon *d)
     }
     if (status < 0)
         xm_log_write(&d->log, XM_LOG_ERROR, "%s: %s", xm_source_name(d->source), err.text);
+    watch_room(d);
     log_status(d, "the trace has ended");
     xm_writer_state(d->writer, XM_WRITER_ENDED);
     linger(d);

@@ -62,7 +62,8 @@ static enum xm_status explain(const struct xm_unpack *u, size_t code, struct xm_
                        "packed with a window of more than %u MiB: unpack it first (zstd -d --long=31)",
                        1u << (XM_UNPACK_WINDOW_LOG - 20));
     default:
-        return xm_fail(err, XM_DAMAGED, u->part, "the zstd data is damaged: %s", ZSTD_getErrorName(code));
+        return xm_fail(err, XM_DAMAGED, u->part, "packed byte %llu: the zstd data is damaged: %s",
+                       (unsigned long long)u->part, ZSTD_getErrorName(code));
     }
 }
 
@@ -97,7 +98,8 @@ enum xm_status xm_unpack_finish(const struct xm_unpack *u, struct xm_error *err)
 {
     if (!u->in_frame)
         return XM_END;
-    return xm_fail(err, XM_DAMAGED, u->offset, "the zstd data ends in the middle of a frame");
+    return xm_fail(err, XM_DAMAGED, u->offset, "packed byte %llu: the zstd data ends in the middle of a frame",
+                   (unsigned long long)u->offset);
 }
 
 #else
