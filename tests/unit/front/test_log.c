@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+/* The log against a region that this test writes: seams, restarts, growth, overruns, ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "front/log.h"
+#include "region/writer.h"
+#include "xenmon/region.h"
+
+#define DOM(domid, instance) (XM_ROW_USED | (uint64_t)(instance) << 32 | (domid))
+#define VCPU(domid, vcpu, instance) (DOM(domid, instance) | (uint64_t)(vcpu) << 16)
+#define MS UINT64_C(1000000)
+#define MAX_FILES 8
+
+/* A region, its writer, what the log says and writes. */
+struct scene {
+    char directory[64], path[96];
+    struct xm_writer *writer;
+    struct xm_sample sample;
+    struct xm_log *log;
+    struct xm_log_config config;
+    char said[2048];
+    uint64_t now; /* ns, the log's clock */
+    FILE *out;
+    char *text;
+    size_t size;
+    struct {
+        char name[16];
+        char *text;
+        size_t size;
+        FILE *out;
+    } file[MAX_FILES];
+    unsigned files;
+};
+
+static void say(void *user, const char *text)
+{
+    struct scene *s = user;
+    snprintf(s->said + strlen(s->said), sizeof s->said - strlen(s->said), "%s\n", text);
+}
+
+/* Every file is a memory stream of its own; to append is to copy what there was. */
+static FILE *open_file(void *user, const char *name, bool append)
+{
+    struct scene *s = user;
+    unsigned i = 0;
+    while (i < s->files && strcmp(s->file[i].name, name) != 0)
+        i++;
+    assert_true(i < MAX_FILES);
+    assert_int_equal(append, i < s->files);
+    char *before = i < s->files ? s->file[i].text : NULL;
+    if (i == s->files)
+        s->files++;
+    snprintf(s->file[i].name, sizeof s->file[i].name, "%s", name);
+    s->file[i].text = NULL;
+    FILE *out = open_memstream(&s->file[i].text, &s->file[i].size);
+    assert_non_null(out);
+    if (before)
+        fputs(before, out);
+    free(before);
+    return out;
+}
+
+static const char *file_text(const struct scene *s, const char *name)
+{
+    for (unsigned i = 0; i < s->files; i++)
+        if (strcmp(s->file[i].name, name) == 0)
+            return s->file[i].text;
+    return NULL;
+}
+
+static void open_writer(struct scene *s, struct xm_capacity capacity)
+{
+    const struct xm_writer_config config = {
+        .path = s->path,
+        .settings = {.capacity = capacity, .interval_ns = 100 * MS, .fast_s = 10, .slow_s = 60},
+        .source = XM_SOURCE_REPLAY,
+        .source_name = "test",
+    };
+    const struct xm_writer_facts facts = {
+        .tsc_hz = 1000000000, .tsc_hz_from = "option", .states_from = "runstate", .io_seen = XM_IO_SEEN_GRANTS};
+    struct xm_error err = {0};
+    if (xm_writer_create(&config, &s->writer, &err) != XM_OK)
+        fail_msg("%s", err.text);
+    xm_writer_facts(s->writer, &facts);
+    xm_writer_state(s->writer, XM_WRITER_RUNNING);
+}
+
+static int setup(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    snprintf(s->directory, sizeof s->directory, "/tmp/xenmon-test-XXXXXX");
+    assert_non_null(mkdtemp(s->directory));
+    snprintf(s->path, sizeof s->path, "%s/shm", s->directory);
+    assert_int_equal(xm_sample_init(&s->sample, (struct xm_capacity){16, 16, 4}), XM_OK);
+    open_writer(s, (struct xm_capacity){4, 4, 2});
+    s->out = open_memstream(&s->text, &s->size);
+    assert_non_null(s->out);
+    s->config = (struct xm_log_config){.path = s->path, .format = XM_LOG_CSV, .interval_ns = 1000 * MS,
+                                       .cpu = XM_LOG_ALL_CPUS, .out = s->out, .open = open_file, .say = say, .user = s};
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+    char path[128];
+    xm_log_destroy(s->log);
+    xm_writer_close(s->writer, true);
+    xm_sample_fini(&s->sample);
+    fclose(s->out);
+    free(s->text);
+    for (unsigned i = 0; i < s->files; i++)
+        free(s->file[i].text);
+    unlink(s->path);
+    snprintf(path, sizeof path, "%s.lock", s->path);
+    unlink(path);
+    rmdir(s->directory);
+    free(s);
+    return 0;
+}
+
+static void open_log(struct scene *s)
+{
+    struct xm_error err = {0};
+    if (xm_log_create(&s->config, &s->log, &err) != XM_OK)
+        fail_msg("%s", err.text);
+}
+
+/* Steps until the log has nothing to do. */
+static enum xm_status step(struct scene *s)
+{
+    struct xm_error err = {0};
+    uint64_t wake;
+    enum xm_status status;
+    s->now += MS;
+    while ((status = xm_log_step(s->log, s->now, &wake, &err)) == XM_OK)
+        ;
+    if (status == XM_AGAIN)
+        assert_true(wake > s->now);
+    if (status < 0)
+        print_message("# %s\n", err.text);
+    return status;
+}
+
+static void publish(struct scene *s)
+{
+    assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, &s->sample), XM_OK);
+}
+
+/* The row of a vCPU of a domain, made where it is missing. */
+static struct xm_vcpu_row *vcpu(struct scene *s, uint32_t slot, uint64_t id, uint32_t domain_slot)
+{
+    struct xm_sample *x = &s->sample;
+    if (x->used.vcpus <= slot)
+        x->used.vcpus = slot + 1;
+    if (x->used.domains <= domain_slot)
+        x->used.domains = domain_slot + 1;
+    if (x->vcpu[slot].id != id) {
+        x->vcpu[slot] = (struct xm_vcpu_row){.id = id, .unknown = x->host.window, .slice_min = UINT64_MAX};
+        x->vcpu_domain[slot] = domain_slot;
+        uint64_t domain = id & ~UINT64_C(0xffff0000);
+        if (x->domain[domain_slot].id != domain)
+            x->domain[domain_slot] = (struct xm_domain_row){.id = domain};
+        x->domain[domain_slot].vcpus++;
+    }
+    return &x->vcpu[slot];
+}
+
+/* Time passes: 100 ms, all of it in which every vCPU runs and executes 3 times, but for slot 1, which waits. */
+static void pass(struct scene *s)
+{
+    struct xm_sample *x = &s->sample;
+    x->host.window += 100 * MS;
+    x->host.tsc = 5000 * MS + x->host.window;
+    for (uint32_t i = 0; i < x->used.vcpus; i++) {
+        struct xm_vcpu_row *v = &x->vcpu[i];
+        struct xm_domain_row *d = &x->domain[x->vcpu_domain[i]];
+        if (!v->id)
+            continue;
+        if (i == 1) {
+            v->runnable += 100 * MS;
+            v->wait_preempt += 100 * MS;
+            d->runnable += 100 * MS;
+        } else {
+            v->running += 100 * MS;
+            v->executions += 3;
+            d->running += 100 * MS;
+            d->executions += 3;
+            d->grant_maps += 2;
+        }
+        v->wait_max = x->host.window / 100 / MS; /* of this sample alone */
+    }
+    publish(s);
+}
+
+static const char *csv(struct scene *s)
+{
+    fflush(s->out);
+    return s->text;
+}
+
+static size_t lines(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* Field `column` of the CSV, added up over the rows of one vCPU number; UINT64_MAX in `vcpu_number`: all rows. */
+static uint64_t column_sum(struct scene *s, const char *column, uint64_t vcpu_number)
+{
+    char *copy = strdup(csv(s));
+    char *rest = copy;
+    char *line = strsep(&rest, "\n");
+    unsigned wanted = 0, vcpu_at = 0, n = 0;
+    bool found = false;
+    for (char *name; (name = strsep(&line, ",")); n++) {
+        if (strcmp(name, column) == 0) {
+            wanted = n;
+            found = true;
+        }
+        if (strcmp(name, "vcpu") == 0)
+            vcpu_at = n;
+    }
+    assert_true(found);
+    uint64_t sum = 0;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        uint64_t value = 0, number = 0;
+        unsigned i = 0;
+        for (char *field; (field = strsep(&line, ",")); i++) {
+            value = i == wanted ? strtoull(field, NULL, 10) : value;
+            number = i == vcpu_at ? strtoull(field, NULL, 10) : number;
+        }
+        assert_int_equal(i, n); /* as many fields as the header has */
+        if (vcpu_number == UINT64_MAX || number == vcpu_number)
+            sum += value;
+    }
+    free(copy);
+    return sum;
+}
+
+static void intervals_and_end(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    vcpu(s, 1, VCPU(1, 1, 0), 0);
+    s->config.from_start = true;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN); /* no sample yet */
+    for (unsigned i = 0; i < 25; i++) {
+        pass(s);
+        assert_int_equal(step(s), XM_AGAIN);
+    }
+    assert_int_equal(lines(csv(s)), 1 + 2 * 2); /* two seconds of two vCPUs */
+    xm_writer_state(s->writer, XM_WRITER_ENDED);
+    assert_int_equal(step(s), XM_END); /* what is replayed ends the log */
+    assert_int_equal(lines(csv(s)), 1 + 3 * 2);
+    assert_int_equal(column_sum(s, "window_ns", 0), 2500 * MS);
+    assert_int_equal(column_sum(s, "running_ns", 0), 2500 * MS);
+    assert_int_equal(column_sum(s, "executions", 0), 75);
+    assert_int_equal(column_sum(s, "wait_after_preemption_ns", 1), 2500 * MS);
+    assert_int_equal(column_sum(s, "grant_maps", UINT64_MAX), 50); /* the domain's, once */
+    assert_int_equal(column_sum(s, "wait_max_ns", 0), 10 + 20 + 25); /* each interval's own largest: the last sample's */
+    assert_string_equal(s->said, "");
+}
+
+/* From now on: what was before is nobody's business, and the first window is as long as the others. */
+static void from_now_on(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    for (unsigned i = 0; i < 7; i++)
+        pass(s);
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    for (unsigned i = 0; i < 20; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 3);
+    assert_int_equal(column_sum(s, "window_ns", 0), 2000 * MS);
+    /* A vCPU that comes later counts since the trace began, in its first row. */
+    vcpu(s, 2, VCPU(1, 2, 0), 0);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(column_sum(s, "window_ns", 2), 3700 * MS);
+    assert_int_equal(column_sum(s, "running_ns", 2), 1000 * MS);
+    struct xm_error err = {0};
+    pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(xm_log_finish(s->log, &err), XM_OK); /* the user ends it: 100 ms more */
+    assert_int_equal(column_sum(s, "window_ns", 0), 3100 * MS);
+}
+
+/* Ten seconds fit into the ring; the reader was away for twice that. */
+static void overrun(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 2);
+    for (unsigned i = 0; i < 250; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_non_null(strstr(s->said, "too slow: "));
+    struct xm_error err = {0};
+    assert_int_equal(xm_log_finish(s->log, &err), XM_OK);
+    /* The gap made one row longer; nothing is missing from the sums. */
+    assert_int_equal(column_sum(s, "window_ns", 0), 26000 * MS);
+    assert_int_equal(column_sum(s, "executions", 0), 780);
+}
+
+static void growth(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 13; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(xm_writer_grow(s->writer, (struct xm_capacity){8, 12, 4}, &err), XM_OK);
+    for (uint32_t i = 4; i < 9; i++)
+        vcpu(s, i, VCPU(7, i, 0), 5);
+    for (unsigned i = 0; i < 7; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 1 + 1 + 6);
+    assert_int_equal(column_sum(s, "window_ns", 0), 2000 * MS);
+    assert_int_equal(column_sum(s, "executions", 0), 60);
+    assert_int_equal(column_sum(s, "running_ns", 8), 700 * MS);
+    assert_string_equal(s->said, ""); /* nothing the user would notice */
+}
+
+static void restart(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 14; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    xm_writer_close(s->writer, false);
+    s->writer = NULL;
+    xm_sample_clear(&s->sample);
+    open_writer(s, (struct xm_capacity){4, 4, 2});
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_non_null(strstr(s->said, "restarted"));
+    /* The old one's to its end, and the new one's from its beginning. */
+    assert_int_equal(column_sum(s, "window_ns", 0), 1400 * MS + 1000 * MS);
+    assert_int_equal(column_sum(s, "executions", 0), 3 * 24);
+}
+
+static void time_is_up(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    pass(s);
+    s->config.duration_ns = 2000 * MS;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    for (unsigned i = 0; i < 15; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    s->now += 2000 * MS;
+    assert_int_equal(step(s), XM_AGAIN); /* the second interval is a little late */
+    for (unsigned i = 0; i < 5; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_END);
+    assert_int_equal(lines(csv(s)), 3);
+    /* And where nothing comes any more it ends all the same. */
+    xm_log_destroy(s->log);
+    s->log = NULL;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    s->now += 4000 * MS;
+    assert_int_equal(step(s), XM_END);
+}
+
+static void already_over(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    for (unsigned i = 0; i < 12; i++)
+        pass(s);
+    xm_writer_state(s->writer, XM_WRITER_ENDED);
+    open_log(s);
+    assert_int_equal(step(s), XM_END);
+    assert_int_equal(column_sum(s, "window_ns", 0), 1200 * MS);
+    assert_non_null(strstr(s->said, "has ended"));
+}
+
+static void no_rate(void **state)
+{
+    struct scene *s = *state;
+    xm_writer_facts(s->writer, &(struct xm_writer_facts){.states_from = "runstate"});
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    pass(s);
+    s->config.from_start = true;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN); /* it may come yet */
+    xm_writer_state(s->writer, XM_WRITER_ENDED);
+    assert_int_equal(step(s), XM_UNSUPPORTED);
+    xm_log_destroy(s->log);
+    s->log = NULL;
+    s->config.hz = 500000000;
+    open_log(s);
+    assert_int_equal(step(s), XM_END);
+    assert_int_equal(column_sum(s, "window_ns", 0), 200 * MS);
+}
+
+static void no_region(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    s->config.path = "/nonexistent/region";
+    assert_int_equal(xm_log_create(&s->config, &s->log, &err), XM_IO);
+    assert_null(s->log);
+    assert_non_null(strstr(err.text, "/nonexistent/region"));
+}
+
+/* ---- Upstream's files. */
+
+static void check_line(const char *text, unsigned line, const double *expected)
+{
+    for (; line; line--) {
+        text = strchr(text, '\n');
+        assert_non_null(text);
+        text++;
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        char *end;
+        double value = strtod(text, &end);
+        assert_true(end != text);
+        bool same = expected[i] != expected[i] ? value != value : value > expected[i] - 0.01 && value < expected[i] + 0.01;
+        if (!same)
+            fail_msg("column %u is %f, should be %f", i + 1, value, expected[i]);
+        text = end;
+    }
+    assert_int_equal(*text, '\n');
+}
+
+static void upstream_files(void **state)
+{
+    struct scene *s = *state;
+    struct xm_sample *x = &s->sample;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    vcpu(s, 1, VCPU(1, 1, 0), 0);
+    vcpu(s, 2, VCPU(5, 0, 0), 1);
+    x->used.pcpus = 2;
+    x->pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED | 4};
+    x->pcpu[1] = (struct xm_pcpu_row){.id = XM_ROW_USED | 0};
+    s->config.format = XM_LOG_XENMON;
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 20; i++) {
+        x->pcpu[0].idle += 100 * MS;
+        x->pcpu[1].busy += 60 * MS;
+        x->pcpu[1].idle += 40 * MS;
+        pass(s);
+    }
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(s->files, 3);
+    assert_int_equal(lines(file_text(s, "dom1")), 3);
+    static const char header[] = "# passed(ms) cpu dom cpu(tot) cpu(%) cpu/ex allocated/ex blocked(tot) blocked(%) "
+                                 "blocked/io waited(tot) waited(%) waited/ex ex/s io(tot) io/ex\n";
+    assert_memory_equal(file_text(s, "dom1"), header, strlen(header));
+    const double first[16] = {1000, -1, 1, 1e9, 100, 1e9 / 30, 0, 0, 0, 0, 1e9, 100, 1e9 / 30, 30, 20, 20.0 / 30};
+    check_line(file_text(s, "dom1"), 1, first);
+    const double idle[16] = {2000, -1, -1, 1.4e9, 140};
+    check_line(file_text(s, "idle"), 2, idle);
+    assert_null(strstr(file_text(s, "dom5"), "nan"));
+
+    /* A domain that has ended is written up to the interval that saw its end, and no further. */
+    x->domain[1].ended = 1;
+    for (unsigned i = 0; i < 20; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(file_text(s, "dom1")), 5);
+    assert_int_equal(lines(file_text(s, "dom5")), 4);
+}
+
+static void upstream_one_cpu(void **state)
+{
+    struct scene *s = *state;
+    struct xm_sample *x = &s->sample;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    x->used.pcpus = 2;
+    x->pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED | 4, .idle = 500};
+    x->pcpu[1] = (struct xm_pcpu_row){.id = XM_ROW_USED | 9};
+    xm_writer_facts(s->writer, &(struct xm_writer_facts){.tsc_hz = 1000000000, .tsc_hz_from = "trace",
+                                                         .states_from = "runstate"}); /* no grants seen */
+    s->config.format = XM_LOG_XENMON;
+    s->config.from_start = true;
+    s->config.cpu = 4;
+    open_log(s);
+    x->pair[0 * 4 + 0] = (struct xm_pair_row){.running = 250 * MS, .waited = 50 * MS, .executions = 5};
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(file_text(s, "dom1")), 2);
+    const double nan = strtod("nan", NULL);
+    const double row[16] = {1000, 4, 1, 250e6, 25, 50e6, 0, 0, 0, nan, 50e6, 5, 10e6, 5, nan, nan};
+    check_line(file_text(s, "dom1"), 1, row);
+    assert_int_equal(lines(file_text(s, "idle")), 2);
+    xm_log_destroy(s->log);
+    s->config.cpu = XM_LOG_EACH_CPU;
+    for (unsigned i = 0; i < s->files; i++)
+        free(s->file[i].text);
+    s->files = 0;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(file_text(s, "dom1")), 2); /* it was on one only */
+    assert_int_equal(lines(file_text(s, "idle")), 3);
+}
+
+#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(intervals_and_end), SCENE_TEST(from_now_on),  SCENE_TEST(overrun),       SCENE_TEST(growth),
+        SCENE_TEST(restart),           SCENE_TEST(time_is_up),   SCENE_TEST(already_over),  SCENE_TEST(no_rate),
+        SCENE_TEST(no_region),         SCENE_TEST(upstream_files), SCENE_TEST(upstream_one_cpu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
