@@ -32,6 +32,7 @@ enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
 struct config {
     const char *region, *replay;
+    const char *ignored; /* upstream's options for its log, which it took here too */
     struct xm_choice choice;
     uint64_t frames, width, cpu, ms_per_sample_ns;
     unsigned colour, view;
@@ -67,6 +68,9 @@ static const struct xm_option options[] = {
     {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never", "colours; auto: unless NO_COLOR is set", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
     {"live", 'l', XM_ARG_NONE, xm_set_flag, AT(live), NULL, NULL, 0, 0, 0},
+    {"prefix", 'p', XM_ARG_NEEDED, xm_set_text, AT(ignored), "PREFIX", NULL, 0, 0, 0},
+    {"time", 't', XM_ARG_NEEDED, xm_set_text, AT(ignored), "SEC", NULL, 0, 0, 0},
+    {"interval-ms", 'i', XM_ARG_NEEDED, xm_set_text, AT(ignored), "MS", NULL, 0, 0, 0},
     {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS", NULL, MS, 60000 * MS, MS},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -74,7 +78,7 @@ static const struct xm_option options[] = {
 static int print_help(void)
 {
     printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
-           "Shows how every domain's time goes, live.  In the screen, ? explains keys and figures.\n");
+           "Shows how every domain's time goes, live.  There, ? explains keys and figures.\n");
     xm_options_print(options, OPTIONS, stdout);
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
 }

@@ -43,7 +43,7 @@ static const struct {
 
 static unsigned name_width(unsigned width)
 {
-    return width >= 120 ? 24 : width >= 60 ? 12 : 10;
+    return width >= 120 ? 24 : width >= 60 ? 12 : 11;
 }
 
 static struct xm_screen_fit fit_columns(unsigned width, struct xm_screen_column plain[COLUMNS])

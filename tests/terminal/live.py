@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The live screen on a terminal: live.py XENMON XENBAKED TRACE
+
+Every key, sizes down to tiny, no colours, xenbaked killed and come again, and a terminal that is left as it was found.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from session import Session, Tap
+
+XENMON, XENBAKED, TRACE = (os.path.abspath(path) for path in sys.argv[1:4])
+tap = Tap()
+check = tap.check
+
+LEAVE_ALTERNATE = b'\x1b[?1049l'
+COLOUR = re.compile(rb'\x1b\[[0-9;]*3[0-7][;m]')
+
+
+class Baked:
+    """A xenbaked that replays the trace over and over into a region of its own."""
+
+    def __init__(self, directory):
+        self.region = os.path.join(directory, 'shm')
+        self.process = None
+
+    def start(self, *options):
+        self.process = subprocess.Popen(
+            [XENBAKED, '--foreground', '--repeat', 'forever', '--log-level', 'error', '--region', self.region, *options,
+             TRACE], stdin=subprocess.DEVNULL)
+        return self
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process:
+            self.process.send_signal(number)
+            self.process.wait()
+        self.process = None
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def live(baked, *options, **how):
+    return Session([XENMON, 'live', '--region', baked.region, *options], **how)
+
+
+def title_time(session):
+    found = re.search(r'xenmon . (\d\d:\d\d:\d\d\.\d)', session.text())
+    return found.group(1) if found else ''
+
+
+def test_first_screen(baked):
+    s = live(baked)
+    check(s.wait('Domain-0 (dom 0)'), 'the domains come up', s)
+    check('Domains on all CPUs (2)' in s.text(), 'it says what it shows', s)
+    for row in ('Gotten', 'Allocated', 'Waited', 'Blocked', 'per I/O', 'Executions', 'I/O count', 'All '):
+        check(bool(s.line(row)), 'row %s' % row, s)
+    check(s.wait(lambda s: re.search(r'Gotten .* ms +\d+\.\d%', s.text())), 'gotten has a time and a percentage', s)
+    check(all(len(line.rstrip()) <= 80 for line in s.screen.display), 'no line is too long', s)
+    before = title_time(s)
+    beat = s.text()[7]
+    check(s.wait(lambda s: title_time(s) > before), 'time goes on', s)
+    check(s.wait(lambda s: s.text()[7] != beat), 'the heart beats', s)
+    s.close()
+
+
+def test_keys(baked):
+    s = live(baked)
+    s.wait('Domain-0 (dom 0)')
+
+    def key(keys, condition, name):
+        s.send(keys)
+        check(s.wait(condition, 5), name, s)
+
+    key('c', 'Domains on CPU 0', 'c: the first CPU')
+    check('Blocked*' in s.text(), 'what is the domain\'s own is marked', s)
+    key('n', 'Domains on CPU 1', 'n: the next CPU')
+    key('p', 'Domains on CPU 0', 'p: the previous one')
+    key('cc', 'Domains on all CPUs', 'c: all again after the last')
+    key('p', 'Domains on CPU 1', 'p: the last from all')
+    key('n', 'Domains on all CPUs', 'n: all again')
+    key('v', 'vCPUs on all CPUs', 'v: vCPUs')
+    check(bool(re.search(r'Domain-0 v0 +(running|waiting|blocked|offline|unknown)', s.text())), 'a line for a vCPU', s)
+    key('v', 'Domains on all', 'v: and back')
+    key('2', 'vCPUs on all', '2: vCPUs')
+    key('1', 'Domains on all', '1: domains')
+    for name, keys in (('?', '?'), ('h', 'h'), ('F1', b'\x1b[[A')):
+        key(keys, 'Help: keys', '%s: help' % name)
+        key('?', 'Domains on all', '?: out of the help')
+    key('h', 'Help: keys', 'help once more')
+    key('\x1b', 'Domains on all', 'Esc: out of the help')
+    for letter, row in (('a', 'Allocated'), ('w', 'Waited'), ('b', 'Blocked'), ('x', 'Executions'), ('i', 'I/O count'),
+                        ('o', 'I/O count')):
+        key(letter, lambda s, row=row: row not in s.text(), '%s: hides %s' % (letter, row))
+        key(letter, row, '%s: shows %s' % (letter, row))
+    key('u', "% of one CPU's time", 'u: of one CPU')
+    key('u', "% of the vCPUs' time", 'u: of the vCPUs')
+    key('+', 'every 2 s', '+: less often')
+    key('--', 'every 0.5 s', '-: more often')
+    key('+', 'every 1 s', '+: as before')
+    key('?', 'Help: keys', 'help, which is long')
+    first = lambda s: re.search(r' (\d+)-\d+ of \d+', s.text())
+    at = lambda s: int(first(s).group(1)) if first(s) else 0
+    key('j', lambda s: at(s) == 2, 'j: down a line')
+    key(b'\x1b[B', lambda s: at(s) == 3, 'down')
+    key('k', lambda s: at(s) == 2, 'k: up')
+    key(b'\x1b[A', lambda s: at(s) == 1, 'up')
+    key(b'\x1b[6~', lambda s: at(s) > 10, 'PgDn')
+    key(b'\x1b[5~', lambda s: at(s) == 1, 'PgUp')
+    key(b'\x1b[4~', 'the figures are old', 'End')
+    key(b'\x1b[1~', lambda s: at(s) == 1, 'Home')
+    key('1', 'Domains on all', 'out of the help by 1')
+    for name, keys in (('r', 'r'), ('Ctrl-L', b'\x0c')):
+        s.pump(0.2)
+        s.screen.reset()
+        check('Domain-0' not in s.text(), 'something has spoilt the screen', s)
+        key(keys, 'Domain-0 (dom 0)', '%s: draws it again' % name)
+    key('Z!', 'Domain-0', 'keys that mean nothing do nothing')
+    s.send('q')
+    check(s.wait_end() == 0, 'q: quits', s)
+    s.close()
+
+
+def test_leaves_terminal(baked):
+    ways = (('q', lambda s: s.send('q'), 0), ('F10', lambda s: s.send(b'\x1b[21~'), 0),
+            ('Ctrl-C', lambda s: s.send(b'\x03'), 0), ('SIGTERM', lambda s: s.kill(signal.SIGTERM), 0),
+            ('SIGHUP', lambda s: s.kill(signal.SIGHUP), 0), ('SIGINT', lambda s: s.kill(signal.SIGINT), 0),
+            ('SIGSEGV', lambda s: s.kill(signal.SIGSEGV), -signal.SIGSEGV),
+            ('SIGABRT', lambda s: s.kill(signal.SIGABRT), -signal.SIGABRT),
+            ('SIGBUS', lambda s: s.kill(signal.SIGBUS), -signal.SIGBUS))
+    for name, act, code in ways:
+        s = live(baked, env={'TERM': 'xterm-256color'})
+        s.wait('Domain-0 (dom 0)')
+        check(not s.settings_kept(), '%s: the terminal is in use' % name)
+        act(s)
+        ended = s.wait_end()
+        check(ended == code, '%s: ends with %d' % (name, code), s, 'ended with %s' % ended)
+        check(s.settings_kept(), '%s: settings as before' % name)
+        tail = s.raw[s.raw.rfind(b'\x1b[?1049h'):]
+        check(LEAVE_ALTERNATE in tail, '%s: the alternate screen is left' % name)
+        check(tail.rfind(b'\x1b[?25h') > tail.rfind(b'\x1b[?25l'), '%s: the cursor is back' % name)
+        s.close()
+
+
+def test_sizes(baked):
+    s = live(baked)
+    s.wait('Domain-0 (dom 0)')
+    for columns, lines in ((40, 10), (20, 5), (200, 60), (30, 6), (80, 24)):
+        s.resize(columns, lines)
+        name = '%dx%d' % (columns, lines)
+        good = s.wait(lambda s: s.text().startswith('xenmon') and 'Domain-0' in s.text() and 'Gotten' in s.text(), 5)
+        check(good, '%s: title and domains' % name, s)
+        s.send('v')
+        check(s.wait(lambda s: re.search(r'Domain-0( \(dom 0\))? v0 ', s.text()), 5), '%s: vCPUs' % name, s)
+        s.send('v')
+        s.wait('Gotten', 5)
+    s.resize(12, 3)
+    check(s.wait('too', 5), '12x3: says that it is too small', s)
+    s.resize(1, 1)
+    s.pump(1.3)
+    check(not s.ended(), '1x1: goes on', s)
+    s.resize(80, 24)
+    check(s.wait('Gotten', 5), 'and is back at 80x24', s)
+    s.send('q')
+    check(s.wait_end() == 0, 'q after all that', s)
+    s.close()
+    s = live(baked, columns=20, lines=5)
+    check(s.wait('Domain-0'), 'begins at 20x5', s)
+    s.close()
+
+
+def test_colours(baked):
+    s = live(baked)
+    s.wait('Gotten')
+    check(bool(COLOUR.search(s.raw)), 'colours where the terminal has them')
+    s.close()
+    s = live(baked, env={'NO_COLOR': '1'})
+    s.wait('Gotten')
+    s.pump(1.2)
+    check(not COLOUR.search(s.raw), 'NO_COLOR: none')
+    check('Gotten' in s.text(), 'NO_COLOR: the same text', s)
+    s.close()
+    s = live(baked, '--color=always', env={'NO_COLOR': '1'})
+    s.wait('Gotten')
+    check(bool(COLOUR.search(s.raw)), '--color=always wins over NO_COLOR')
+    s.close()
+    s = live(baked, env={'TERM': 'vt100'})
+    check(s.wait('Gotten'), 'a monochrome vt100', s)
+    check(not COLOUR.search(s.raw), 'vt100: no colours')
+    s.send('q')
+    check(s.wait_end() == 0 and s.settings_kept(), 'vt100: left as it was', s)
+    s.close()
+    s = live(baked, env={'LC_ALL': 'C', 'LANG': 'C'})
+    check(s.wait('Gotten'), 'a locale of ASCII alone', s)
+    s.close()
+
+
+def test_writer_lost(directory):
+    place = os.path.join(directory, 'lost')
+    os.mkdir(place)
+    baked = Baked(place)
+    s = live(baked)
+    check(s.wait('No region at'), 'no region yet: it says so', s)
+    baked.start()
+    check(s.wait('Gotten'), 'a xenbaked comes: the numbers are there', s)
+    killed = baked.process.pid
+    baked.stop(signal.SIGKILL)
+    check(s.wait('xenbaked (pid %d) is gone' % killed), 'kill -9: it says so', s)
+    check('Gotten' in s.text(), 'the last numbers stay', s)
+    before = title_time(s)
+    baked.start()
+    check(s.wait('restarted'), 'another one: it says so', s)
+    check(s.wait(lambda s: 'Gotten' in s.text() and 'gone' not in s.text()), 'and goes on', s)
+    check(title_time(s) != before, 'with its time', s)
+    stopped = baked.process.pid
+    baked.process.send_signal(signal.SIGSTOP)
+    check(s.wait('stale: xenbaked (pid %d) silent for' % stopped), 'one that hangs: stale, in words', s)
+    baked.process.send_signal(signal.SIGCONT)
+    check(s.wait(lambda s: 'stale' not in s.text()), 'and no more', s)
+    baked.stop()
+    check(s.wait('is gone'), 'SIGTERM: gone', s)
+    s.send('q')
+    check(s.wait_end() == 0, 'q: quits', s)
+    s.close()
+
+
+def test_growth(directory):
+    place = os.path.join(directory, 'grown')
+    os.mkdir(place)
+    baked = Baked(place).start('--max-domains', '1', '--max-vcpus', '1', '--max-pcpus', '1')
+    s = live(baked)
+    check(s.wait(lambda s: 'Domain-0' in s.text() and re.search(r'^dom [1-9]|\(dom [1-9]', s.text(), re.M)),
+          'a region that grows is followed', s)
+    s.close()
+    baked.stop()
+
+
+def test_refuses(baked):
+    for term in ('dumb', 'no-such-terminal', ''):
+        s = live(baked, env={'TERM': term})
+        code = s.wait_end()
+        check(code == 2, 'TERM=%s: exits 2' % term, s, code)
+        check('--frames' in s.raw.decode(), 'TERM=%s: with a hint' % term, s)
+        check(s.settings_kept(), 'TERM=%s: settings as before' % term)
+        s.close()
+    s = live(baked, '--frames', '1')
+    check(s.wait_end() == 0 and 'All ' in s.raw.decode(), '--frames on a terminal: text', s)
+    check(b'\x1b' not in s.raw, 'without any escape')
+    s.close()
+
+
+def run(*argv, **how):
+    environment = dict(os.environ, **how.pop('env', {}))
+    environment.pop('COLUMNS', None)
+    return subprocess.run([XENMON, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                          env=environment, **how)
+
+
+def test_frames(baked):
+    start = time.monotonic()
+    r = run('live', '--region', baked.region)
+    took = time.monotonic() - start
+    titles = re.findall(r'^xenmon . (\d\d:\d\d:\d\d\.\d)', r.stdout, re.M)
+    check(r.returncode == 0 and len(titles) == 3, 'no terminal: three frames, exit 0', detail=r)
+    check(len(set(titles)) == 3 and took > 1.9, 'one second apart', detail=(titles, took))
+    check('\x1b' not in r.stdout and r.stderr == '', 'plain text', detail=r)
+    check(max(len(line) for line in r.stdout.splitlines()) <= 80, '80 columns')
+    check(len(re.findall(r'^All +1 s ', r.stdout, re.M)) >= 2, 'each covers a second', detail=r.stdout)
+    r = run('live', '--region', baked.region, '--once', '--width', '120', '--view', 'vcpus')
+    check(r.returncode == 0 and r.stdout.count('xenmon ') == 1 and 'v0' in r.stdout, '--once, wider, vCPUs', detail=r)
+    r = run('-l', '--region', baked.region, '--once', '--noallocated', '--noiocount', '--cpu=1')
+    check(r.returncode == 0 and 'Allocated' not in r.stdout and 'I/O count' not in r.stdout and 'CPU 1' in r.stdout,
+          'upstream\'s options', detail=r)
+    r = run('live', '--once', env={'XENMON_REGION': baked.region})
+    check(r.returncode == 0 and 'Gotten' in r.stdout, 'the region by its variable', detail=r)
+    read, write = os.pipe()
+    os.close(read)
+    r = subprocess.run([XENMON, 'live', '--region', baked.region, '--once'], stdin=subprocess.DEVNULL, stdout=write,
+                       stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(write)
+    check(r.returncode == 0 and r.stderr == '', 'a reader that has gone: quietly 0', detail=r)
+    with open('/dev/full', 'w') as full:
+        r = subprocess.run([XENMON, 'live', '--region', baked.region, '--once'], stdin=subprocess.DEVNULL, stdout=full,
+                           stderr=subprocess.PIPE, text=True, timeout=60)
+    check(r.returncode == 1 and 'No space' in r.stderr, 'a full disk: says so, 1', detail=r)
+
+
+def test_no_region(directory):
+    nowhere = os.path.join(directory, 'nowhere')
+    r = run('live', env={'XENMON_REGION': nowhere})
+    one_line = r.stderr.count('\n') == 1 and 'xenbaked' in r.stderr
+    check(r.returncode == 3 and one_line and r.stdout == '', 'nothing runs: one line, 3', detail=r)
+    s = Session([XENMON], env={'XENMON_REGION': nowhere})
+    check(s.wait_end() == 3 and 'xenbaked FILE' in s.raw.decode(), 'the same on a terminal', s)
+    check(s.settings_kept(), 'which is left alone')
+    s.close()
+    r = run('live', '--region', nowhere, '--once')
+    check(r.returncode == 3 and 'No such file' in r.stderr, 'a region that does not come: 3, after some seconds', detail=r)
+    for argv in (('live', '--frames', '0'), ('live', '--cpu', 'x'), ('live', 'a', 'b'), ('live', '--nonsense'),
+                 ('live', '--region', nowhere, TRACE)):
+        r = run(*argv)
+        check(r.returncode == 2 and r.stderr.count('\n') == 1, 'wrong usage: %s' % ' '.join(argv[1:3]), detail=r)
+    r = run('live', '--help')
+    check(r.returncode == 0 and '--frames' in r.stdout and max(map(len, r.stdout.splitlines())) <= 80, '--help', detail=r)
+
+
+def own_baked():
+    """Process ids of xenbaked that replay our copy of the trace for a xenmon."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/%s/cmdline' % pid, 'rb') as f:
+                words = f.read().split(b'\0')
+        except OSError:
+            continue
+        if words[0].endswith(b'xenbaked') and COPY.encode() in words:
+            found.append(int(pid))
+    return found
+
+
+def own_directories():
+    return [name for name in os.listdir('/dev/shm') if name.startswith('xenmon-')] if os.path.isdir('/dev/shm') else []
+
+
+def test_own_xenbaked():
+    before = own_directories()
+    r = run('live', '--replay', COPY, '--once')
+    check(r.returncode == 0 and 'Gotten' in r.stdout, '--replay: a xenbaked of its own', detail=r)
+    check(own_baked() == [] and own_directories() == before, 'which it stops and tidies up')
+    s = Session([XENMON, COPY])
+    check(s.wait('Gotten'), 'xenmon FILE', s)
+    check(len(own_baked()) == 1, 'one xenbaked runs for it')
+    s.send('q')
+    check(s.wait_end() == 0, 'q', s)
+    check(own_baked() == [] and own_directories() == before, 'and no more')
+    s.close()
+    for number in (signal.SIGTERM, signal.SIGSEGV):
+        s = Session([XENMON, COPY])
+        s.wait('Gotten')
+        s.kill(number)
+        s.wait_end()
+        check(own_baked() == [] and own_directories() == before, 'signal %d: stopped and tidied up' % number)
+        check(s.settings_kept(), 'signal %d: settings as before' % number)
+        s.close()
+    s = Session([XENMON, COPY])
+    s.wait('Gotten')
+    s.kill(signal.SIGKILL)
+    s.wait_end()
+    check(wait_for(lambda: own_baked() == [], 10), 'kill -9 of xenmon: its xenbaked goes too')
+    s.close()
+    for name in set(own_directories()) - set(before):
+        shutil.rmtree('/dev/shm/' + name)
+    process = subprocess.Popen([XENMON, 'live', '--frames', '1000', COPY], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)
+    wait_for(lambda: len(own_baked()) == 1)
+    process.terminate()
+    process.wait(20)
+    check(own_baked() == [] and own_directories() == before, 'frames, SIGTERM: stopped and tidied up')
+    r = run('live', '--replay', '/nonexistent/file', '--once')
+    check(r.returncode in (1, 2) and '/nonexistent/file' in r.stderr, 'a file that is not there: its words', detail=r)
+    check(own_directories() == before, 'and tidied up')
+
+
+def test_two(baked):
+    a, b = live(baked), live(baked, columns=100, lines=30)
+    check(a.wait('Gotten') and b.wait('Gotten'), 'two at once', b)
+    a.send('q')
+    check(a.wait_end() == 0, 'one quits', a)
+    before = title_time(b)
+    check(b.wait(lambda s: title_time(s) > before), 'the other goes on', b)
+    a.close()
+    b.close()
+
+
+def main():
+    global COPY
+    directory = tempfile.mkdtemp(prefix='xm-terminal-')
+    COPY = os.path.join(directory, 'copy-' + os.path.basename(TRACE))
+    shutil.copy(TRACE, COPY)
+    baked = Baked(directory).start()
+    try:
+        wait_for(lambda: os.path.exists(baked.region))
+        test_first_screen(baked)
+        test_keys(baked)
+        test_leaves_terminal(baked)
+        test_sizes(baked)
+        test_colours(baked)
+        test_two(baked)
+        test_refuses(baked)
+        test_frames(baked)
+        test_writer_lost(directory)
+        test_growth(directory)
+        test_no_region(directory)
+        test_own_xenbaked()
+    finally:
+        baked.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+    return tap.finish()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
