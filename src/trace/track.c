@@ -116,15 +116,14 @@ enum xm_status xm_stream_lost(struct xm_stream *s, const struct xm_record *r)
 {
     struct xm_cpu *c = &s->merge.cpu[s->cpu];
     uint32_t count = r->words ? r->word[0] : 0;
-    s->stats.lost_records += count;
-    if (!r->has_tsc || r->words < 4)
+    if (!r->has_tsc || r->words < 4) {
+        s->stats.lost_records += count;
         return xm_stream_gap(s, s->cpu, count);
+    }
     uint64_t first = ((uint64_t)r->word[3] << 32 | r->word[2]) + s->shift;
     uint64_t floor = c->seen ? c->last : s->stats.first_tsc.v;
     if (floor < s->merge.released)
         floor = s->merge.released;
-    if (first > r->tsc.v || first < floor)
-        first = floor < r->tsc.v ? floor : r->tsc.v;
     if (xm_merge_reserve(&s->merge, s->cpu, 4) != XM_OK)
         return XM_NOMEM;
     c = &s->merge.cpu[s->cpu];
@@ -134,8 +133,12 @@ enum xm_status xm_stream_lost(struct xm_stream *s, const struct xm_record *r)
         c->gap = was_open;
         return XM_DAMAGED;
     }
+    s->stats.lost_records += count;
+    /* c->last is when it was written, or later where that time had to be clamped. */
+    if (first < floor || first > c->last)
+        first = floor < c->last ? floor : c->last;
     if (!was_open)
-        append(s, s->cpu, XM_EV_GAP_OPEN, first < c->last ? first : c->last, NULL);
+        append(s, s->cpu, XM_EV_GAP_OPEN, first, NULL);
     const uint32_t word[3] = {count + c->gap_lost, r->word[1] & 0xffffu, r->word[1] >> 16};
     c->gap_lost = 0;
     append(s, s->cpu, XM_EV_GAP_CLOSE, c->last, word);
