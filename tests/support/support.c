@@ -264,7 +264,7 @@ void xt_events_free(struct xt_events *e)
 bool xt_same_event(const struct xm_event *a, const struct xm_event *b)
 {
     return a->tsc.v == b->tsc.v && a->cpu == b->cpu && a->kind == b->kind && a->words == b->words &&
-           a->from_to == b->from_to && a->legacy == b->legacy && memcmp(a->word, b->word, 4u * a->words) == 0;
+           a->from_to == b->from_to && a->legacy == b->legacy && memcmp(a->word, b->word, 4u * (a->words < 4 ? a->words : 4)) == 0;
 }
 
 size_t xt_first_difference(const struct xt_events *a, const struct xt_events *b)
