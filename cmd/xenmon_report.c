@@ -223,12 +223,16 @@ static int report_bake(const struct config *c, struct xm_bake *bake, const char 
     return code == XM_EXIT_DONE ? judge_loss(c, stats.lost_records, stats.records) : code;
 }
 
+/* Says it with the trace's name and the place, of which the text may have told either already. */
 static void complain_damage(const char *name, const struct xm_error *err)
 {
-    if (err->offset == XM_NO_OFFSET)
-        xm_complain(PROGRAM, "%s: %s", name, err->text);
+    bool has_place = strncmp(err->text, "byte ", 5) == 0;
+    if (strncmp(err->text, name, strlen(name)) == 0)
+        xm_complain(PROGRAM, "%s", err->text);
+    else if (has_place)
+        xm_complain(PROGRAM, "%s is damaged at %s", name, err->text);
     else
-        xm_complain(PROGRAM, "%s is damaged at byte %" PRIu64 ": %s", name, err->offset, err->text);
+        xm_complain(PROGRAM, "%s: %s", name, err->text);
 }
 
 /* Everything from the open source to the exit code. */

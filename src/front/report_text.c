@@ -70,8 +70,11 @@ static void put_loss(const struct xm_report_rows *rows, FILE *out)
         return;
     }
     uint64_t gap = xm_scale_to_ns(rows->report->scale, xm_cycles_of(host->gap)).v;
-    fprintf(out, "LOST         %" PRIu64 " records; some were missing for %s,", host->lost_records,
-            xm_format_ns(gap, text, sizeof text));
+    if (host->lost_records)
+        fprintf(out, "LOST         %" PRIu64 " records; some were missing", host->lost_records);
+    else
+        fputs("LOST         nobody knows how many records: some were missing", out);
+    fprintf(out, " for %s,", xm_format_ns(gap, text, sizeof text));
     fprintf(out, " %s of the trace\n", percent(host->gap, host->window, text, sizeof text));
     for (size_t i = 0; i < rows->pcpu_count; i++) {
         struct xm_pcpu_usage u;
@@ -109,12 +112,9 @@ static void put_damage(const struct xm_report *r, FILE *out)
         fputs("damage       none\n", out);
         return;
     }
-    fprintf(out, "DAMAGE       %" PRIu64 " bytes made no sense", bytes);
-    if (named && r->damage->offset != XM_NO_OFFSET)
-        fprintf(out, ", the first at byte %" PRIu64, r->damage->offset);
+    fprintf(out, "DAMAGE       %" PRIu64 " bytes made no sense\n", bytes);
     if (named)
-        fprintf(out, ":\n             %s", xm_format_name(r->damage->text, sizeof text, text, sizeof text));
-    fputc('\n', out);
+        fprintf(out, "             %s\n", xm_format_name(r->damage->text, sizeof text, text, sizeof text));
 }
 
 static void put_facts(const struct xm_report_rows *rows, FILE *out)
@@ -271,10 +271,13 @@ static void put_waits(const struct xm_report_rows *rows, FILE *out)
         struct xm_report_vcpu v;
         xm_report_vcpu(rows, rows->vcpus[i].slot, &v);
         put_row(&v.usage, true, columns, ELEMENTS(columns), out);
-        put_ns(v.wait_p50_ns, 10, out);
-        put_ns(v.wait_p95_ns, 10, out);
-        put_ns(v.wait_p99_ns, 10, out);
-        put_ns(v.usage.wait_max_ns, 10, out);
+        const uint64_t lengths[] = {v.wait_p50_ns, v.wait_p95_ns, v.wait_p99_ns, v.usage.wait_max_ns};
+        for (size_t j = 0; j < ELEMENTS(lengths); j++) {
+            if (v.usage.wait_max_ns)
+                put_ns(lengths[j], 10, out);
+            else
+                fprintf(out, "%10s", "-");
+        }
         fputc('\n', out);
     }
 }

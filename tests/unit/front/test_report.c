@@ -147,7 +147,7 @@ static int make_host(void **state)
     h.anomalies[1] = 2;
     h.waits[xm_hist_index(100)] = 90;
     h.waits[xm_hist_index(640)] = 10;
-    h.damage = (struct xm_error){.status = XM_DAMAGED, .offset = 4096, .text = "a window of no CPU"};
+    h.damage = (struct xm_error){.status = XM_DAMAGED, .offset = 4096, .text = "byte 4096: a window of no CPU"};
     h.report = (struct xm_report){
         .source = "some\nfile", .totals = s, .scale = &h.scale, .hz_from = "option", .states_from = "runstate",
         .io_seen = XM_IO_SEEN_GRANTS, .classes = h.classes, .anomalies = h.anomalies, .anomaly_name = anomaly_name,
@@ -279,7 +279,7 @@ static void report_text(void **state)
     contains(text, "LOST         3 records; some were missing for 100 ns, 2.5% of the trace\n");
     contains(text, "on pCPU 0: 3 records in 100 ns\n");
     contains(text, "ANOMALIES    2: 2 skew\n");
-    contains(text, "DAMAGE       16 bytes made no sense, the first at byte 4096:\n             a window of no CPU\n");
+    contains(text, "DAMAGE       16 bytes made no sense\n             byte 4096: a window of no CPU\n");
     contains(text, "d5#1 web, \"big\"?[31m, 2 vCPUs: some vCPU waited for 2.400 us, 60.0% of the trace\n");
     contains(text, "all   1.500 us 18.8%"); /* of vCPUs x trace */
     contains(text, "v0    1.500 us 37.5%"); /* of the trace */
