@@ -341,12 +341,12 @@ enum xm_status xm_stream_finish(struct xm_stream *s)
     enum xm_status status = XM_OK;
     if (s->finished)
         return s->error.status;
-    count_classes(s);
     if (s->state == XM_AT_START) {
         status = judge_start(s);
         if (status == XM_OK)
             status = replay_carry(s);
     }
+    count_classes(s);
     if (s->state == XM_IN_WINDOW || s->state == XM_SKIPPING) {
         xm_stream_damage(s, s->offset + s->carried, s->carried,
                          "the trace ends %u bytes before the end of a window of CPU %u",
