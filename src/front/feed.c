@@ -144,17 +144,19 @@ static enum xm_status make_recent(struct xm_feed *feed, uint64_t interval_ns)
     return XM_OK;
 }
 
-/* Copies a sample whole; both have the same capacity. */
+/* Copies the rows in use: a region may have room for far more. */
 static void copy_sample(struct xm_sample *to, const struct xm_sample *from)
 {
-    struct xm_capacity c = from->capacity;
-    to->used = from->used;
+    struct xm_capacity used = from->used;
+    to->used = used;
     to->host = from->host;
-    memcpy(to->vcpu, from->vcpu, c.vcpus * sizeof *to->vcpu);
-    memcpy(to->domain, from->domain, c.domains * sizeof *to->domain);
-    memcpy(to->pcpu, from->pcpu, c.pcpus * sizeof *to->pcpu);
-    memcpy(to->pair, from->pair, (size_t)c.domains * c.pcpus * sizeof *to->pair);
-    memcpy(to->vcpu_domain, from->vcpu_domain, c.vcpus * sizeof *to->vcpu_domain);
+    memcpy(to->vcpu, from->vcpu, used.vcpus * sizeof *to->vcpu);
+    memcpy(to->domain, from->domain, used.domains * sizeof *to->domain);
+    memcpy(to->pcpu, from->pcpu, used.pcpus * sizeof *to->pcpu);
+    memcpy(to->vcpu_domain, from->vcpu_domain, used.vcpus * sizeof *to->vcpu_domain);
+    for (size_t d = 0; d < used.domains; d++)
+        memcpy(&to->pair[d * to->capacity.pcpus], &from->pair[d * from->capacity.pcpus],
+               used.pcpus * sizeof *to->pair);
 }
 
 /* ---- Peaks. */
@@ -343,28 +345,28 @@ static void judge_link(struct xm_feed *feed, enum xm_region_outcome outcome, uin
         set_link(feed, m->silent_ns > STALE_NS ? XM_LINK_STALE : XM_LINK_LIVE, "");
 }
 
-enum xm_status xm_feed_update(struct xm_feed *feed, uint64_t now_ns)
+void xm_feed_update(struct xm_feed *feed, uint64_t now_ns)
 {
     struct xm_region_info info;
-    enum xm_status status = XM_OK;
     if (now_ns >= feed->notice_until_ns)
         feed->model.notice = "";
     if (!feed->region)
         attach(feed);
     if (!feed->region)
-        return XM_OK;
+        return;
     enum xm_region_outcome outcome = xm_region_check(feed->region);
     enum xm_region_outcome read = outcome == XM_REGION_INCOMPATIBLE ? outcome : xm_region_info(feed->region, &info);
     if (read == XM_REGION_INCOMPATIBLE) {
         detach(feed, "the region is damaged, or of a version that this xenmon does not know");
-        return XM_OK;
+        return;
     }
     if (read == XM_REGION_OK || read == XM_REGION_GONE) {
         follow(feed, &info, now_ns);
         feed->model.info = info;
-        if (info.series[XM_SERIES_FAST].newest != NO_INDEX)
-            status = read_newest(feed, now_ns);
+        if (info.series[XM_SERIES_FAST].newest != NO_INDEX && read_newest(feed, now_ns) != XM_OK) {
+            detach(feed, "there is not enough memory for what the region may hold");
+            return;
+        }
     }
     judge_link(feed, outcome, now_ns);
-    return status;
 }

@@ -20,11 +20,11 @@ struct xm_feed *xm_feed_create(const char *path);
 void xm_feed_destroy(struct xm_feed *feed); /* NULL is fine */
 
 /*
- * Looks at the region and takes in what is new.  now_ns: CLOCK_MONOTONIC, never going back.
- * XM_OK, whatever the region is like: the model says.  XM_NOMEM: the model is without data.
+ * Looks at the region and takes in what is new.  now_ns: CLOCK_MONOTONIC, never going back.  Whatever goes wrong,
+ * the model says it, and the next update tries again.
  * Cost: the samples since the last update are copied, at most 10 s of them, and two older ones.
  */
-enum xm_status xm_feed_update(struct xm_feed *feed, uint64_t now_ns) XM_MUST_CHECK;
+void xm_feed_update(struct xm_feed *feed, uint64_t now_ns);
 
 /* Borrowed; changes with every update. */
 const struct xm_model *xm_feed_model(const struct xm_feed *feed);

@@ -72,9 +72,8 @@ enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, st
     enum xm_status status = feed ? XM_OK : XM_NOMEM;
     while (status == XM_OK && !choice->quit) {
         uint64_t now_ns = monotonic_ns();
-        status = xm_feed_update(feed, now_ns);
-        if (status == XM_OK)
-            status = show(terminal, xm_feed_model(feed), choice, &grid);
+        xm_feed_update(feed, now_ns);
+        status = show(terminal, xm_feed_model(feed), choice, &grid);
         if (status == XM_OK)
             status = hear_keys(terminal, xm_feed_model(feed), choice, &grid, now_ns);
     }
@@ -100,8 +99,7 @@ static enum xm_status await_data(struct xm_feed *feed, uint64_t patience_ns, str
     uint64_t start_ns = monotonic_ns();
     for (;;) {
         uint64_t now_ns = monotonic_ns();
-        if (xm_feed_update(feed, now_ns) != XM_OK)
-            return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+        xm_feed_update(feed, now_ns);
         if (covers_a_second(m))
             return XM_OK;
         if (now_ns - start_ns >= patience_ns)
@@ -135,11 +133,12 @@ static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choic
         if (i) {
             due_ns += choice->interval_ns;
             sleep_until(due_ns);
-            status = xm_feed_update(feed, due_ns);
+            xm_feed_update(feed, due_ns);
             fputc('\n', out);
         }
-        if (status == XM_OK)
-            status = print_frame(xm_feed_model(feed), choice, frames->width, &grid, out);
+        status = print_frame(xm_feed_model(feed), choice, frames->width, &grid, out);
+        if (status == XM_NOMEM)
+            xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
         if (status == XM_IO)
             xm_fail(err, XM_IO, XM_NO_OFFSET, "the output cannot be written: %s", strerror(errno));
     }

@@ -28,7 +28,7 @@ enum xm_span { XM_SPAN_1S, XM_SPAN_10S, XM_SPANS };
 struct xm_model {
     enum xm_link link;
     const char *path;      /* of the region */
-    const char *reason;    /* for ABSENT and BROKEN: why, in words; else "" */
+    const char *reason;    /* for ABSENT and BROKEN: why, in words, with the path; else "" */
     const char *notice;    /* what has just happened ("xenbaked was restarted"); "" mostly */
     uint64_t silent_ns;    /* since the writer's last sign of life */
     uint64_t quiet_ns;     /* since the newest sample came */

@@ -105,12 +105,12 @@ void xm_screen_empty_body(struct xm_painter *p)
     xm_painter_line(p, &y);
     switch (m->link) {
     case XM_LINK_ABSENT:
-        snprintf(text, sizeof text, "No region at %s yet. %s", m->path, m->reason);
+        snprintf(text, sizeof text, "No region yet: %s", m->reason);
         xm_screen_wrap(p, 0, XM_MEANING_WARNING, text);
         xm_screen_wrap(p, 0, XM_MEANING_NORMAL, "Waiting for xenbaked: start it, for example with  xenbaked FILE");
         break;
     case XM_LINK_BROKEN:
-        snprintf(text, sizeof text, "What is at %s cannot be read. %s", m->path, m->reason);
+        snprintf(text, sizeof text, "What is there cannot be read: %s", m->reason);
         xm_screen_wrap(p, 0, XM_MEANING_WARNING, text);
         xm_screen_wrap(p, 0, XM_MEANING_NORMAL, "Waiting for something better there.");
         break;

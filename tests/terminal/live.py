@@ -212,7 +212,7 @@ def test_writer_lost(directory):
     os.mkdir(place)
     baked = Baked(place)
     s = live(baked)
-    check(s.wait('No region at'), 'no region yet: it says so', s)
+    check(s.wait('No region yet: ' + baked.region), 'no region yet: it says so', s)
     baked.start()
     check(s.wait('Gotten'), 'a xenbaked comes: the numbers are there', s)
     killed = baked.process.pid

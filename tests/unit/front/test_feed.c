@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "front/feed.h"
+#include "front/screen.h"
 #include "region/writer.h"
 
 #define MS UINT64_C(1000000)
@@ -114,13 +115,13 @@ static void publish(struct scene *s, unsigned count)
 static const struct xm_model *update(struct scene *s)
 {
     xm_writer_heartbeat(s->writer, now_ns());
-    assert_int_equal(xm_feed_update(s->feed, now_ns()), XM_OK);
+    xm_feed_update(s->feed, now_ns());
     return xm_feed_model(s->feed);
 }
 
 static const struct xm_model *look(struct scene *s)
 {
-    assert_int_equal(xm_feed_update(s->feed, now_ns()), XM_OK);
+    xm_feed_update(s->feed, now_ns());
     return xm_feed_model(s->feed);
 }
 
@@ -274,7 +275,7 @@ static void test_restart(void **state)
     check_window(m, XM_SPAN_1S, XM_NS_PER_S, 11);
     check_window(m, XM_SPAN_10S, 11 * STEP, 11);
     /* The notice does not stay. */
-    assert_int_equal(xm_feed_update(s->feed, now_ns() + 60 * XM_NS_PER_S), XM_OK);
+    xm_feed_update(s->feed, now_ns() + 60 * XM_NS_PER_S);
     assert_string_equal(xm_feed_model(s->feed)->notice, "");
 }
 
@@ -328,7 +329,7 @@ static void test_stale(void **state)
     open_writer(s, 4);
     publish(s, 5);
     update(s);
-    assert_int_equal(xm_feed_update(s->feed, now_ns() + 8 * XM_NS_PER_S), XM_OK);
+    xm_feed_update(s->feed, now_ns() + 8 * XM_NS_PER_S);
     const struct xm_model *m = xm_feed_model(s->feed);
     assert_int_equal(m->link, XM_LINK_STALE);
     assert_in_range(m->silent_ns, 7 * XM_NS_PER_S, 9 * XM_NS_PER_S);
@@ -379,6 +380,69 @@ static void test_no_rate(void **state)
     assert_int_equal(100 * u.running_ns / u.window_ns, 30);
 }
 
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Nothing in a region is trusted: whatever is written over it, there is a screen, and what is left is found again. */
+static void test_hostile(void **state)
+{
+    struct scene *s = *state;
+    struct xm_grid grid = {.utf8 = true};
+    const char *given = getenv("XM_SEED");
+    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 2654435761u + 1;
+    uint64_t bytes;
+    unsigned shown = 0;
+    print_message("# XM_SEED=%llu\n", (unsigned long long)seed);
+    uint64_t random = seed ? seed : 1;
+    open_writer(s, 4);
+    publish(s, 120);
+    update(s);
+    xm_writer_memory(s->writer, &bytes);
+    FILE *f = fopen(s->path, "r+");
+    assert_non_null(f);
+    assert_int_equal(xm_grid_resize(&grid, 80, 24), XM_OK);
+    for (unsigned i = 0; i < 3000; i++) {
+        const struct xm_plan_ring *ring = &xm_writer_plan(s->writer)->ring[XM_SERIES_FAST];
+        uint64_t in_ring = ring->offset + next_random(&random) % ring->slots * ring->stride;
+        const uint64_t places[] = {next_random(&random) % 512, next_random(&random) % (bytes / 8),
+                                   in_ring / 8 + next_random(&random) % (ring->stride / 8)};
+        uint64_t at = places[i % 3] * 8;
+        uint64_t word = next_random(&random) >> next_random(&random) % 64;
+        assert_int_equal(fseek(f, (long)at, SEEK_SET), 0);
+        assert_int_equal(fwrite(&word, sizeof word, 1, f), 1);
+        fflush(f);
+        publish(s, 1);
+        xm_feed_update(s->feed, now_ns());
+        for (unsigned view = 0; view < 2; view++) {
+            struct xm_choice choice;
+            xm_choice_init(&choice);
+            choice.view = (enum xm_screen_view)view;
+            choice.one_cpu = i & 1;
+            xm_screen_build(xm_feed_model(s->feed), &choice, true, &grid);
+            assert_memory_equal(grid.cells[0].text, "x", 2);
+        }
+        shown += xm_feed_model(s->feed)->data;
+        if (i % 4 != 3) /* some damage stays for a while, so that it adds up */
+            continue;
+        xm_writer_close(s->writer, true);
+        fclose(f);
+        open_writer(s, 4);
+        publish(s, 12);
+        check_window(update(s), XM_SPAN_1S, XM_NS_PER_S, 11);
+        xm_writer_memory(s->writer, &bytes);
+        f = fopen(s->path, "r+");
+        assert_non_null(f);
+    }
+    fclose(f);
+    xm_grid_fini(&grid);
+    assert_true(shown > 100);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make, drop)
 
 int main(void)
@@ -387,6 +451,7 @@ int main(void)
         TEST(test_appears), TEST(test_windows), TEST(test_peaks),  TEST(test_late),
         TEST(test_facts),   TEST(test_ended_and_gone), TEST(test_restart), TEST(test_growth),
         TEST(test_killed),  TEST(test_stale),   TEST(test_broken), TEST(test_no_rate),
+        TEST(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -369,8 +369,8 @@ static void test_links(void **state)
         bool data;
         const char *what;
     } links[] = {
-        {XM_LINK_ABSENT, false, "No region at /run/xenmon/shm yet. no such file"},
-        {XM_LINK_BROKEN, false, "What is at /run/xenmon/shm cannot be read. no such file"},
+        {XM_LINK_ABSENT, false, "No region yet: no such file"},
+        {XM_LINK_BROKEN, false, "What is there cannot be read: no such file"},
         {XM_LINK_EMPTY, false, "xenbaked (pid 4711) is there; waiting for its first sample."},
         {XM_LINK_GONE, false, "xenbaked (pid 4711) is gone, and left no sample."},
         {XM_LINK_STALE, true, "stale: xenbaked (pid 4711) silent for 7 s"},
