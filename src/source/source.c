@@ -111,8 +111,8 @@ static enum xm_status decide(struct xm_source *s)
     s->packing = PACKING_NONE;
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         if (have >= foreign[i].bytes && memcmp(magic, foreign[i].magic, foreign[i].bytes) == 0)
-            return xm_fail(&s->failed, XM_UNSUPPORTED, 0, "%s is packed with %s: unpack it first (%s)", s->name,
-                           foreign[i].name, foreign[i].unpacker);
+            return xm_fail(&s->failed, XM_UNSUPPORTED, 0, "packed with %s: unpack it first (%s)", foreign[i].name,
+                           foreign[i].unpacker);
     if (have < MAGIC_BYTES || !is_zstd(magic))
         return XM_OK;
     s->packing = PACKING_ZSTD;
@@ -128,7 +128,7 @@ static enum xm_status wait_readable(struct xm_source *s, int timeout_ms)
         return XM_OK; /* POLLHUP and POLLERR too: read(2) says what it is */
     if (n == 0 || errno == EINTR)
         return XM_AGAIN;
-    return xm_fail(&s->failed, XM_IO, s->offset, "%s: %s", s->name, strerror(errno));
+    return xm_fail(&s->failed, XM_IO, s->offset, "%s", strerror(errno));
 }
 
 /* Reads once behind raw[end - 1].  XM_OK (also at the end: `ended`), XM_AGAIN, XM_IO. */
@@ -145,8 +145,8 @@ static enum xm_status fill(struct xm_source *s, int timeout_ms)
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return XM_AGAIN;
     if (n < 0)
-        return xm_fail(&s->failed, XM_IO, s->offset, "%s: %s, at byte %llu", s->name, strerror(errno),
-                       (unsigned long long)s->offset);
+        return xm_fail(&s->failed, XM_IO, s->offset, "byte %llu: %s", (unsigned long long)s->offset,
+                       strerror(errno));
     s->ended = n == 0;
     s->end += (size_t)n;
     s->offset += (uint64_t)n;
@@ -242,7 +242,7 @@ enum xm_status xm_source_open(const char *path, struct xm_source **source, struc
     if (status == XM_OK)
         status = look_at_fd(s, path, err);
     if (status == XM_OK && s->regular && (status = sniff(s, 0)) < 0)
-        keep(s, status, err);
+        xm_fail(err, status, s->failed.offset, "%s: %s", path, s->failed.text);
     if (status < 0) {
         xm_source_close(s);
         return status;

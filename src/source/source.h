@@ -20,7 +20,8 @@ struct xm_source;
  * path: a file (zstd-packed is told by its first bytes), a FIFO or device, "-" for standard input.  Never blocks: a
  * FIFO without a writer is one where nothing comes yet.
  * XM_IO: cannot be opened, is a directory or a terminal; XM_DAMAGED: an empty file; XM_UNSUPPORTED: packed with
- * something else than zstd, or zstd was left out of this build; XM_NOMEM.  *source is NULL then.
+ * something else than zstd, or zstd was left out of this build; XM_NOMEM.  *source is NULL then, err->text names
+ * the path.
  */
 enum xm_status xm_source_open(const char *path, struct xm_source **source, struct xm_error *err) XM_MUST_CHECK;
 void xm_source_close(struct xm_source *source);
@@ -29,8 +30,8 @@ void xm_source_close(struct xm_source *source);
  * The next bytes, at most 64 KiB: *bytes is valid until the next call.  Waits at most `timeout_ms` (-1: as long as
  * it takes; 0: not at all) where the source is a pipe.
  * XM_OK: *size > 0; XM_AGAIN: timeout or a signal; XM_END; XM_IO, XM_DAMAGED (zstd; err.offset counts packed bytes),
- * XM_UNSUPPORTED (a pipe's packing is known only now), XM_NOMEM: err says what and where, what came before it is
- * good, and every later call ends the same.
+ * XM_UNSUPPORTED (a pipe's packing is known only now), XM_NOMEM: err says what and where (not the name), what
+ * came before it is good, and every later call ends the same.
  * Cost: one read(2), for pipes one poll(2) before it; allocates only where a zstd frame begins.
  */
 enum xm_status xm_source_next(struct xm_source *source, int timeout_ms, const void **bytes, size_t *size,
