@@ -292,7 +292,7 @@ def totals_of_every_capture(bench):
 
 @test
 def totals_from_file_pipe_and_fifo(bench):
-    for name, order in (("credit2-web-c16", "prompt"), ("credit-mix", "prompt"), ("credit-lost", "strict")):
+    for name, order in (("credit2-web-c16", "prompt"), ("credit-mix", "prompt"), ("credit-lost", "strict"), ("credit-lost", "prompt"), ("credit2-web-c16-all", "prompt")):
         content = bench.plain(name)
         path = bench.file("trace", content)
         should = stripped(bench.report(*ONE_GHZ, path))
