@@ -199,6 +199,8 @@ static enum xm_status keep_new(struct xm_feed *feed, uint64_t newest, struct xm_
 /* Folds the peaks of samples [first, newest) into a copy of the newest one. */
 static void fold_recent(const struct xm_feed *feed, uint64_t first, uint64_t newest, struct xm_sample *into)
 {
+    if (feed->recent_count == 0)
+        return;
     if (newest > feed->recent_count && first < newest - feed->recent_count)
         first = newest - feed->recent_count;
     for (uint64_t i = first; i < newest; i++) {

@@ -96,9 +96,10 @@ static void break_wide(struct xm_grid *grid, unsigned x, unsigned y)
     struct xm_grid_cell *cell = cell_at(grid, x, y);
     if (!cell)
         return;
+    struct xm_grid_cell *before = x > 0 ? cell_at(grid, x - 1, y) : NULL;
     struct xm_grid_cell *after = cell_at(grid, x + 1, y);
-    if (cell->text[0] == '\0' && x > 0)
-        memcpy(cell_at(grid, x - 1, y)->text, " ", 2);
+    if (cell->text[0] == '\0' && before)
+        memcpy(before->text, " ", 2);
     else if (after && after->text[0] == '\0')
         memcpy(after->text, " ", 2);
 }

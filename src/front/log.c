@@ -305,13 +305,13 @@ static enum xm_status judge(struct xm_log *log, bool gone, uint64_t now_ns, stru
     if (ended && !log->begun && log->scale.hz == 0)
         return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
                        "the trace does not reveal the rate of its clock: give it with --cpu-hz");
-    if (ended && (log->config.exit_at_end || log->info.source == XM_SOURCE_REPLAY)) {
+    bool done = ended && (log->config.exit_at_end || log->info.source == XM_SOURCE_REPLAY);
+    bool died = gone && !ended && log->config.exit_at_end;
+    if (done || died) {
         enum xm_status status = write_partial(log, err);
-        return status == XM_OK ? XM_END : status;
-    }
-    if (gone && !ended && log->config.exit_at_end) {
-        enum xm_status status = write_partial(log, err);
-        return status == XM_OK ? xm_fail(err, XM_IO, XM_NO_OFFSET, "xenbaked died") : status;
+        if (status != XM_OK)
+            return status;
+        return done ? XM_END : xm_fail(err, XM_IO, XM_NO_OFFSET, "xenbaked died");
     }
     if (gone && !log->said_gone) {
         say(log,

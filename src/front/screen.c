@@ -215,9 +215,10 @@ static const char *trace_time(const struct xm_model *m, char *text, size_t size)
     return text;
 }
 
+/* Over the longer window: a file is read in the pieces that it was written in. */
 static double records_per_second(const struct xm_model *m)
 {
-    const struct xm_window *w = &m->window[XM_SPAN_1S];
+    const struct xm_window *w = &m->window[XM_SPAN_10S];
     uint64_t before = w->from ? w->from->host.records : 0;
     uint64_t cycles = w->to->host.window - (w->from ? w->from->host.window : 0);
     uint64_t ns = xm_scale_to_ns(w->scale, xm_cycles_of(cycles)).v;

@@ -168,11 +168,28 @@ static void put_range(const struct xm_painter *p, unsigned end, unsigned y, cons
     format_in((double)u->slice_min_ns / units[i].ns, low, sizeof low);
     format_in((double)u->slice_max_ns / units[i].ns, high, sizeof high);
     char text[64];
-    snprintf(text, sizeof text, "%s..%s %s", low, high, units[i].name);
+    bool one = strcmp(low, high) == 0;
+    snprintf(text, sizeof text, "%s%s%s %s", one ? "" : low, one ? "" : "..", high, units[i].name);
     xm_grid_put_right(p->grid, end, y, row->meaning, text);
 }
 
 /* ---- A row over all columns. */
+
+/* The column that stands in a field; NULL: none. */
+static const char *figure_id(const struct row *row, enum window w, enum field f, bool anywhere, const char *percentage)
+{
+    /* What happened anywhere is not divided by the executions on one pCPU. */
+    if (anywhere && f == AVERAGE && row->total)
+        return NULL;
+    /* Of one execution there is no count, and the average is the total. */
+    if (w == LAST && row->group == XM_ROWS_EXECUTIONS)
+        return NULL;
+    if (w == LAST && f == PERCENT && row->group == XM_ROWS_IO)
+        return NULL;
+    if (f == TOTAL)
+        return row->total || w != LAST ? row->total : row->average;
+    return f == PERCENT ? percentage : row->average;
+}
 
 static void paint_row(const struct xm_painter *p, unsigned y, const struct row *row, const struct usages *us,
                       const struct xm_screen_fit *fit)
@@ -188,17 +205,7 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
         unsigned end = fit->end[i];
         if (!end)
             continue;
-        const char *id = f == TOTAL ? row->total : f == PERCENT ? percentage : row->average;
-        /* What happened anywhere is not divided by the executions on one pCPU. */
-        if (anywhere && f == AVERAGE && row->total)
-            continue;
-        /* Of one execution there is no count, and the average is the total. */
-        if (w == LAST && row->group == XM_ROWS_EXECUTIONS)
-            continue;
-        if (w == LAST && f == PERCENT && row->group == XM_ROWS_IO)
-            continue;
-        if (w == LAST && f == TOTAL && !id)
-            id = row->average;
+        const char *id = figure_id(row, w, f, anywhere, percentage);
         if (id)
             put_figure(p, end, y, row, id, u);
         else if (row->group == XM_ROWS_ALLOCATED && f == PERCENT && i > 0 && fit->end[i - 1] && w != LAST)

@@ -134,6 +134,24 @@ static void test_io_not_seen(void **state)
                         " per I/O          -                                 -                          -");
 }
 
+/* Slices in the larger one's unit; all of one length need no range. */
+static void test_slices(void **state)
+{
+    static const struct {
+        uint64_t min_ns, max_ns;
+        const char *text;
+    } slices[] = {{1000000, 10000000, " 1..10 ms "},      {30000000, 30000000, "  30 ms "},
+                  {500000, 9876543, " 0.5..9.877 ms "},   {250, 812, " 250..812 ns "},
+                  {1234567, 29999999, " 1.235..30 ms "},  {100, 2500000000, " 0..2.5 s "}};
+    struct screen *s = *state;
+    for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
+        s->fake.to.domain[FAKE_WEB].slice_min = slices[i].min_ns;
+        s->fake.to.domain[FAKE_WEB].slice_max = slices[i].max_ns;
+        build(s, 80, 24);
+        assert_non_null(strstr(line(s, 14), slices[i].text));
+    }
+}
+
 static void test_one_cpu_units(void **state)
 {
     struct screen *s = *state;
@@ -487,7 +505,8 @@ int main(void)
         TEST(test_20x5),        TEST(test_200x60),    TEST(test_all_sizes),    TEST(test_vcpus),
         TEST(test_vcpu_guess),  TEST(test_names),     TEST(test_reused_id),    TEST(test_ended),
         TEST(test_warnings),    TEST(test_unknown),   TEST(test_links),        TEST(test_beat),
-        TEST(test_no_rate),     TEST(test_short_window), TEST(test_help),      TEST(test_frame),
+        TEST(test_no_rate),     TEST(test_short_window), TEST(test_help),
+        TEST(test_frame),       TEST(test_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
