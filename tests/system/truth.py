@@ -5,7 +5,8 @@
 usage: truth.py XENMON TRACE...      TAP on stdout, exit 1 when anything differs
 
 TRACE is NAME.trace or NAME.trace.zst, or a folder of them; its truth is NAME.truth.json beside it.  With --cpu-hz 1000000000 a
-cycle is a nanosecond, so every figure of the report is an exact integer of cycles.
+cycle is a nanosecond, so every figure of the report is an exact integer of cycles.  Without it the trace's own rate
+has to be near the one that Xen had measured on the host of the captures.
 """
 import json
 import pathlib
@@ -13,6 +14,8 @@ import subprocess
 import sys
 
 IDLE = 32767
+HOST_HZ = 2793439000  # Xen's cpu_khz where the captures were made
+HZ_TOLERANCE = 0.002
 
 # truth's word -> the report's, for one vCPU
 VCPU = {
@@ -123,6 +126,18 @@ def compare_sums(d, report):
         d.same(f"cpu {c['cpu']} sum", parts, window)
 
 
+def check_rate(d, xenmon, trace):
+    run = subprocess.run([xenmon, "report", "--format=json", "--max-loss=none", trace], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, check=False)
+    d.same("exit code without --cpu-hz", run.returncode, 0)
+    if run.returncode == 0:
+        report = json.loads(run.stdout)
+        hz = report["trace"]["tsc_hz"]
+        d.same("tsc_hz_from", report["trace"]["tsc_hz_from"], "trace")
+        d.same(f"{hz} Hz is near {HOST_HZ}", abs(hz - HOST_HZ) <= HZ_TOLERANCE * HOST_HZ, True)
+        compare_sums(d, report)
+
+
 def check(xenmon, trace):
     truth = truth_of(trace)
     run = subprocess.run([xenmon, "report", "--format=json", "--cpu-hz", "1000000000", trace],
@@ -140,6 +155,7 @@ def check(xenmon, trace):
     compare_vcpus(d, report, truth)
     compare_io(d, report, truth)
     compare_sums(d, report)
+    check_rate(d, xenmon, trace)
     return d
 
 
