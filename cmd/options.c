@@ -323,7 +323,7 @@ static enum xm_status read_long(struct reading *r, const char *text)
     const struct xm_option *option = NULL;
     const char *value = equals ? equals + 1 : NULL;
     enum xm_status status = find_long(r, text, length, &option);
-    if (status != XM_OK)
+    if (status != XM_OK || !option)
         return status;
     if (option->argument == XM_ARG_NONE && value)
         return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "option '--%s' takes no value", option->name);

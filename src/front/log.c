@@ -299,6 +299,14 @@ static bool time_is_up(const struct xm_log *log, uint64_t now_ns)
            now_ns - log->began_ns - log->config.duration_ns >= grace;
 }
 
+static void say_gone(struct xm_log *log, bool ended)
+{
+    if (!log->said_gone)
+        say(log, ended ? "xenbaked has ended; waits for another one" : "xenbaked is gone; waits for another one");
+    log->said_gone = true;
+}
+
+/* What becomes of the log now that what there was to write is written. */
 static enum xm_status judge(struct xm_log *log, bool gone, uint64_t now_ns, struct xm_error *err)
 {
     bool ended = log->info.state == XM_WRITER_ENDED;
@@ -313,11 +321,8 @@ static enum xm_status judge(struct xm_log *log, bool gone, uint64_t now_ns, stru
             return status;
         return done ? XM_END : xm_fail(err, XM_IO, XM_NO_OFFSET, "xenbaked died");
     }
-    if (gone && !log->said_gone) {
-        say(log,
-            ended ? "xenbaked has ended; waits for another one" : "xenbaked is gone; waits for another one");
-        log->said_gone = true;
-    }
+    if (gone)
+        say_gone(log, ended);
     return time_is_up(log, now_ns) ? XM_END : XM_AGAIN;
 }
 
