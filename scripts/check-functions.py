@@ -12,7 +12,12 @@ import subprocess
 import sys
 
 LINES, COMPLEXITY = 80, 15
-EXCUSED = {}
+EXCUSED = {
+    "xm_merge_run": "the whole rule of what may be released, which is read as one; called for every run of events",
+    "in_window": "where a window's bytes lie: in hand, across two pushes, at the end; the cases exclude each other",
+    "slow_record": "one test a kind of record that is no plain event",
+    "xm_stream_tsc": "everything that a TSC can be, decided once a record",
+}
 
 
 def sources(*folders):
