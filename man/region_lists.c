@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes xenmon-region(5) from its template: the page's lists come from the tables that the region itself is made from,
- * so they cannot be out of date.
+ * Writes xenmon-region(5) from its template: the page's lists come from the tables that the region
+ * itself is made from, so they cannot be out of date.
  *
  *     region_lists TEMPLATE > PAGE
  *
- * A line of the template that begins with '@' names a list: "@fields SECTION", "@metrics SCOPE", "@sections".
+ * A line of the template that begins with '@' names a list: "@fields SECTION", "@metrics SCOPE",
+ * "@sections".
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,8 +20,8 @@
 #define LINE 78
 
 /*
- * Text as mdoc wants it: lines that are not long, nothing at the beginning of one that looks like a request, backslashes
- * spelled out.
+ * Text as mdoc wants it: lines that are not long, nothing at the beginning of one that looks like a
+ * request, backslashes spelled out.
  */
 static void put_text(const char *text)
 {

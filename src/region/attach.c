@@ -35,13 +35,14 @@ static enum xm_status check_header(const struct xm_layout_header *h, uint64_t si
                        "a region in another byte order");
     if (h->version >> 16 != XM_LAYOUT_MAJOR)
         return xm_fail(err, XM_UNSUPPORTED, offsetof(struct xm_layout_header, version),
-                       "a region of version %" PRIu32 ".%" PRIu32 ", and this program reads %u", h->version >> 16,
-                       h->version & 0xffff, XM_LAYOUT_MAJOR);
+                       "a region of version %" PRIu32 ".%" PRIu32 ", and this program reads %u",
+                       h->version >> 16, h->version & 0xffff, XM_LAYOUT_MAJOR);
     if (h->header_bytes < sizeof *h || h->header_bytes > h->region_bytes)
         return damaged(err, offsetof(struct xm_layout_header, header_bytes), "length of the header");
     if (h->region_bytes > size)
         return xm_fail(err, XM_DAMAGED, offsetof(struct xm_layout_header, region_bytes),
-                       "a damaged region: %" PRIu64 " bytes, of which there are %" PRIu64, h->region_bytes, size);
+                       "a damaged region: %" PRIu64 " bytes, of which there are %" PRIu64, h->region_bytes,
+                       size);
     if (h->region_bytes > XM_PLAN_MOST_BYTES)
         return damaged(err, offsetof(struct xm_layout_header, region_bytes), "length of the region");
     if (h->domains == 0 || h->vcpus == 0 || h->pcpus == 0 || h->domains > XM_PLAN_MOST_ROWS ||
@@ -94,8 +95,8 @@ static bool find_sections(struct tables *t)
 /* Whether the section's elements, each at least `least` bytes, lie within `room` bytes. */
 static bool lies_within(const struct xm_layout_section *s, uint64_t room, uint64_t least, uint64_t align)
 {
-    return s->offset % 8 == 0 && s->stride % align == 0 && s->stride >= least && s->stride > 0 && s->count > 0 &&
-           s->offset <= room && s->count <= (room - s->offset) / s->stride;
+    return s->offset % 8 == 0 && s->stride % align == 0 && s->stride >= least && s->stride > 0 &&
+           s->count > 0 && s->offset <= room && s->count <= (room - s->offset) / s->stride;
 }
 
 static bool take_array(const struct xm_layout_section *s, uint64_t region_bytes, size_t least,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a reader learns from a region once, when it opens it: where everything is, checked against the
- * region's size.  The words concerned never change while a region lives; should they all the same, this copy does not.
+ * region's size.  The words concerned never change while a region lives; should they all the same, this
+ * copy does not.
  */
 #ifndef XM_ATTACH_H
 #define XM_ATTACH_H
@@ -34,9 +35,10 @@ struct xm_attach {
 
 /*
  * Reads and checks the header and both tables of the region in `bytes`.
- * XM_OK: whatever the region says later, an element found through *a lies within bytes.size; XM_UNSUPPORTED:
- * another major version or byte order; XM_DAMAGED: not a region, or one that contradicts itself; XM_NOMEM.  `err` (may
- * be NULL) says what and at which offset.  Allocates and frees; two reads a table.
+ * XM_OK: whatever the region says later, an element found through *a lies within bytes.size;
+ * XM_UNSUPPORTED: another major version or byte order; XM_DAMAGED: not a region, or one that contradicts
+ * itself; XM_NOMEM.  `err` (may be NULL) says what and at which offset.  Allocates and frees; two reads
+ * a table.
  */
 enum xm_status xm_attach(struct xm_attach *a, const struct xm_bytes *bytes, struct xm_error *err) XM_MUST_CHECK;
 

@@ -67,12 +67,13 @@ enum xm_section xm_section_vcpu_domain(enum xm_series series)
 #define H(member, unit, name, help) WORD(HEADER, xm_layout_header, member, unit, name, help)
 #define RECORDS(index, name, what) H(records[index], COUNT, "records_" name, "trace records of class " what)
 #define ANOMALY(index, name, what) H(anomaly[index], COUNT, "anomaly_" name, what)
+#define SLOT_WORD(section, member, unit, help) WORD(section, xm_layout_slot, member, unit, #member, help)
 #define SLOT(section)                                                                                        \
-    WORD(section, xm_layout_slot, seq, NONE, "seq", "2 * index + 1 while being written, 2 * index + 2 complete, 0 never used"), \
-    WORD(section, xm_layout_slot, index, NONE, "index", "the sample's number, 0 for the first of the writer's life"), \
-    WORD(section, xm_layout_slot, used_domains, COUNT, "used_domains", "domain rows from the front that belong to the sample"), \
-    WORD(section, xm_layout_slot, used_vcpus, COUNT, "used_vcpus", "vCPU rows from the front that belong to the sample"), \
-    WORD(section, xm_layout_slot, used_pcpus, COUNT, "used_pcpus", "pCPU rows from the front that belong to the sample")
+    SLOT_WORD(section, seq, NONE, "2 * index + 1 while being written, 2 * index + 2 complete, 0 never used"), \
+        SLOT_WORD(section, index, NONE, "the sample's number, 0 for the first of the writer's life"),        \
+        SLOT_WORD(section, used_domains, COUNT, "domain rows from the front that belong to the sample"),     \
+        SLOT_WORD(section, used_vcpus, COUNT, "vCPU rows from the front that belong to the sample"),         \
+        SLOT_WORD(section, used_pcpus, COUNT, "pCPU rows from the front that belong to the sample")
 #define VCPU_DOMAIN(section)                                                                                 \
     {section, 0, 1, 4, "u32", XM_UNIT_NONE, "domain_slot", "the domain row of the vCPU in this row"}
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of a region, version 1: fixed-width little-endian words and offsets from the region's first byte,
- * no pointers.  xenmon-region(5) says the same for readers in other languages.
+ * The bytes of a region, version 1: fixed-width little-endian words and offsets from the region's first
+ * byte, no pointers.  xenmon-region(5) says the same for readers in other languages.
  *
  *     header          1024 bytes: struct xm_layout_header
  *     section table   where every array is: struct xm_layout_section each
@@ -12,8 +12,8 @@
  *     slow            the same with fewer metrics
  *
  * What never changes within a major version: the members of the structures below keep their offsets, names
- * and meanings; new ones take reserved space or come after the last (strides stand in the region).  Rows have
- * no fixed layout at all: a metric is found by its name.
+ * and meanings; new ones take reserved space or come after the last (strides stand in the region).  Rows
+ * have no fixed layout at all: a metric is found by its name.
  *
  * Three ways in which a writer and its readers share words:
  *   - written before the region gets its name and never again: everything not mentioned below;
@@ -108,9 +108,9 @@ struct xm_layout_metric {
 };
 
 /*
- * Each slot of a ring begins with this, and the sample of index i lies in slot i modulo the number of slots.
- * The sequence word is a function of the index: 2i + 1 while sample i is being written, 2i + 2 once it is
- * complete; 0 in a slot never used.  So a reader knows which one it wants to see.
+ * Each slot of a ring begins with this, and the sample of index i lies in slot i modulo the number of
+ * slots. The sequence word is a function of the index: 2i + 1 while sample i is being written, 2i + 2
+ * once it is complete; 0 in a slot never used.  So a reader knows which one it wants to see.
  */
 struct xm_layout_slot {
     uint64_t seq;
@@ -229,8 +229,8 @@ enum xm_section xm_section_rows(enum xm_series series, enum xm_scope scope);
 enum xm_section xm_section_vcpu_domain(enum xm_series series);
 
 /*
- * What stands at fixed places, as data: the metric table's entries of the sections that hold no rows, and the
- * lists in the manual.  Static storage, in the order of their offsets within each section.
+ * What stands at fixed places, as data: the metric table's entries of the sections that hold no rows,
+ * and the lists in the manual.  Static storage, in the order of their offsets within each section.
  */
 struct xm_field {
     enum xm_section section;

@@ -24,14 +24,16 @@ const char *xm_region_outcome_name(enum xm_region_outcome outcome)
 
 _Static_assert(XM_ANOMALIES <= XM_LAYOUT_ANOMALIES, "a region has room for every kind of anomaly");
 _Static_assert(XM_CLASSES <= XM_LAYOUT_CLASSES, "a region has room for every class of record");
-_Static_assert(sizeof ((struct xm_region_info *)0)->classes == XM_CLASSES * sizeof(uint64_t), "and a reader too");
+_Static_assert(sizeof((struct xm_region_info *)0)->classes == XM_CLASSES * sizeof(uint64_t),
+               "and a reader too");
 
 /* The region's own: the installed library has readers, and no accounting. */
 const char *xm_region_anomaly_name(unsigned index)
 {
     static const char *const names[XM_ANOMALIES] = {
-        [XM_ANOMALY_STATE] = "state",       [XM_ANOMALY_SKEW] = "skew",       [XM_ANOMALY_EVICTED] = "evicted",
-        [XM_ANOMALY_TWICE] = "twice",       [XM_ANOMALY_FOREIGN] = "foreign", [XM_ANOMALY_REUSED] = "reused",
+        [XM_ANOMALY_STATE] = "state",       [XM_ANOMALY_SKEW] = "skew",
+        [XM_ANOMALY_EVICTED] = "evicted",   [XM_ANOMALY_TWICE] = "twice",
+        [XM_ANOMALY_FOREIGN] = "foreign",   [XM_ANOMALY_REUSED] = "reused",
         [XM_ANOMALY_RESERVED] = "reserved", [XM_ANOMALY_TIME] = "time",
     };
     return index < XM_ANOMALIES ? names[index] : NULL;

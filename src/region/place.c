@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP "xenmon"
+#define GROUP      "xenmon"
 #define PATH_BYTES 4096
 
 static enum xm_status refuse(struct xm_error *err, const char *path, const char *why)

@@ -8,9 +8,9 @@
 #include "xenmon/status.h"
 
 /*
- * Makes the directory that `path` lies in if there is none (the last level only; 0755 for root, 0700 for others) and
- * makes sure that nobody else can exchange what is in it: it belongs to us or to root, and others may not write to
- * it, unless it is sticky.  XM_OK; XM_IO and `err` say what is wrong.
+ * Makes the directory that `path` lies in if there is none (the last level only; 0755 for root, 0700 for
+ * others) and makes sure that nobody else can exchange what is in it: it belongs to us or to root, and
+ * others may not write to it, unless it is sticky.  XM_OK; XM_IO and `err` say what is wrong.
  */
 enum xm_status xm_place_directory(const char *path, struct xm_error *err) XM_MUST_CHECK;
 
@@ -24,9 +24,10 @@ enum xm_status xm_place_lock(const char *path, int *fd, struct xm_error *err) XM
 void xm_place_unlock(const char *path, int fd);
 
 /*
- * Makes the file `path`.new with `bytes` bytes that really exist, mode 0640, of group xenmon where there is such a
- * group and we may, and maps it whole: *fd and *base are the caller's, the bytes are 0.
- * XM_OK; XM_IO: also when there is no room for them (which would be SIGBUS later).  On failure nothing is left.
+ * Makes the file `path`.new with `bytes` bytes that really exist, mode 0640, of group xenmon where there
+ * is such a group and we may, and maps it whole: *fd and *base are the caller's, the bytes are 0.
+ * XM_OK; XM_IO: also when there is no room for them (which would be SIGBUS later).  On failure nothing
+ * is left.
  */
 enum xm_status xm_place_create(const char *path, uint64_t bytes, int *fd, void **base,
                                struct xm_error *err) XM_MUST_CHECK;

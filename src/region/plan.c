@@ -177,8 +177,10 @@ static enum xm_status plan_history(const struct xm_region_settings *s, struct xm
     struct xm_plan_ring *slow = &plan->ring[XM_SERIES_SLOW];
     uint64_t fast_want = slots_for(s->fast_s, plan->interval_ns[XM_SERIES_FAST]);
     uint64_t slow_want = slots_for(s->slow_s, plan->interval_ns[XM_SERIES_SLOW]);
-    uint64_t fast_least = slots_for(least(s->fast_s, XM_PLAN_FAST_LEAST_S), plan->interval_ns[XM_SERIES_FAST]);
-    uint64_t slow_least = slots_for(least(s->slow_s, XM_PLAN_SLOW_LEAST_S), plan->interval_ns[XM_SERIES_SLOW]);
+    uint64_t fast_least =
+        slots_for(least(s->fast_s, XM_PLAN_FAST_LEAST_S), plan->interval_ns[XM_SERIES_FAST]);
+    uint64_t slow_least =
+        slots_for(least(s->slow_s, XM_PLAN_SLOW_LEAST_S), plan->interval_ns[XM_SERIES_SLOW]);
     if (fast_want > XM_PLAN_MOST_SLOTS || slow_want > XM_PLAN_MOST_SLOTS)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a history has at most %llu samples",
                        (unsigned long long)XM_PLAN_MOST_SLOTS);

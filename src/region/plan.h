@@ -77,8 +77,8 @@ struct xm_region_plan {
 /*
  * Works out a region for `settings`.  The history shrinks, slow first, then fast, to stay below
  * limit_bytes, but not below 10 s of fast and 60 s of slow history (or what was asked for, if less).
- * XM_OK; XM_INVALID: a setting out of range; XM_LIMIT: more than 2^40 bytes; plan is then unspecified, `err` (may be
- * NULL) says which.  No allocation.
+ * XM_OK; XM_INVALID: a setting out of range; XM_LIMIT: more than 2^40 bytes; plan is then unspecified,
+ * `err` (may be NULL) says which.  No allocation.
  */
 enum xm_status xm_region_plan(const struct xm_region_settings *settings, struct xm_region_plan *plan,
                               struct xm_error *err) XM_MUST_CHECK;
@@ -99,8 +99,8 @@ bool xm_series_carries(enum xm_series series, const struct xm_metric *metric);
 bool xm_rows_add(struct xm_rows *rows, struct xm_run run);
 
 /*
- * Writes the header's constants and both tables to `base`, which has plan->bytes bytes, all 0, and nobody reads
- * it yet.  Identity, state and facts are left to the caller.
+ * Writes the header's constants and both tables to `base`, which has plan->bytes bytes, all 0, and
+ * nobody reads it yet.  Identity, state and facts are left to the caller.
  */
 void xm_plan_describe(const struct xm_region_plan *plan, void *base);
 

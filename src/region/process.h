@@ -10,8 +10,9 @@
 uint64_t xm_process_start(uint64_t pid);
 
 /*
- * Whether there is no process `pid` any more, or only one that began at another time than `start` (0: not known), or
- * a dead one that waits for its parent.  A process that lives in another pid namespace looks dead too.
+ * Whether there is no process `pid` any more, or only one that began at another time than `start` (0:
+ * not known), or a dead one that waits for its parent.  A process that lives in another pid namespace
+ * looks dead too.
  */
 bool xm_process_dead(uint64_t pid, uint64_t start);
 

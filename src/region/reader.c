@@ -12,10 +12,11 @@
 #include "region/words.h"
 #include "xenmon/region.h"
 
-#define TRIES 100
+#define TRIES      100
 #define AT(member) offsetof(struct xm_layout_header, member)
 
-_Static_assert(AT(newest) - AT(state) == offsetof(struct xm_live, newest), "struct xm_live is a copy of these words");
+_Static_assert(AT(newest) - AT(state) == offsetof(struct xm_live, newest),
+               "struct xm_live is a copy of these words");
 
 /* ---- Opening. */
 
@@ -121,7 +122,8 @@ bool xm_region_live(const struct xm_region *region, struct xm_live *live)
     for (int i = 0; i < TRIES; i++) {
         if (!xm_bytes_read(&region->a.bytes, AT(state), live, sizeof *live))
             return false;
-        atomic_thread_fence(memory_order_acquire); /* partner: xm_seq_end() and the release of newest in the writer */
+        atomic_thread_fence(
+            memory_order_acquire); /* partner: xm_seq_end() and the release of newest in the writer */
         if (!xm_bytes_read(&region->a.bytes, AT(state), &again, sizeof again))
             return false;
         if (memcmp(live, &again, sizeof again) == 0)
@@ -153,8 +155,8 @@ static enum xm_region_outcome read_facts(const struct xm_region *r, struct xm_la
     return XM_REGION_RETRY;
 }
 
-static void fill_info(const struct xm_attach *a, const struct xm_layout_header *facts, const struct xm_live *live,
-                      struct xm_region_info *info)
+static void fill_info(const struct xm_attach *a, const struct xm_layout_header *facts,
+                      const struct xm_live *live, struct xm_region_info *info)
 {
     const struct xm_layout_header *h = &a->header;
     memset(info, 0, sizeof *info);
@@ -181,8 +183,10 @@ static void fill_info(const struct xm_attach *a, const struct xm_layout_header *
     memcpy(info->anomaly, facts->anomaly, sizeof info->anomaly);
 }
 
-_Static_assert(sizeof ((struct xm_region_info *)0)->classes <= sizeof ((struct xm_layout_header *)0)->records, "");
-_Static_assert(sizeof ((struct xm_region_info *)0)->anomaly <= sizeof ((struct xm_layout_header *)0)->anomaly, "");
+_Static_assert(sizeof((struct xm_region_info *)0)->classes <= sizeof((struct xm_layout_header *)0)->records,
+               "");
+_Static_assert(sizeof((struct xm_region_info *)0)->anomaly <= sizeof((struct xm_layout_header *)0)->anomaly,
+               "");
 
 enum xm_region_outcome xm_region_info(struct xm_region *region, struct xm_region_info *info)
 {
@@ -210,7 +214,8 @@ static enum xm_region_outcome writer_outcome(const struct xm_region *r, bool nam
         return XM_REGION_OK;
     /* A heartbeat of the future is one of before the last boot. */
     uint64_t now = xm_process_now_ns();
-    bool fresh = now - live.heartbeat_ns <= XM_LAYOUT_STALE_NS || live.heartbeat_ns - now <= XM_LAYOUT_STALE_NS;
+    bool fresh =
+        now - live.heartbeat_ns <= XM_LAYOUT_STALE_NS || live.heartbeat_ns - now <= XM_LAYOUT_STALE_NS;
     return fresh ? XM_REGION_OK : XM_REGION_GONE;
 }
 

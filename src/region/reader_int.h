@@ -28,8 +28,9 @@ struct xm_live {
 bool xm_region_live(const struct xm_region *region, struct xm_live *live);
 
 /*
- * A reader of a region in memory: 8-byte aligned, borrowed until close, may be written meanwhile by a struct xm_writer of
- * this process.  Contract as xm_region_open(); xm_region_check() looks at the writer only.
+ * A reader of a region in memory: 8-byte aligned, borrowed until close, may be written meanwhile by a
+ * struct xm_writer of this process.  Contract as xm_region_open(); xm_region_check() looks at the writer
+ * only.
  */
 enum xm_status xm_region_open_memory(const void *memory, uint64_t size, struct xm_region **region,
                                      struct xm_error *err) XM_MUST_CHECK;

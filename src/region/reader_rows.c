@@ -46,7 +46,8 @@ static bool copy_rows(const struct xm_region *r, const struct xm_plan_ring *ring
 }
 
 /* The counts of rows in use, at most the capacity; false where they were more. */
-static bool used_rows(const struct xm_layout_slot *head, struct xm_capacity capacity, struct xm_capacity *used)
+static bool used_rows(const struct xm_layout_slot *head, struct xm_capacity capacity,
+                      struct xm_capacity *used)
 {
     bool good = head->used_domains <= capacity.domains && head->used_vcpus <= capacity.vcpus &&
                 head->used_pcpus <= capacity.pcpus;
@@ -57,11 +58,11 @@ static bool used_rows(const struct xm_layout_slot *head, struct xm_capacity capa
 }
 
 /*
- * Copies sample `index` to the scratch memory.  The sequence word that says "complete" is known beforehand, so there
- * is nothing to try again: once it is another one, the slot belongs to a later sample.
+ * Copies sample `index` to the scratch memory.  The sequence word that says "complete" is known
+ * beforehand, so there is nothing to try again: once it is another one, the slot belongs to a later sample.
  */
-static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct xm_plan_ring *ring, uint64_t index,
-                                        enum part part, struct xm_capacity *used)
+static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct xm_plan_ring *ring,
+                                        uint64_t index, enum part part, struct xm_capacity *used)
 {
     struct xm_layout_slot head;
     uint64_t after;
@@ -153,12 +154,12 @@ static bool unpack_sample(const struct xm_region *r, const struct xm_plan_ring *
                                  smaller(s->used.vcpus, s->capacity.vcpus),
                                  smaller(s->used.pcpus, s->capacity.pcpus)};
     unpack(&rows[XM_SCOPE_HOST], r->scratch + rows[XM_SCOPE_HOST].offset, 1, &s->host, sizeof s->host, 1);
-    unpack(&rows[XM_SCOPE_VCPU], r->scratch + rows[XM_SCOPE_VCPU].offset, used.vcpus, s->vcpu, sizeof *s->vcpu,
-           before.vcpus);
+    unpack(&rows[XM_SCOPE_VCPU], r->scratch + rows[XM_SCOPE_VCPU].offset, used.vcpus, s->vcpu,
+           sizeof *s->vcpu, before.vcpus);
     unpack(&rows[XM_SCOPE_DOMAIN], r->scratch + rows[XM_SCOPE_DOMAIN].offset, used.domains, s->domain,
            sizeof *s->domain, before.domains);
-    unpack(&rows[XM_SCOPE_PCPU], r->scratch + rows[XM_SCOPE_PCPU].offset, used.pcpus, s->pcpu, sizeof *s->pcpu,
-           before.pcpus);
+    unpack(&rows[XM_SCOPE_PCPU], r->scratch + rows[XM_SCOPE_PCPU].offset, used.pcpus, s->pcpu,
+           sizeof *s->pcpu, before.pcpus);
     unpack_pairs(r, &rows[XM_SCOPE_PAIR], used, s, before);
     s->used = used;
     return unpack_map(r, ring, used, s, before.vcpus);
@@ -175,7 +176,8 @@ enum xm_region_outcome xm_region_sample(struct xm_region *region, enum xm_series
     enum xm_region_outcome outcome = read_slot(region, series, index, PART_ALL, &used);
     if (outcome != XM_REGION_OK)
         return outcome;
-    return unpack_sample(region, &region->a.ring[series], used, sample) ? XM_REGION_OK : XM_REGION_INCOMPATIBLE;
+    return unpack_sample(region, &region->a.ring[series], used, sample) ? XM_REGION_OK
+                                                                        : XM_REGION_INCOMPATIBLE;
 }
 
 enum xm_region_outcome xm_region_host(struct xm_region *region, enum xm_series series, uint64_t index,
@@ -212,8 +214,8 @@ static enum xm_region_outcome bounds(const struct xm_region *r, enum xm_series s
 }
 
 /* Bisects [low, high].  OK: *index is good; OVERRUN: every sample that is still there, *index on, is newer. */
-static enum xm_region_outcome bisect(struct xm_region *r, enum xm_series series, uint64_t window, uint64_t low,
-                                     uint64_t high, uint64_t *index)
+static enum xm_region_outcome bisect(struct xm_region *r, enum xm_series series, uint64_t window,
+                                     uint64_t low, uint64_t high, uint64_t *index)
 {
     bool found = false;
     uint64_t oldest = low; /* none before it is readable */
@@ -263,8 +265,8 @@ enum xm_region_outcome xm_region_find(struct xm_region *region, enum xm_series s
 /* ---- Elements with a sequence of their own. */
 
 /* Copies `bytes` bytes from `from` bytes into the element at `at`, and its id, both after its sequence word. */
-static enum xm_region_outcome copy_element(const struct xm_region *r, uint64_t at, uint64_t from, size_t bytes,
-                                           uint64_t *id)
+static enum xm_region_outcome copy_element(const struct xm_region *r, uint64_t at, uint64_t from,
+                                           size_t bytes, uint64_t *id)
 {
     for (int i = 0; i < TRIES; i++) {
         uint64_t before;
@@ -286,7 +288,8 @@ static enum xm_region_outcome copy_element(const struct xm_region *r, uint64_t a
     return XM_REGION_RETRY;
 }
 
-enum xm_region_outcome xm_region_domain(struct xm_region *region, uint32_t slot, struct xm_region_domain *domain)
+enum xm_region_outcome xm_region_domain(struct xm_region *region, uint32_t slot,
+                                        struct xm_region_domain *domain)
 {
     struct xm_layout_domain d;
     const struct xm_array *array = &region->a.domains;

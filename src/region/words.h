@@ -10,15 +10,17 @@
  *   w4  store seq = even       release          r4  fence                acquire
  *                                               r5  load seq again       relaxed
  *
- * If r1 read what w4 stored, w4 (release) and r2 (acquire) make all of w3 visible to r3.  If any load of r3 read a
- * word of a later w3, the later w2 (release) and r4 (acquire) make that w1 visible to r5, which then differs from
- * r1: the copy is thrown away.  So a copy whose r1 and r5 agree on an even value holds one whole group.
+ * If r1 read what w4 stored, w4 (release) and r2 (acquire) make all of w3 visible to r3.  If any load of
+ * r3 read a word of a later w3, the later w2 (release) and r4 (acquire) make that w1 visible to r5,
+ * which then differs from r1: the copy is thrown away.  So a copy whose r1 and r5 agree on an even value
+ * holds one whole group.
  *
- * Nothing here waits: a writer never looks at readers, and a writer killed between w1 and w4 leaves an odd sequence
- * that readers recognise.
+ * Nothing here waits: a writer never looks at readers, and a writer killed between w1 and w4 leaves an
+ * odd sequence that readers recognise.
  *
- * The reader of a file does r1, r3 and r5 with pread(2) (see src/region/bytes.h).  Formally the kernel's copies are
- * outside of C's memory model; in the machine they are loads of the same CPU, which the fences order like any.
+ * The reader of a file does r1, r3 and r5 with pread(2) (see src/region/bytes.h).  Formally the kernel's
+ * copies are outside of C's memory model; in the machine they are loads of the same CPU, which the
+ * fences order like any.
  */
 #ifndef XM_WORDS_H
 #define XM_WORDS_H

@@ -65,15 +65,16 @@ static void store_rows(const struct mapping *m, uint64_t at, const struct xm_row
             xm_words_store(word_at(m, to + rows->run[k].row), row + rows->run[k].member, rows->run[k].bytes);
 }
 
-static void store_sample(const struct mapping *m, const struct xm_plan_ring *ring, uint64_t at, uint64_t index,
-                         const struct xm_sample *s)
+static void store_sample(const struct mapping *m, const struct xm_plan_ring *ring, uint64_t at,
+                         uint64_t index, const struct xm_sample *s)
 {
     const struct xm_rows *rows = ring->rows;
     const uint64_t head[] = {index, s->used.domains, s->used.vcpus, s->used.pcpus};
     xm_words_store(word_at(m, at + offsetof(struct xm_layout_slot, index)), head, sizeof head);
     store_rows(m, at, &rows[XM_SCOPE_HOST], &s->host, sizeof s->host, 1);
     store_rows(m, at, &rows[XM_SCOPE_VCPU], s->vcpu, sizeof *s->vcpu, s->used.vcpus);
-    xm_words_store(word_at(m, at + ring->vcpu_domain), s->vcpu_domain, s->used.vcpus * sizeof *s->vcpu_domain);
+    xm_words_store(word_at(m, at + ring->vcpu_domain), s->vcpu_domain,
+                   s->used.vcpus * sizeof *s->vcpu_domain);
     store_rows(m, at, &rows[XM_SCOPE_DOMAIN], s->domain, sizeof *s->domain, s->used.domains);
     store_rows(m, at, &rows[XM_SCOPE_PCPU], s->pcpu, sizeof *s->pcpu, s->used.pcpus);
     const struct xm_rows *pairs = &rows[XM_SCOPE_PAIR];
@@ -82,12 +83,14 @@ static void store_sample(const struct mapping *m, const struct xm_plan_ring *rin
                    sizeof *s->pair, s->used.pcpus);
 }
 
-enum xm_status xm_writer_publish(struct xm_writer *writer, enum xm_series series, const struct xm_sample *sample)
+enum xm_status xm_writer_publish(struct xm_writer *writer, enum xm_series series,
+                                 const struct xm_sample *sample)
 {
     const struct mapping *m = &writer->map;
     const struct xm_plan_ring *ring = &m->plan.ring[series];
     struct xm_capacity room = m->plan.capacity;
-    if (sample->used.domains > room.domains || sample->used.vcpus > room.vcpus || sample->used.pcpus > room.pcpus)
+    if (sample->used.domains > room.domains || sample->used.vcpus > room.vcpus ||
+        sample->used.pcpus > room.pcpus)
         return XM_LIMIT;
     uint64_t index = writer->next[series]++;
     uint64_t at = slot_at(ring, index);
@@ -119,12 +122,14 @@ enum xm_status xm_writer_histograms(struct xm_writer *writer, uint32_t slot, uin
     xm_seq_begin(seq, even + 1);
     xm_words_store(word_at(m, at + offsetof(struct xm_layout_histogram, id)), &id, sizeof id);
     for (unsigned k = 0; k < XM_HISTS && id; k++)
-        xm_words_store(word_at(m, at + offsetof(struct xm_layout_histogram, counts) + k * bytes), counts[k], bytes);
+        xm_words_store(word_at(m, at + offsetof(struct xm_layout_histogram, counts) + k * bytes), counts[k],
+                       bytes);
     xm_seq_end(seq, even + 2);
     return XM_OK;
 }
 
-enum xm_status xm_writer_domain(struct xm_writer *writer, uint32_t slot, const struct xm_region_domain *domain)
+enum xm_status xm_writer_domain(struct xm_writer *writer, uint32_t slot,
+                                const struct xm_region_domain *domain)
 {
     const struct mapping *m = &writer->map;
     struct xm_layout_domain d = {
@@ -253,7 +258,8 @@ enum xm_status xm_writer_create(const struct xm_writer_config *config, struct xm
 {
     *writer = NULL;
     if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
-        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "a region is little-endian, and this machine is not");
+        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
+                       "a region is little-endian, and this machine is not");
     struct xm_writer *w = calloc(1, sizeof *w);
     if (!w)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
@@ -304,7 +310,8 @@ const void *xm_writer_memory(const struct xm_writer *writer, uint64_t *bytes)
 
 /* ---- Growing.  The old region is only read, the new one is still ours alone: plain copies do. */
 
-static void carry_slot(const struct mapping *from, const struct mapping *to, enum xm_series series, uint64_t index)
+static void carry_slot(const struct mapping *from, const struct mapping *to, enum xm_series series,
+                       uint64_t index)
 {
     const struct xm_plan_ring *old = &from->plan.ring[series];
     const struct xm_plan_ring *ring = &to->plan.ring[series];
@@ -318,7 +325,8 @@ static void carry_slot(const struct mapping *from, const struct mapping *to, enu
                                       [XM_SCOPE_DOMAIN] = head.used_domains,
                                       [XM_SCOPE_PCPU] = head.used_pcpus};
     for (enum xm_scope scope = 0; scope < XM_SCOPES; scope++)
-        memcpy(dst + ring->rows[scope].offset, src + old->rows[scope].offset, rows[scope] * ring->rows[scope].stride);
+        memcpy(dst + ring->rows[scope].offset, src + old->rows[scope].offset,
+               rows[scope] * ring->rows[scope].stride);
     memcpy(dst + ring->vcpu_domain, src + old->vcpu_domain, 4 * head.used_vcpus);
     uint64_t stride = ring->rows[XM_SCOPE_PAIR].stride;
     for (uint64_t d = 0; stride && d < head.used_domains; d++)
@@ -327,7 +335,8 @@ static void carry_slot(const struct mapping *from, const struct mapping *to, enu
                head.used_pcpus * stride);
 }
 
-static void carry_series(const struct mapping *from, const struct mapping *to, enum xm_series series, uint64_t next)
+static void carry_series(const struct mapping *from, const struct mapping *to, enum xm_series series,
+                         uint64_t next)
 {
     struct xm_layout_header *h = to->base;
     const struct xm_layout_header *old = from->base;
@@ -370,9 +379,9 @@ enum xm_status xm_writer_grow(struct xm_writer *writer, struct xm_capacity capac
     struct xm_region_settings settings = writer->settings;
     struct xm_capacity have = writer->map.plan.capacity;
     struct mapping grown;
-    settings.capacity = (struct xm_capacity){larger(capacity.domains, have.domains),
-                                             larger(capacity.vcpus, have.vcpus),
-                                             larger(capacity.pcpus, have.pcpus)};
+    settings.capacity =
+        (struct xm_capacity){larger(capacity.domains, have.domains), larger(capacity.vcpus, have.vcpus),
+                             larger(capacity.pcpus, have.pcpus)};
     enum xm_status status = prepare(writer->path, &settings, &grown, err);
     if (status != XM_OK)
         return status;

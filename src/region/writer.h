@@ -2,8 +2,8 @@
 /*
  * The writer of a region: one process, one thread, one struct xm_writer.
  *
- * Publishing allocates nothing, makes no system call and waits for nobody: its cost is a store per word in use.
- * Only create, grow and close talk to the file system.
+ * Publishing allocates nothing, makes no system call and waits for nobody: its cost is a store per word
+ * in use. Only create, grow and close talk to the file system.
  */
 #ifndef XM_WRITER_H
 #define XM_WRITER_H
@@ -26,11 +26,12 @@ struct xm_writer_config {
 };
 
 /*
- * Makes a region under config->path, in place of one that a dead writer left there; readers of that one follow.
- * config and its strings are copied.  The writer's state is XM_WRITER_STARTING.
- * XM_OK; XM_LIMIT: another process writes it (`err` names it), or the settings need more than 2^40 bytes; XM_INVALID: a
- * setting out of range; XM_IO: no room, no permission, a directory that others can write to; XM_NOMEM;
- * XM_UNSUPPORTED on a big-endian machine.  On failure *writer is NULL and a region of that name is as it was.
+ * Makes a region under config->path, in place of one that a dead writer left there; readers of that one
+ * follow. config and its strings are copied.  The writer's state is XM_WRITER_STARTING.
+ * XM_OK; XM_LIMIT: another process writes it (`err` names it), or the settings need more than 2^40
+ * bytes; XM_INVALID: a setting out of range; XM_IO: no room, no permission, a directory that others can
+ * write to; XM_NOMEM; XM_UNSUPPORTED on a big-endian machine.  On failure *writer is NULL and a region
+ * of that name is as it was.
  */
 enum xm_status xm_writer_create(const struct xm_writer_config *config, struct xm_writer **writer,
                                 struct xm_error *err) XM_MUST_CHECK;
@@ -42,15 +43,16 @@ const struct xm_region_plan *xm_writer_plan(const struct xm_writer *writer);
 uint64_t xm_writer_next(const struct xm_writer *writer, enum xm_series series);
 
 /*
- * Publishes the rows in use of `sample` as the next one of the series.  Metrics that the series does not carry
- * are left out.  XM_OK; XM_LIMIT: more rows than the region has: grow first, nothing was published.  O(rows in use).
+ * Publishes the rows in use of `sample` as the next one of the series.  Metrics that the series does not
+ * carry are left out.  XM_OK; XM_LIMIT: more rows than the region has: grow first, nothing was
+ * published.  O(rows in use).
  */
 enum xm_status xm_writer_publish(struct xm_writer *writer, enum xm_series series,
                                  const struct xm_sample *sample) XM_MUST_CHECK;
 
 /*
- * Publishes the histograms of the vCPU in `slot`, whose row has this id (0: the slot is free, counts are not read).
- * counts: XM_HISTS arrays of XM_HIST_BUCKETS.  XM_OK, XM_LIMIT: no such slot.
+ * Publishes the histograms of the vCPU in `slot`, whose row has this id (0: the slot is free, counts are
+ * not read). counts: XM_HISTS arrays of XM_HIST_BUCKETS.  XM_OK, XM_LIMIT: no such slot.
  */
 enum xm_status xm_writer_histograms(struct xm_writer *writer, uint32_t slot, uint64_t id,
                                     const uint64_t *const counts[XM_HISTS]) XM_MUST_CHECK;
@@ -77,8 +79,9 @@ void xm_writer_heartbeat(struct xm_writer *writer, uint64_t now_ns);
 void xm_writer_state(struct xm_writer *writer, enum xm_writer_state state);
 
 /*
- * Moves to a region of at least this capacity (never less than it has) under the same name: history, histograms and
- * facts are carried over as far as the new history reaches, indices go on, the old region is marked superseded.
+ * Moves to a region of at least this capacity (never less than it has) under the same name: history,
+ * histograms and facts are carried over as far as the new history reaches, indices go on, the old region
+ * is marked superseded.
  * XM_OK; XM_LIMIT, XM_INVALID, XM_IO, XM_NOMEM as in create: the writer goes on in the region it has.
  * Cost: a copy of the history, some tens of milliseconds; both regions need room for that long.
  */

@@ -79,11 +79,13 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static uint64_t stamp_word(uint64_t n, enum xm_scope scope, uint64_t row, const struct xm_metric *m, unsigned element)
+static uint64_t stamp_word(uint64_t n, enum xm_scope scope, uint64_t row, const struct xm_metric *m,
+                           unsigned element)
 {
     if (scope == XM_SCOPE_HOST && strcmp(m->name, "window") == 0)
         return stamp_window(n);
-    uint64_t word = mix(n * 0x9e3779b97f4a7c15u + ((uint64_t)scope << 56 | row << 24 | (uint64_t)m->offset << 8 | element));
+    uint64_t word = mix(n * 0x9e3779b97f4a7c15u +
+                        ((uint64_t)scope << 56 | row << 24 | (uint64_t)m->offset << 8 | element));
     return m->kind == XM_KIND_ID ? word | XM_ROW_USED : word;
 }
 
@@ -112,8 +114,8 @@ static void fill_row(void *row, enum xm_scope scope, uint64_t n, uint64_t number
         for (unsigned k = 0; k < m[i].count && m[i].scope == scope; k++) {
             uint64_t word = stamp_word(n, scope, number, &m[i], k);
             uint32_t half = (uint32_t)word;
-            memcpy((char *)row + m[i].offset + k * m[i].bytes, m[i].bytes == 4 ? (void *)&half : (void *)&word,
-                   m[i].bytes);
+            memcpy((char *)row + m[i].offset + k * m[i].bytes,
+                   m[i].bytes == 4 ? (void *)&half : (void *)&word, m[i].bytes);
         }
 }
 
@@ -135,13 +137,15 @@ void stamp_fill(struct xm_sample *s, struct xm_capacity room, uint64_t n)
 }
 
 /* A row in use holds the stamp where the series carries the metric, and 0 everywhere else. */
-static bool row_is(const void *row, enum xm_scope scope, enum xm_series series, uint64_t n, uint64_t number, bool used)
+static bool row_is(const void *row, enum xm_scope scope, enum xm_series series, uint64_t n, uint64_t number,
+                   bool used)
 {
     size_t count;
     const struct xm_metric *m = xm_metrics(&count);
     for (size_t i = 0; i < count; i++)
         for (unsigned k = 0; k < m[i].count && m[i].scope == scope; k++) {
-            uint64_t word = used && xm_series_carries(series, &m[i]) ? stamp_word(n, scope, number, &m[i], k) : 0;
+            uint64_t word =
+                used && xm_series_carries(series, &m[i]) ? stamp_word(n, scope, number, &m[i], k) : 0;
             uint32_t half = (uint32_t)word;
             if (memcmp((const char *)row + m[i].offset + k * m[i].bytes,
                        m[i].bytes == 4 ? (void *)&half : (void *)&word, m[i].bytes))
@@ -169,7 +173,8 @@ const char *stamp_check(const struct xm_sample *s, struct xm_capacity room, enum
             return "pcpu row";
     for (uint32_t d = 0; d < s->capacity.domains; d++)
         for (uint32_t p = 0; p < s->capacity.pcpus; p++)
-            if (!row_is(&s->pair[(size_t)d * s->capacity.pcpus + p], XM_SCOPE_PAIR, series, n, (uint64_t)d << 12 | p,
+            if (!row_is(&s->pair[(size_t)d * s->capacity.pcpus + p], XM_SCOPE_PAIR, series, n,
+                        (uint64_t)d << 12 | p,
                         series == XM_SERIES_FAST && d < used.domains && p < used.pcpus))
                 return "pair row";
     return NULL;

@@ -28,7 +28,8 @@ struct xm_writer *writer_make(const char *path, const struct xm_region_settings 
 void stamp_fill(struct xm_sample *s, struct xm_capacity room, uint64_t n);
 
 /* Whether `s`, read from a series of a region of capacity `room`, is what stamp_fill made of n: NULL, or what is not. */
-const char *stamp_check(const struct xm_sample *s, struct xm_capacity room, enum xm_series series, uint64_t n);
+const char *stamp_check(const struct xm_sample *s, struct xm_capacity room, enum xm_series series,
+                        uint64_t n);
 
 /* host.window of stamp n. */
 uint64_t stamp_window(uint64_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a region with something in everything, and prints what the C reader reads from it: a line a value, for a reader
- * in another language to be held against.
+ * Makes a region with something in everything, and prints what the C reader reads from it: a line a
+ * value, for a reader in another language to be held against.
  *
  *     dump PATH FIRST       FIRST: number of the first stamp
  */
@@ -44,8 +44,8 @@ static void make(struct xm_writer *w, uint64_t first)
         need(xm_writer_histograms(w, slot, XM_ROW_USED | slot, pointers) == XM_OK, "histograms");
     }
     for (uint32_t slot = 0; slot < room.domains; slot += 2) {
-        struct xm_region_domain d = {XM_ROW_USED | slot, "",
-                                     "0badcafe-0000-4000-8000-000000000000", first + 3, first + 4};
+        struct xm_region_domain d = {XM_ROW_USED | slot, "", "0badcafe-0000-4000-8000-000000000000",
+                                     first + 3, first + 4};
         snprintf(d.name, sizeof d.name, "g\xc3\xa4st-%" PRIu32, slot);
         need(xm_writer_domain(w, slot, &d) == XM_OK, "domain");
     }
@@ -60,7 +60,8 @@ static void make(struct xm_writer *w, uint64_t first)
     xm_writer_state(w, XM_WRITER_RUNNING);
 }
 
-static void print_row(const char *series, uint64_t index, enum xm_scope scope, uint64_t row, const void *bytes, bool slow)
+static void print_row(const char *series, uint64_t index, enum xm_scope scope, uint64_t row,
+                      const void *bytes, bool slow)
 {
     size_t count;
     const struct xm_metric *m = xm_metrics(&count);
@@ -96,7 +97,8 @@ static void print_sample(struct xm_region *r, enum xm_series series, uint64_t in
         print_row(name, index, XM_SCOPE_PCPU, i, &s.pcpu[i], slow);
     for (uint32_t d = 0; d < s.used.domains && !slow; d++)
         for (uint32_t p = 0; p < s.used.pcpus; p++)
-            print_row(name, index, XM_SCOPE_PAIR, (uint64_t)d * 1000 + p, &s.pair[d * s.capacity.pcpus + p], slow);
+            print_row(name, index, XM_SCOPE_PAIR, (uint64_t)d * 1000 + p, &s.pair[d * s.capacity.pcpus + p],
+                      slow);
     xm_sample_fini(&s);
 }
 
@@ -104,13 +106,14 @@ static void print_info(struct xm_region *r)
 {
     struct xm_region_info i;
     need(xm_region_info(r, &i) == XM_REGION_OK, "info");
-    printf("info creation_id %" PRIu64 "\ninfo lineage_id %" PRIu64 "\ninfo writer_pid %" PRIu32 "\n", i.creation_id,
-           i.lineage_id, i.writer_pid);
-    printf("info version %" PRIu32 "\ninfo state %d\ninfo source %d\ninfo heartbeat_ns %" PRIu64 "\n", i.version,
-           (int)i.state, (int)i.source, i.heartbeat_ns);
-    printf("info tsc_hz %" PRIu64 "\ninfo tsc_hz_from %s\ninfo states_from %s\ninfo source_name %s\n", i.tsc_hz,
-           i.tsc_hz_from, i.states_from, i.source_name);
-    printf("info io_seen %" PRIu32 "\ninfo domains %" PRIu32 "\ninfo vcpus %" PRIu32 "\ninfo pcpus %" PRIu32 "\n",
+    printf("info creation_id %" PRIu64 "\ninfo lineage_id %" PRIu64 "\ninfo writer_pid %" PRIu32 "\n",
+           i.creation_id, i.lineage_id, i.writer_pid);
+    printf("info version %" PRIu32 "\ninfo state %d\ninfo source %d\ninfo heartbeat_ns %" PRIu64 "\n",
+           i.version, (int)i.state, (int)i.source, i.heartbeat_ns);
+    printf("info tsc_hz %" PRIu64 "\ninfo tsc_hz_from %s\ninfo states_from %s\ninfo source_name %s\n",
+           i.tsc_hz, i.tsc_hz_from, i.states_from, i.source_name);
+    printf("info io_seen %" PRIu32 "\ninfo domains %" PRIu32 "\ninfo vcpus %" PRIu32 "\ninfo pcpus %" PRIu32
+           "\n",
            i.io_seen, i.capacity.domains, i.capacity.vcpus, i.capacity.pcpus);
     printf("info fast_interval_ns %" PRIu64 "\ninfo slow_interval_ns %" PRIu64 "\n", i.series[0].interval_ns,
            i.series[1].interval_ns);
@@ -128,14 +131,15 @@ static void print_slots(struct xm_region *r)
     for (uint32_t slot = 0; slot < room.domains; slot++) {
         struct xm_region_domain d;
         need(xm_region_domain(r, slot, &d) == XM_REGION_OK, "domain");
-        printf("domain %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s\n", slot, d.id, d.created_tsc, d.ended_tsc,
-               d.name, d.uuid);
+        printf("domain %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s\n", slot, d.id, d.created_tsc,
+               d.ended_tsc, d.name, d.uuid);
     }
     for (uint32_t slot = 0; slot < room.vcpus; slot++)
         for (unsigned k = 0; k < XM_HISTS; k++) {
             uint64_t counts[XM_HIST_BUCKETS];
             uint64_t id;
-            need(xm_region_histogram(r, slot, (enum xm_hist_kind)k, counts, &id) == XM_REGION_OK, "histogram");
+            need(xm_region_histogram(r, slot, (enum xm_hist_kind)k, counts, &id) == XM_REGION_OK,
+                 "histogram");
             printf("histogram %" PRIu32 " %" PRIu64 " %s", slot, id, kinds[k]);
             for (unsigned i = 0; i < XM_HIST_BUCKETS; i++)
                 printf(" %" PRIu64, counts[i]);

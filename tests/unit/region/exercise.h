@@ -31,9 +31,11 @@ static inline void exercise_sample(struct xm_region *region, enum xm_series seri
     exercise_expect(outcome != XM_REGION_GONE && outcome != XM_REGION_RESTARTED);
 }
 
-static inline void exercise_series(struct xm_region *region, enum xm_series series, uint64_t newest, struct xm_sample *s)
+static inline void exercise_series(struct xm_region *region, enum xm_series series, uint64_t newest,
+                                   struct xm_sample *s)
 {
-    const uint64_t indices[] = {0, 1, newest - 5, newest - 2, newest - 1, newest, newest + 1, UINT64_MAX / 2, UINT64_MAX};
+    const uint64_t indices[] = {0,      1,          newest - 5,     newest - 2, newest - 1,
+                                newest, newest + 1, UINT64_MAX / 2, UINT64_MAX};
     const uint64_t windows[] = {0, 1000, UINT64_MAX / 2, UINT64_MAX};
     for (size_t i = 0; i < sizeof indices / sizeof indices[0]; i++)
         exercise_sample(region, series, indices[i], s);
@@ -51,7 +53,8 @@ static inline void exercise_slots(struct xm_region *region, uint32_t slot)
     uint64_t counts[XM_HIST_BUCKETS];
     uint64_t id;
     if (xm_region_domain(region, slot, &domain) == XM_REGION_OK)
-        exercise_expect(memchr(domain.name, 0, sizeof domain.name) && memchr(domain.uuid, 0, sizeof domain.uuid));
+        exercise_expect(memchr(domain.name, 0, sizeof domain.name) &&
+                        memchr(domain.uuid, 0, sizeof domain.uuid));
     for (unsigned kind = 0; kind <= XM_HISTS; kind++)
         (void)!xm_region_histogram(region, slot, (enum xm_hist_kind)kind, counts, &id);
 }

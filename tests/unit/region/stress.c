@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One writer that never rests and four readers: two through the file, two through the writer's own mapping, where
- * ThreadSanitizer sees both sides.  Every word of everything follows from a number, so a torn copy cannot pass.
+ * One writer that never rests and four readers: two through the file, two through the writer's own
+ * mapping, where ThreadSanitizer sees both sides.  Every word of everything follows from a number, so a
+ * torn copy cannot pass.
  *
- *     stress READS [SECONDS]    reads in total that must succeed; not more than SECONDS (0, the default: no limit)
+ *     stress READS [SECONDS]    reads in total that must succeed; not more than SECONDS (0, the default:
+ *     no limit)
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +20,7 @@
 #include "region/writer.h"
 #include "xenmon/trace.h"
 
-#define STAMPS 251
+#define STAMPS  251
 #define READERS 4
 
 static const struct xm_capacity room = {3, 5, 2};
@@ -62,7 +64,8 @@ static void write_facts(struct xm_writer *w, uint64_t n)
     for (unsigned i = 0; i < 8; i++)
         anomaly[i] = n * 2 + i;
     snprintf(from, sizeof from, "%llu", (unsigned long long)(n % 1000000));
-    xm_writer_facts(w, &(struct xm_writer_facts){.tsc_hz = n, .tsc_hz_from = from, .classes = classes, .anomaly = anomaly});
+    xm_writer_facts(w, &(struct xm_writer_facts){
+                           .tsc_hz = n, .tsc_hz_from = from, .classes = classes, .anomaly = anomaly});
 }
 
 static void *write_all(void *user)
@@ -78,7 +81,8 @@ static void *write_all(void *user)
             stamp_histogram(n, (enum xm_hist_kind)k, counts[n][k]);
     }
     for (uint64_t n = 0; !atomic_load(&sh->stop); n++) {
-        const uint64_t *pointers[XM_HISTS] = {counts[n % STAMPS][0], counts[n % STAMPS][1], counts[n % STAMPS][2]};
+        const uint64_t *pointers[XM_HISTS] = {counts[n % STAMPS][0], counts[n % STAMPS][1],
+                                              counts[n % STAMPS][2]};
         (void)!xm_writer_publish(sh->writer, XM_SERIES_FAST, &s[n % STAMPS]);
         (void)!xm_writer_publish(sh->writer, XM_SERIES_SLOW, &s[n % STAMPS]);
         if (n % 16 == 0) {
@@ -99,7 +103,8 @@ static void *write_all(void *user)
 
 /* ---- The readers.  Each check returns NULL, or what was torn. */
 
-static const char *check_sample(struct xm_region *r, uint64_t *seed, struct xm_sample *s, enum xm_region_outcome *outcome)
+static const char *check_sample(struct xm_region *r, uint64_t *seed, struct xm_sample *s,
+                                enum xm_region_outcome *outcome)
 {
     struct xm_live live;
     enum xm_series series = (enum xm_series)(next_random(seed) % 2);
@@ -165,7 +170,8 @@ static const char *check_find(struct xm_region *r, uint64_t *seed, enum xm_regio
     return NULL;
 }
 
-static const char *check_any(struct xm_region *r, uint64_t *seed, struct xm_sample *s, enum xm_region_outcome *outcome)
+static const char *check_any(struct xm_region *r, uint64_t *seed, struct xm_sample *s,
+                             enum xm_region_outcome *outcome)
 {
     switch (next_random(seed) % 32) {
     case 0:
@@ -185,7 +191,8 @@ static enum xm_status open_as(const struct reader *me, struct xm_region **r)
 {
     uint64_t bytes;
     const void *memory = xm_writer_memory(me->shared->writer, &bytes);
-    return me->mapped ? xm_region_open_memory(memory, bytes, r, NULL) : xm_region_open(me->shared->path, r, NULL);
+    return me->mapped ? xm_region_open_memory(memory, bytes, r, NULL)
+                      : xm_region_open(me->shared->path, r, NULL);
 }
 
 static void *read_all(void *user)
@@ -231,7 +238,8 @@ int main(int argc, char **argv)
     struct reader readers[READERS];
     pthread_t threads[READERS + 1];
     uint64_t seed = test_seed();
-    struct xm_region_settings settings = {.capacity = room, .interval_ns = 1000000000, .fast_s = 1, .slow_s = 1, .limit_bytes = 1};
+    struct xm_region_settings settings = {
+        .capacity = room, .interval_ns = 1000000000, .fast_s = 1, .slow_s = 1, .limit_bytes = 1};
     place_make(&p);
     sh.path = p.path;
     sh.writer = writer_make(p.path, &settings);
@@ -248,7 +256,8 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     uint64_t reads = atomic_load(&sh.reads);
     bool good = !atomic_load(&sh.torn) && reads >= sh.reads_wanted;
-    printf("# %llu good reads, %llu overrun, %llu to retry, %llu samples written a series\n%s 1 - no torn read\n",
+    printf("# %llu good reads, %llu overrun, %llu to retry, %llu samples written a series\n%s 1 - no torn "
+           "read\n",
            (unsigned long long)reads, (unsigned long long)atomic_load(&sh.overruns),
            (unsigned long long)atomic_load(&sh.retries), (unsigned long long)atomic_load(&sh.written),
            good ? "ok" : "not ok");

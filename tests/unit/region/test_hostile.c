@@ -183,8 +183,22 @@ static void test_truncated_under_the_reader(void **state)
 static uint64_t interesting(uint64_t *seed, uint64_t size)
 {
     const uint64_t r = next_random(seed);
-    const uint64_t choices[] = {0,      1,    2,         7,          8,          r % 4096,   size,       size - 1,
-                                size + 1, r % size, UINT32_MAX, UINT64_MAX, UINT64_MAX - 7, INT64_MAX, r, r << 32 | r >> 32,
+    const uint64_t choices[] = {0,
+                                1,
+                                2,
+                                7,
+                                8,
+                                r % 4096,
+                                size,
+                                size - 1,
+                                size + 1,
+                                r % size,
+                                UINT32_MAX,
+                                UINT64_MAX,
+                                UINT64_MAX - 7,
+                                INT64_MAX,
+                                r,
+                                r << 32 | r >> 32,
                                 UINT64_C(1) << (r % 64)};
     return choices[next_random(seed) % (sizeof choices / sizeof choices[0])];
 }
@@ -300,8 +314,8 @@ static void test_wild_map(void **state)
 
 /* ---- Other versions. */
 
-static struct xm_layout_metric *find_entry(const struct image *image, unsigned char *bytes, enum xm_section section,
-                                           const char *name)
+static struct xm_layout_metric *find_entry(const struct image *image, unsigned char *bytes,
+                                           enum xm_section section, const char *name)
 {
     struct xm_layout_metric *e = (void *)(bytes + image->plan.metric_offset);
     for (uint32_t i = 0; i < image->plan.metric_count; i++)
@@ -400,10 +414,11 @@ static void test_longer_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole_image_reads), TEST(test_not_ours),       TEST(test_truncated),
-        TEST(test_truncated_under_the_reader), TEST(test_mutated_header), TEST(test_mutated_afterwards),
-        TEST(test_mutated_files),     TEST(test_wild_map),       TEST(test_metrics_by_name),
-        TEST(test_longer_tables),
+        TEST(test_whole_image_reads), TEST(test_not_ours),
+        TEST(test_truncated),         TEST(test_truncated_under_the_reader),
+        TEST(test_mutated_header),    TEST(test_mutated_afterwards),
+        TEST(test_mutated_files),     TEST(test_wild_map),
+        TEST(test_metrics_by_name),   TEST(test_longer_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,8 @@
 #define ROUNDS 60
 #define STAMPS 61 /* samples prepared beforehand, so that the child does nothing but publish */
 
-static const struct xm_region_settings settings = {.capacity = {6, 30, 4}, .fast_s = 1, .slow_s = 5, .limit_bytes = 1};
+static const struct xm_region_settings settings = {
+    .capacity = {6, 30, 4}, .fast_s = 1, .slow_s = 5, .limit_bytes = 1};
 static const struct xm_capacity room = {6, 30, 4};
 
 /* Publishes until it is killed.  Its heartbeat is old from the start: who is dead is so at once. */
@@ -53,7 +54,8 @@ static void pause_us(uint64_t us)
 }
 
 /* Reads one sample and holds it against its stamp; counts what came out. */
-static void read_one(struct xm_region *r, enum xm_series series, uint64_t index, struct xm_sample *s, uint64_t *good)
+static void read_one(struct xm_region *r, enum xm_series series, uint64_t index, struct xm_sample *s,
+                     uint64_t *good)
 {
     enum xm_region_outcome outcome = xm_region_sample(r, series, index, s);
     assert_true(outcome == XM_REGION_OK || outcome == XM_REGION_OVERRUN || outcome == XM_REGION_RETRY);
@@ -86,12 +88,14 @@ static bool half_written(struct xm_region *r, enum xm_series series, uint64_t ne
 {
     const struct xm_plan_ring *ring = &r->a.ring[series];
     uint64_t seq;
-    assert_true(xm_bytes_read(&r->a.bytes, ring->offset + (newest + 1) % ring->slots * ring->stride, &seq, 8));
+    assert_true(
+        xm_bytes_read(&r->a.bytes, ring->offset + (newest + 1) % ring->slots * ring->stride, &seq, 8));
     assert_true(seq <= 2 * newest + 4);
     return seq == 2 * newest + 3;
 }
 
-static void one_round(const char *path, struct xm_region **r, struct xm_sample *s, uint64_t *seed, uint64_t counts[3])
+static void one_round(const char *path, struct xm_region **r, struct xm_sample *s, uint64_t *seed,
+                      uint64_t counts[3])
 {
     struct xm_region_info info;
     fflush(stdout);
@@ -104,7 +108,9 @@ static void one_round(const char *path, struct xm_region **r, struct xm_sample *
     do {
         enum xm_series series = (enum xm_series)(next_random(seed) % 2);
         assert_int_equal(xm_region_info(*r, &info), XM_REGION_OK);
-        read_one(*r, series, info.series[series].newest - next_random(seed) % 3, s, &counts[0]);
+        uint64_t newest = info.series[series].newest;
+        uint64_t back = next_random(seed) % 3;
+        read_one(*r, series, newest > back ? newest - back : 0, s, &counts[0]);
     } while (xm_process_now_ns() < until);
     assert_int_equal(xm_region_check(*r), XM_REGION_OK);
     assert_int_equal(kill(child, SIGKILL), 0);
@@ -139,8 +145,10 @@ static void test_kill(void **state)
     assert_int_equal(xm_sample_init(&s, room), XM_OK);
     for (int i = 0; i < ROUNDS; i++)
         one_round(p.path, &r, &s, &seed, counts);
-    print_message("# %d writers killed, %llu of them in mid-write; %llu samples read from living, %llu from dead ones\n",
-                  ROUNDS, (unsigned long long)counts[2], (unsigned long long)counts[0], (unsigned long long)counts[1]);
+    print_message("# %d writers killed, %llu of them in mid-write; %llu samples read from living, %llu from "
+                  "dead ones\n",
+                  ROUNDS, (unsigned long long)counts[2], (unsigned long long)counts[0],
+                  (unsigned long long)counts[1]);
     assert_true(counts[0] > 0);
     assert_true(counts[2] > 0); /* or the test tried nothing */
     xm_sample_fini(&s);

@@ -26,8 +26,8 @@ static void test_default(void **state)
 {
     (void)state;
     struct xm_region_plan plan = plan_of((struct xm_region_settings){0});
-    print_message("# default: %llu bytes, a fast sample %llu, a slow one %llu\n", (unsigned long long)plan.bytes,
-                  (unsigned long long)plan.ring[XM_SERIES_FAST].stride,
+    print_message("# default: %llu bytes, a fast sample %llu, a slow one %llu\n",
+                  (unsigned long long)plan.bytes, (unsigned long long)plan.ring[XM_SERIES_FAST].stride,
                   (unsigned long long)plan.ring[XM_SERIES_SLOW].stride);
     assert_int_equal(plan.capacity.domains, 32);
     assert_int_equal(plan.capacity.vcpus, 100);
@@ -78,10 +78,14 @@ static void test_refuses(void **state)
 {
     (void)state;
     static const struct xm_region_settings bad[] = {
-        {.capacity = {(1u << 20) + 1, 1, 1}}, {.capacity = {1, (1u << 20) + 1, 1}},
-        {.capacity = {1, 1, (1u << 20) + 1}}, {.interval_ns = 999999},
-        {.interval_ns = UINT64_C(60000000001)}, {.fast_s = 86401},
-        {.slow_s = 604801},                   {.interval_ns = 1000000, .fast_s = 86400},
+        {.capacity = {(1u << 20) + 1, 1, 1}},
+        {.capacity = {1, (1u << 20) + 1, 1}},
+        {.capacity = {1, 1, (1u << 20) + 1}},
+        {.interval_ns = 999999},
+        {.interval_ns = UINT64_C(60000000001)},
+        {.fast_s = 86401},
+        {.slow_s = 604801},
+        {.interval_ns = 1000000, .fast_s = 86400},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct xm_region_plan plan;
@@ -116,13 +120,13 @@ static void test_random_settings(void **state)
     (void)state;
     uint64_t seed = test_seed();
     for (int i = 0; i < 20000; i++) {
-        struct xm_region_settings s = {
-            .capacity = {1 + (uint32_t)(next_random(&seed) % 200), 1 + (uint32_t)(next_random(&seed) % 800),
-                         1 + (uint32_t)(next_random(&seed) % 64)},
-            .interval_ns = 1000000 + next_random(&seed) % 1000000000,
-            .fast_s = 1 + (uint32_t)(next_random(&seed) % 120),
-            .slow_s = 1 + (uint32_t)(next_random(&seed) % 4000),
-            .limit_bytes = 1 + next_random(&seed) % (100 * MIB)};
+        struct xm_region_settings s = {.capacity = {1 + (uint32_t)(next_random(&seed) % 200),
+                                                    1 + (uint32_t)(next_random(&seed) % 800),
+                                                    1 + (uint32_t)(next_random(&seed) % 64)},
+                                       .interval_ns = 1000000 + next_random(&seed) % 1000000000,
+                                       .fast_s = 1 + (uint32_t)(next_random(&seed) % 120),
+                                       .slow_s = 1 + (uint32_t)(next_random(&seed) % 4000),
+                                       .limit_bytes = 1 + next_random(&seed) % (100 * MIB)};
         struct xm_region_plan plan = plan_of(s);
         check_sections(&plan);
         /* The limit holds, or the histories are the least there are. */
@@ -175,9 +179,9 @@ static void test_description(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),       cmocka_unit_test(test_shrinks_slow_first),
+        cmocka_unit_test(test_default),          cmocka_unit_test(test_shrinks_slow_first),
         cmocka_unit_test(test_large_capacities), cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_random_settings), cmocka_unit_test(test_description),
+        cmocka_unit_test(test_random_settings),  cmocka_unit_test(test_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,8 @@ static struct xm_sample sample_for(struct xm_capacity capacity)
     return s;
 }
 
-static void publish(struct xm_writer *w, enum xm_series series, struct xm_sample *s, struct xm_capacity room, uint64_t n)
+static void publish(struct xm_writer *w, enum xm_series series, struct xm_sample *s, struct xm_capacity room,
+                    uint64_t n)
 {
     xm_sample_clear(s);
     stamp_fill(s, room, n);
@@ -70,7 +71,8 @@ static void assert_stamp(struct xm_region *r, enum xm_series series, uint64_t in
 }
 
 static const struct xm_capacity room = {7, 23, 5};
-static const struct xm_region_settings wide = {.capacity = {7, 23, 5}, .fast_s = 1, .slow_s = 9, .limit_bytes = 1};
+static const struct xm_region_settings wide = {
+    .capacity = {7, 23, 5}, .fast_s = 1, .slow_s = 9, .limit_bytes = 1};
 
 /* Every metric of every row, in both series, into a sample as large as the region and into a larger one. */
 static void test_round_trip(void **state)
@@ -154,7 +156,8 @@ static void test_find(void **state)
             assert_int_equal(xm_region_find(r, XM_SERIES_FAST, stamp_window(i) + 999, &index), XM_REGION_OK);
             assert_int_equal(index, i);
         }
-        assert_int_equal(xm_region_find(r, XM_SERIES_FAST, stamp_window(oldest) - 1, &index), XM_REGION_OVERRUN);
+        assert_int_equal(xm_region_find(r, XM_SERIES_FAST, stamp_window(oldest) - 1, &index),
+                         XM_REGION_OVERRUN);
         assert_int_equal(index, oldest);
         assert_int_equal(xm_region_find(r, XM_SERIES_FAST, UINT64_MAX, &index), XM_REGION_OK);
         assert_int_equal(index, total - 1);
@@ -223,7 +226,10 @@ static void test_domains(void **state)
     struct xm_region_domain got;
     assert_int_equal(xm_region_domain(r, 3, &got), XM_REGION_OK);
     assert_int_equal(got.id, 0);
-    d = (struct xm_region_domain){.id = XM_ROW_USED | 5, .created_tsc = 7, .ended_tsc = 9, .name = "web\033[2J",
+    d = (struct xm_region_domain){.id = XM_ROW_USED | 5,
+                                  .created_tsc = 7,
+                                  .ended_tsc = 9,
+                                  .name = "web\033[2J",
                                   .uuid = "7d1f3a52-0000-4000-8000-123456789abc"};
     assert_int_equal(xm_writer_domain(w, 3, &d), XM_OK);
     assert_int_equal(xm_region_domain(r, 3, &got), XM_REGION_OK);
@@ -651,13 +657,15 @@ static void test_open_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),  TEST(test_outcomes),   TEST(test_find),
-        TEST(test_facts),       TEST(test_domains),    TEST(test_histograms),
-        TEST(test_growth),      TEST(test_growth_shrinks_history),
-        TEST(test_restart),     TEST(test_replaced_by_rubbish),
-        TEST(test_second_writer), TEST(test_file),     TEST(test_no_room),
-        TEST(test_growth_without_room), TEST(test_directories), TEST(test_default_path),
-        TEST(test_names),       TEST(test_open_fails),
+        TEST(test_round_trip),    TEST(test_outcomes),
+        TEST(test_find),          TEST(test_facts),
+        TEST(test_domains),       TEST(test_histograms),
+        TEST(test_growth),        TEST(test_growth_shrinks_history),
+        TEST(test_restart),       TEST(test_replaced_by_rubbish),
+        TEST(test_second_writer), TEST(test_file),
+        TEST(test_no_room),       TEST(test_growth_without_room),
+        TEST(test_directories),   TEST(test_default_path),
+        TEST(test_names),         TEST(test_open_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,18 +21,24 @@ static const struct {
     {"D\xc3\xbcsseldorf \xe6\xbc\xa2 \xf0\x9f\x90\xa7", "D\xc3\xbcsseldorf \xe6\xbc\xa2 \xf0\x9f\x90\xa7"},
     {"a\033[2Jb", "a?[2Jb"},
     {"a\tb\nc\x7f", "a?b?c?"},
-    {"a\xe2\x80\xae" "b", "a???b"},   /* right-to-left override */
-    {"a\xe2\x80\x8b" "b", "a???b"},   /* zero width space */
-    {"a\xef\xbb\xbf" "b", "a???b"},   /* byte order mark */
-    {"\xc2\x85", "??"},               /* a C1 control */
-    {"\xc0\xaf", "??"},               /* overlong */
-    {"\xe0\x80\xaf", "???"},          /* overlong */
-    {"\xf0\x80\x80\xaf", "????"},     /* overlong */
-    {"\xed\xa0\x80", "???"},          /* surrogate */
-    {"\xf4\x90\x80\x80", "????"},     /* past the last code point */
+    {"a\xe2\x80\xae"
+     "b",
+     "a???b"}, /* right-to-left override */
+    {"a\xe2\x80\x8b"
+     "b",
+     "a???b"}, /* zero width space */
+    {"a\xef\xbb\xbf"
+     "b",
+     "a???b"},                    /* byte order mark */
+    {"\xc2\x85", "??"},           /* a C1 control */
+    {"\xc0\xaf", "??"},           /* overlong */
+    {"\xe0\x80\xaf", "???"},      /* overlong */
+    {"\xf0\x80\x80\xaf", "????"}, /* overlong */
+    {"\xed\xa0\x80", "???"},      /* surrogate */
+    {"\xf4\x90\x80\x80", "????"}, /* past the last code point */
     {"\xf8\x88\x80\x80\x80", "?????"},
     {"\xff\xfe", "??"},
-    {"a\xc3", "a?"},                  /* cut */
+    {"a\xc3", "a?"}, /* cut */
     {"a\xe6\xbc", "a??"},
 };
 
