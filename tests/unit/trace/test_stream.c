@@ -202,7 +202,8 @@ static void test_lost_first_of_all(void **state)
     change(&b, 310);
     xt_window_end(&b, w);
     struct xt_events e = run(&b);
-    EXPECT(&e, RUNSTATE(100, 0), OPEN(100, 1), CLOSE(300, 1), RUNSTATE(310, 1), RUNSTATE(500, 0));
+    EXPECT(&e, OPEN(60, 1), RUNSTATE(100, 0), CLOSE(300, 1), RUNSTATE(310, 1), RUNSTATE(500, 0));
+    assert_int_equal(e.stats.first_tsc.v, 100);
     xt_events_free(&e);
     xt_free(&b);
 }
