@@ -48,7 +48,10 @@ static const struct unit rates[] = {
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A decimal number with at most 12 digits after the point: whole + fraction / 10^digits.  NULL: there is none. */
+/*
+ * A decimal number with at most 12 digits after the point: whole + fraction / 10^digits.  NULL: there is
+ * none.
+ */
 struct decimal {
     uint64_t whole;
     uint64_t fraction;

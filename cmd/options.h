@@ -30,8 +30,8 @@ enum xm_exit {
 bool xm_read_count(const char *text, uint64_t *count);
 
 /*
- * A duration: "500ms", "1.5s", "2m", "1h", "250us", "10ns"; without a unit it counts in `unit_ns` (0: a unit is needed).
- * "0" is 0 in any unit.  False past 2^64-1 ns.
+ * A duration: "500ms", "1.5s", "2m", "1h", "250us", "10ns"; without a unit it counts in `unit_ns` (0: a
+ * unit is needed). "0" is 0 in any unit.  False past 2^64-1 ns.
  */
 bool xm_read_duration(const char *text, uint64_t unit_ns, uint64_t *ns);
 
@@ -85,9 +85,9 @@ xm_option_set xm_set_loss;     /* struct xm_max_loss */
 xm_option_set xm_set_choice;   /* unsigned: index of the word in `value` */
 
 /*
- * Reads the command line argv[1 .. argc-1] into `config`.  Options and operands in any order, "--" ends the options,
- * "-" is an operand, letters can be joined (-n5), long names shortened while they stay unique.  Operands are
- * moved to argv[1 .. *operands] in their order.
+ * Reads the command line argv[1 .. argc-1] into `config`.  Options and operands in any order, "--" ends the
+ * options, "-" is an operand, letters can be joined (-n5), long names shortened while they stay unique.
+ * Operands are moved to argv[1 .. *operands] in their order.
  * XM_OK; XM_INVALID: err->text says what is wrong in one line.
  */
 enum xm_status xm_options_read(const struct xm_option *options, size_t count, void *config, int argc, char **argv,

@@ -14,7 +14,10 @@ struct xm_csv {
     bool begun; /* the line has a field */
 };
 
-/* One field.  A text with a comma, quote or line break in it is quoted; NULL and what is not known is empty. */
+/*
+ * One field.  A text with a comma, quote or line break in it is quoted; NULL and what is not known is
+ * empty.
+ */
 void xm_csv_text(struct xm_csv *csv, const char *text);
 void xm_csv_u64(struct xm_csv *csv, uint64_t value);
 void xm_csv_maybe(struct xm_csv *csv, bool known, uint64_t value);

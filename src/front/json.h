@@ -3,7 +3,8 @@
  * A JSON writer that streams: members in the order they are written, integers exact over all of 64 bits,
  * nothing allocated.  (A JSON library keeps integers in 63 bits, or in doubles.)
  *
- * `key` is NULL for the elements of an array and for the outermost value.  Write errors stay in the FILE (ferror).
+ * `key` is NULL for the elements of an array and for the outermost value.  Write errors stay in the FILE
+ * (ferror).
  */
 #ifndef XM_JSON_H
 #define XM_JSON_H

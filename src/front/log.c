@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "front/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -302,7 +303,8 @@ static bool time_is_up(const struct xm_log *log, uint64_t now_ns)
 static void say_gone(struct xm_log *log, bool ended)
 {
     if (!log->said_gone)
-        say(log, ended ? "xenbaked has ended; waits for another one" : "xenbaked is gone; waits for another one");
+        say(log,
+            ended ? "xenbaked has ended; waits for another one" : "xenbaked is gone; waits for another one");
     log->said_gone = true;
 }
 
@@ -319,7 +321,10 @@ static enum xm_status judge(struct xm_log *log, bool gone, uint64_t now_ns, stru
         enum xm_status status = write_partial(log, err);
         if (status != XM_OK)
             return status;
-        return done ? XM_END : xm_fail(err, XM_IO, XM_NO_OFFSET, "xenbaked died");
+        if (done)
+            return XM_END;
+        errno = 0; /* no reason of the system's */
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "xenbaked died");
     }
     if (gone)
         say_gone(log, ended);

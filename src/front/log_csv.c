@@ -2,8 +2,8 @@
 /*
  * The log as one stream of CSV: a row for each vCPU and interval, all of it in exact integers.
  *
- * I/O is a domain's and not a vCPU's: it stands on the row of the domain's first vCPU and is empty on the others, so
- * that it can be added up like everything else.
+ * I/O is a domain's and not a vCPU's: it stands on the row of the domain's first vCPU and is empty on the
+ * others, so that it can be added up like everything else.
  */
 #include <inttypes.h>
 #include <time.h>

@@ -30,7 +30,10 @@ static const char *const columns[] = {
     "io_count",
     "io_per_execution",
 };
-/* What these are of: a quotient of nothing is 0, as upstream has it, but what was not recorded is no number. */
+/*
+ * What these are of: a quotient of nothing is 0, as upstream has it, but what was not recorded is no
+ * number.
+ */
 static bool needs_io(const char *id)
 {
     return strncmp(id, "io_", 3) == 0 || strcmp(id, "blocked_per_io_ns") == 0;

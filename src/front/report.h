@@ -37,7 +37,10 @@ struct xm_report {
     uint64_t ends;                    /* domains whose end was seen */
     bool peaks_complete;              /* slice minima and maxima and the longest wait cover everything */
 
-    /* The cumulative histogram of a vCPU's waits, XM_HIST_BUCKETS counts, borrowed until the next call; NULL: not known. */
+    /*
+     * The cumulative histogram of a vCPU's waits, XM_HIST_BUCKETS counts, borrowed until the next call; NULL:
+     * not known.
+     */
     const uint64_t *(*waits)(void *user, uint32_t vcpu_slot);
     struct xm_report_domain (*domain)(void *user, uint32_t domain_slot); /* may be NULL */
     void *user;
@@ -46,7 +49,8 @@ struct xm_report {
 enum xm_report_format { XM_REPORT_TEXT, XM_REPORT_JSON, XM_REPORT_CSV, XM_REPORT_FORMATS };
 
 /*
- * Writes the report.  XM_OK; XM_NOMEM; XM_IO: `out` takes no more, errno is set.  Allocates in proportion to the rows.
+ * Writes the report.  XM_OK; XM_NOMEM; XM_IO: `out` takes no more, errno is set.  Allocates in proportion
+ * to the rows.
  */
 enum xm_status xm_report_print(const struct xm_report *report, enum xm_report_format format, FILE *out) XM_MUST_CHECK;
 

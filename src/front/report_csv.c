@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The report as a table, one row a vCPU.  What only a domain has is repeated on its vCPUs' rows and says so in its name. */
+/*
+ * The report as a table, one row a vCPU.  What only a domain has is repeated on its vCPUs' rows and says so
+ * in its name.
+ */
 #include "front/csv.h"
 #include "front/report_int.h"
 #include "view/format.h"

@@ -27,8 +27,9 @@ void xm_report_vcpu(const struct xm_report_rows *rows, uint32_t slot, struct xm_
 const char *xm_report_name(const struct xm_report_rows *rows, uint32_t domain_slot);
 
 /*
- * The vCPUs of one domain are next to each other in rows->vcpus, in the order of rows->domains: sets *first to the
- * first one of `domain` at or after *next, moves *next behind the last one and returns how many there are.
+ * The vCPUs of one domain are next to each other in rows->vcpus, in the order of rows->domains: sets *first
+ * to the first one of `domain` at or after *next, moves *next behind the last one and returns how many
+ * there are.
  */
 size_t xm_report_vcpus_of(const struct xm_report_rows *rows, const struct xm_place *domain, size_t *next,
                           const struct xm_place **first);

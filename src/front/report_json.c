@@ -3,7 +3,10 @@
 #include "front/json.h"
 #include "front/report_int.h"
 
-/* Members of a vCPU that are columns of the view's table, up to where its percentiles stand, and behind them. */
+/*
+ * Members of a vCPU that are columns of the view's table, up to where its percentiles stand, and behind
+ * them.
+ */
 static const char *const vcpu_columns[] = {
     "running_ns",    "runnable_ns",        "blocked_ns",
     "offline_ns",    "unknown_ns",         "executions",

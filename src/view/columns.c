@@ -53,7 +53,10 @@ static void set_maybe_quotient(struct xm_cell *cell, enum xm_column_type type, d
         *cell = (struct xm_cell){.type = type};
 }
 
-/* The exchanges that a domain took part in: with its own pages, and as the driver domain that handled others'. */
+/*
+ * The exchanges that a domain took part in: with its own pages, and as the driver domain that handled
+ * others'.
+ */
 static struct xm_maybe exchanges(const struct xm_usage *u)
 {
     struct xm_maybe own = xm_io_exchanges(&u->io);

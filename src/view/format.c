@@ -9,7 +9,10 @@
 
 #define CELL_WIDTH 8
 
-/* value / factor with as many decimals as make four digits; rounding up into a fifth takes one decimal fewer. */
+/*
+ * value / factor with as many decimals as make four digits; rounding up into a fifth takes one decimal
+ * fewer.
+ */
 static void four_digits(uint64_t value, uint64_t factor, const char *unit, char *text, size_t size)
 {
     static const unsigned powers[] = {1, 10, 100, 1000};

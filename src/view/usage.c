@@ -56,9 +56,9 @@ static uint64_t to_ns(const struct xm_window *w, uint64_t cycles)
 }
 
 /*
- * A row that is not in `from` counts since the trace began, so the time up to `from` must come off again.  Nothing
- * was known of it then: it did not exist (offline), or it had not been seen (unknown).  Offline can only
- * hold all of that time where it did not exist; what neither holds comes off wherever it is.
+ * A row that is not in `from` counts since the trace began, so the time up to `from` must come off again.
+ * Nothing was known of it then: it did not exist (offline), or it had not been seen (unknown).  Offline can
+ * only hold all of that time where it did not exist; what neither holds comes off wherever it is.
  */
 static void take_off(uint64_t state[STATES], uint64_t cycles)
 {

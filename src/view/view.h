@@ -78,10 +78,10 @@ bool xm_usage_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *
 bool xm_usage_pair(const struct xm_window *w, uint32_t domain_slot, uint32_t pcpu_slot, struct xm_usage *u);
 
 /*
- * The last execution that ended of a vCPU, or of any vCPU of a domain: executions is 1, or 0 if there was none.
- * The window is its period: blocked, waiting and running since the execution before.  io_done.transfers is all
- * that it exchanged (transfers, maps and unmaps: they are not kept apart), the other I/O components are not
- * known; the cause of its wait is not kept: other.
+ * The last execution that ended of a vCPU, or of any vCPU of a domain: executions is 1, or 0 if there was
+ * none.  The window is its period: blocked, waiting and running since the execution before.
+ * io_done.transfers is all that it exchanged (transfers, maps and unmaps: they are not kept apart), the
+ * other I/O components are not known; the cause of its wait is not kept: other.
  */
 bool xm_usage_last_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
 bool xm_usage_last_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
@@ -116,8 +116,8 @@ struct xm_place {
 };
 
 /*
- * The used slots of a sample in order.  places: room for sample->used.vcpus (domains, pcpus) elements.  Returns how many
- * there are.  O(n log n).
+ * The used slots of a sample in order.  places: room for sample->used.vcpus (domains, pcpus) elements.
+ * Returns how many there are.  O(n log n).
  */
 size_t xm_order_vcpus(const struct xm_sample *sample, struct xm_place *places);
 size_t xm_order_domains(const struct xm_sample *sample, struct xm_place *places);

@@ -15,10 +15,10 @@
 #include "region/writer.h"
 #include "xenmon/region.h"
 
-#define DOM(domid, instance) (XM_ROW_USED | (uint64_t)(instance) << 32 | (domid))
+#define DOM(domid, instance)        (XM_ROW_USED | (uint64_t)(instance) << 32 | (domid))
 #define VCPU(domid, vcpu, instance) (DOM(domid, instance) | (uint64_t)(vcpu) << 16)
-#define MS UINT64_C(1000000)
-#define MAX_FILES 8
+#define MS                          UINT64_C(1000000)
+#define MAX_FILES                   8
 
 /* A region, its writer, what the log says and writes. */
 struct scene {
@@ -85,8 +85,10 @@ static void open_writer(struct scene *s, struct xm_capacity capacity)
         .source = XM_SOURCE_REPLAY,
         .source_name = "test",
     };
-    const struct xm_writer_facts facts = {
-        .tsc_hz = 1000000000, .tsc_hz_from = "option", .states_from = "runstate", .io_seen = XM_IO_SEEN_GRANTS};
+    const struct xm_writer_facts facts = {.tsc_hz = 1000000000,
+                                          .tsc_hz_from = "option",
+                                          .states_from = "runstate",
+                                          .io_seen = XM_IO_SEEN_GRANTS};
     struct xm_error err = {0};
     if (xm_writer_create(&config, &s->writer, &err) != XM_OK)
         fail_msg("%s", err.text);
@@ -105,8 +107,14 @@ static int setup(void **state)
     open_writer(s, (struct xm_capacity){4, 4, 2});
     s->out = open_memstream(&s->text, &s->size);
     assert_non_null(s->out);
-    s->config = (struct xm_log_config){.path = s->path, .format = XM_LOG_CSV, .interval_ns = 1000 * MS,
-                                       .cpu = XM_LOG_ALL_CPUS, .out = s->out, .open = open_file, .say = say, .user = s};
+    s->config = (struct xm_log_config){.path = s->path,
+                                       .format = XM_LOG_CSV,
+                                       .interval_ns = 1000 * MS,
+                                       .cpu = XM_LOG_ALL_CPUS,
+                                       .out = s->out,
+                                       .open = open_file,
+                                       .say = say,
+                                       .user = s};
     *state = s;
     return 0;
 }
@@ -272,7 +280,8 @@ static void intervals_and_end(void **state)
     assert_int_equal(column_sum(s, "executions", 0), 75);
     assert_int_equal(column_sum(s, "wait_after_preemption_ns", 1), 2500 * MS);
     assert_int_equal(column_sum(s, "grant_maps", UINT64_MAX), 50); /* the domain's, once */
-    assert_int_equal(column_sum(s, "wait_max_ns", 0), 10 + 20 + 25); /* each interval's own largest: the last sample's */
+    assert_int_equal(column_sum(s, "wait_max_ns", 0),
+                     10 + 20 + 25); /* each interval's own largest: the last sample's */
     assert_string_equal(s->said, "");
 }
 
@@ -453,7 +462,8 @@ static void check_line(const char *text, unsigned line, const double *expected)
         char *end;
         double value = strtod(text, &end);
         assert_true(end != text);
-        bool same = expected[i] != expected[i] ? value != value : value > expected[i] - 0.01 && value < expected[i] + 0.01;
+        bool same = expected[i] != expected[i] ? value != value
+                                               : value > expected[i] - 0.01 && value < expected[i] + 0.01;
         if (!same)
             fail_msg("column %u is %f, should be %f", i + 1, value, expected[i]);
         text = end;
@@ -483,10 +493,12 @@ static void upstream_files(void **state)
     assert_int_equal(step(s), XM_AGAIN);
     assert_int_equal(s->files, 3);
     assert_int_equal(lines(file_text(s, "dom1")), 3);
-    static const char header[] = "# passed(ms) cpu dom cpu(tot) cpu(%) cpu/ex allocated/ex blocked(tot) blocked(%) "
-                                 "blocked/io waited(tot) waited(%) waited/ex ex/s io(tot) io/ex\n";
+    static const char header[] =
+        "# passed(ms) cpu dom cpu(tot) cpu(%) cpu/ex allocated/ex blocked(tot) blocked(%) "
+        "blocked/io waited(tot) waited(%) waited/ex ex/s io(tot) io/ex\n";
     assert_memory_equal(file_text(s, "dom1"), header, strlen(header));
-    const double first[16] = {1000, -1, 1, 1e9, 100, 1e9 / 30, 0, 0, 0, 0, 1e9, 100, 1e9 / 30, 30, 20, 20.0 / 30};
+    const double first[16] = {1000, -1, 1,   1e9, 100,      1e9 / 30, 0,  0,
+                              0,    0,  1e9, 100, 1e9 / 30, 30,       20, 20.0 / 30};
     check_line(file_text(s, "dom1"), 1, first);
     const double idle[16] = {2000, -1, -1, 1.4e9, 140};
     check_line(file_text(s, "idle"), 2, idle);
@@ -509,7 +521,8 @@ static void upstream_one_cpu(void **state)
     x->used.pcpus = 2;
     x->pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED | 4, .idle = 500};
     x->pcpu[1] = (struct xm_pcpu_row){.id = XM_ROW_USED | 9};
-    xm_writer_facts(s->writer, &(struct xm_writer_facts){.tsc_hz = 1000000000, .tsc_hz_from = "trace",
+    xm_writer_facts(s->writer, &(struct xm_writer_facts){.tsc_hz = 1000000000,
+                                                         .tsc_hz_from = "trace",
                                                          .states_from = "runstate"}); /* no grants seen */
     s->config.format = XM_LOG_XENMON;
     s->config.from_start = true;
@@ -540,9 +553,12 @@ static void upstream_one_cpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(intervals_and_end), SCENE_TEST(from_now_on),  SCENE_TEST(overrun),       SCENE_TEST(growth),
-        SCENE_TEST(restart),           SCENE_TEST(time_is_up),   SCENE_TEST(already_over),  SCENE_TEST(no_rate),
-        SCENE_TEST(no_region),         SCENE_TEST(upstream_files), SCENE_TEST(upstream_one_cpu),
+        SCENE_TEST(intervals_and_end), SCENE_TEST(from_now_on),
+        SCENE_TEST(overrun),           SCENE_TEST(growth),
+        SCENE_TEST(restart),           SCENE_TEST(time_is_up),
+        SCENE_TEST(already_over),      SCENE_TEST(no_rate),
+        SCENE_TEST(no_region),         SCENE_TEST(upstream_files),
+        SCENE_TEST(upstream_one_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

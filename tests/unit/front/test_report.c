@@ -17,7 +17,7 @@
 #include "front/report.h"
 #include "xenmon/region.h"
 
-#define DOM(domid, instance) (XM_ROW_USED | (uint64_t)(instance) << 32 | (domid))
+#define DOM(domid, instance)        (XM_ROW_USED | (uint64_t)(instance) << 32 | (domid))
 #define VCPU(domid, vcpu, instance) (DOM(domid, instance) | (uint64_t)(vcpu) << 16)
 
 /* What `write` prints, in memory of the caller's. */
@@ -56,7 +56,9 @@ static void json_writer(void **state)
     xm_json_close(&json);
     xm_json_array(&json, "empty", true);
     xm_json_close(&json);
-    xm_json_text(&json, "text", "a\"b\\c\n\x01\xff\xe2\x80\xae" "k\xc3\xa4se");
+    xm_json_text(&json, "text",
+                 "a\"b\\c\n\x01\xff\xe2\x80\xae"
+                 "k\xc3\xa4se");
     xm_json_text(&json, "nothing", NULL);
     xm_json_close(&json);
     assert_string_equal(printed_text(&p), "{\n"
@@ -126,33 +128,70 @@ static int make_host(void **state)
     assert_true(xm_scale_init(&h.scale, 1000000000));
     struct xm_sample *s = &h.totals;
     s->used = s->capacity;
-    s->host = (struct xm_host_row){.tsc = 5000, .window = 4000, .records = 77, .lost_records = 3, .gap = 100,
-                                   .anomalies = 2, .damaged_bytes = 16};
+    s->host = (struct xm_host_row){.tsc = 5000,
+                                   .window = 4000,
+                                   .records = 77,
+                                   .lost_records = 3,
+                                   .gap = 100,
+                                   .anomalies = 2,
+                                   .damaged_bytes = 16};
     /* Slots in no order, one of them free. */
-    s->domain[0] = (struct xm_domain_row){.id = DOM(5, 1), .vcpus = 2, .running = 1500, .runnable = 2500, .blocked = 4000,
-                                          .wait_any = 2400, .executions = 8, .grant_maps = 6, .page_transfers = 9};
-    s->domain[2] = (struct xm_domain_row){.id = DOM(0, 0), .vcpus = 1, .running = 4000, .executions = 2, .done_maps = 6,
-                                          .done_copies = 4};
+    s->domain[0] = (struct xm_domain_row){.id = DOM(5, 1),
+                                          .vcpus = 2,
+                                          .running = 1500,
+                                          .runnable = 2500,
+                                          .blocked = 4000,
+                                          .wait_any = 2400,
+                                          .executions = 8,
+                                          .grant_maps = 6,
+                                          .page_transfers = 9};
+    s->domain[2] = (struct xm_domain_row){
+        .id = DOM(0, 0), .vcpus = 1, .running = 4000, .executions = 2, .done_maps = 6, .done_copies = 4};
     s->domain[3] = (struct xm_domain_row){.id = DOM(5, 0), .vcpus = 1, .offline = 4000, .ended = 1};
     s->vcpu[0] = (struct xm_vcpu_row){.id = VCPU(5, 1, 1), .blocked = 4000, .state = 2};
     s->vcpu[1] = (struct xm_vcpu_row){.id = VCPU(0, 0, 0), .running = 4000, .executions = 2};
-    s->vcpu[3] = (struct xm_vcpu_row){.id = VCPU(5, 0, 1), .running = 1500, .runnable = 2500, .wait_wake = 500,
-                                      .wait_preempt = 1900, .wait_other = 100, .executions = 8, .migrations = 1,
-                                      .wait_max = 640, .slices = 8, .slice_sum = 8000, .slice_min = 900,
-                                      .slice_max = 1100, .state = 4 | 16 | XM_RUNNABLE << 8};
-    s->vcpu[5] = (struct xm_vcpu_row){.id = VCPU(5, 0, 0), .offline = 4000, .slice_min = UINT64_MAX, .state = 3};
-    s->pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED | 2, .busy = 1000, .idle = 2900, .switching = 60, .unknown = 40};
+    s->vcpu[3] = (struct xm_vcpu_row){.id = VCPU(5, 0, 1),
+                                      .running = 1500,
+                                      .runnable = 2500,
+                                      .wait_wake = 500,
+                                      .wait_preempt = 1900,
+                                      .wait_other = 100,
+                                      .executions = 8,
+                                      .migrations = 1,
+                                      .wait_max = 640,
+                                      .slices = 8,
+                                      .slice_sum = 8000,
+                                      .slice_min = 900,
+                                      .slice_max = 1100,
+                                      .state = 4 | 16 | XM_RUNNABLE << 8};
+    s->vcpu[5] =
+        (struct xm_vcpu_row){.id = VCPU(5, 0, 0), .offline = 4000, .slice_min = UINT64_MAX, .state = 3};
+    s->pcpu[0] = (struct xm_pcpu_row){
+        .id = XM_ROW_USED | 2, .busy = 1000, .idle = 2900, .switching = 60, .unknown = 40};
     s->pcpu[2] = (struct xm_pcpu_row){.id = XM_ROW_USED | 0, .busy = 4000, .lost_records = 3, .gap = 100};
     h.classes[1] = 77;
     h.anomalies[1] = 2;
     h.waits[xm_hist_index(100)] = 90;
     h.waits[xm_hist_index(640)] = 10;
-    h.damage = (struct xm_error){.status = XM_DAMAGED, .offset = 4096, .text = "byte 4096: a window of no CPU"};
+    h.damage =
+        (struct xm_error){.status = XM_DAMAGED, .offset = 4096, .text = "byte 4096: a window of no CPU"};
     h.report = (struct xm_report){
-        .source = "some\nfile", .totals = s, .scale = &h.scale, .hz_from = "option", .states_from = "runstate",
-        .io_seen = XM_IO_SEEN_GRANTS, .classes = h.classes, .anomalies = h.anomalies, .anomaly_name = anomaly_name,
-        .stats = &h.stats, .damage = &h.damage, .ends = 1, .peaks_complete = true, .waits = waits_of,
-        .domain = domain_of, .user = &h,
+        .source = "some\nfile",
+        .totals = s,
+        .scale = &h.scale,
+        .hz_from = "option",
+        .states_from = "runstate",
+        .io_seen = XM_IO_SEEN_GRANTS,
+        .classes = h.classes,
+        .anomalies = h.anomalies,
+        .anomaly_name = anomaly_name,
+        .stats = &h.stats,
+        .damage = &h.damage,
+        .ends = 1,
+        .peaks_complete = true,
+        .waits = waits_of,
+        .domain = domain_of,
+        .user = &h,
     };
     *state = &h;
     return 0;
@@ -333,7 +372,8 @@ static void report_edges(void **state)
     char *text = print(h, XM_REPORT_JSON);
     json_t *report = json_loads(text, 0, NULL);
     free(text);
-    json_decref(report); /* NULL for what is over 2^63, which this library does not read; it is no crash of ours */
+    json_decref(
+        report); /* NULL for what is over 2^63, which this library does not read; it is no crash of ours */
     for (int format = 0; format < XM_REPORT_FORMATS; format++)
         free(print(h, (enum xm_report_format)format));
 }
@@ -343,8 +383,8 @@ static void report_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_writer), cmocka_unit_test(csv_writer), HOST_TEST(report_json), HOST_TEST(report_csv),
-        HOST_TEST(report_text),        HOST_TEST(report_edges),
+        cmocka_unit_test(json_writer), cmocka_unit_test(csv_writer), HOST_TEST(report_json),
+        HOST_TEST(report_csv),         HOST_TEST(report_text),       HOST_TEST(report_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
