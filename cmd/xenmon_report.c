@@ -235,14 +235,50 @@ static void complain_damage(const char *name, const struct xm_error *err)
         xm_complain(PROGRAM, "%s: %s", name, err->text);
 }
 
-/* Everything from the open source to the exit code. */
-static int bake_and_report(const struct config *c, struct xm_source *source, struct xm_bake *bake)
-{
+struct outcome {
+    enum xm_status read, finished;
     struct xm_error err;
+};
+
+static void bake_all(struct xm_source *source, struct xm_bake *bake, struct outcome *outcome)
+{
+    xm_error_clear(&outcome->err);
+    outcome->read = read_source(source, bake, &outcome->err);
+    outcome->finished = outcome->read == XM_NOMEM ? XM_NOMEM : xm_bake_finish(bake);
+}
+
+/*
+ * A CPU that appears late with a gap from before it was known of: read again, knowing of it.  Leaves *bake as it is
+ * where the source cannot be read again, NULL where memory ran out.
+ */
+static void bake_again(const struct config *c, struct xm_source *source, struct xm_bake **bake, struct outcome *outcome)
+{
+    if (xm_source_rewind(source) != XM_OK)
+        return;
+    struct xm_bake *again = make_bake(c);
+    if (again && xm_bake_expect(again, *bake) != XM_OK) {
+        xm_bake_destroy(again);
+        again = NULL;
+    }
+    xm_bake_destroy(*bake);
+    *bake = again;
+    if (again)
+        bake_all(source, again, outcome);
+}
+
+/* Everything from the open source to the exit code.  *bake may be exchanged, NULL: out of memory. */
+static int bake_and_report(const struct config *c, struct xm_source *source, struct xm_bake **the_bake)
+{
+    struct outcome outcome;
     const char *name = xm_source_name(source);
-    xm_error_clear(&err);
-    enum xm_status read = read_source(source, bake, &err);
-    enum xm_status finished = read == XM_NOMEM ? XM_NOMEM : xm_bake_finish(bake);
+    bake_all(source, *the_bake, &outcome);
+    if (xm_bake_hindsight(*the_bake))
+        bake_again(c, source, the_bake, &outcome);
+    struct xm_bake *bake = *the_bake;
+    if (!bake)
+        return XM_EXIT_FAILED;
+    struct xm_error err = outcome.err;
+    enum xm_status read = outcome.read, finished = outcome.finished;
     int code = XM_EXIT_DONE;
     if (finished == XM_NOMEM)
         (void)xm_fail(&err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
@@ -269,8 +305,8 @@ static int report_trace(const struct config *c)
     struct xm_bake *bake = make_bake(c);
     int code = XM_EXIT_FAILED;
     if (bake)
-        code = bake_and_report(c, source, bake);
-    else
+        code = bake_and_report(c, source, &bake);
+    if (!bake)
         xm_complain(PROGRAM, "out of memory");
     xm_bake_destroy(bake);
     xm_source_close(source);

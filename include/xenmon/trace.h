@@ -124,6 +124,7 @@ struct xm_stream_stats {
     uint64_t short_records;  /* payload shorter than their event needs; ignored */
     uint64_t backwards;      /* TSC behind its CPU's last one: clamped */
     uint64_t stragglers;     /* TSC behind what was already released: clamped */
+    uint64_t late_gaps;      /* gaps that turned out to have begun before what was already released */
     uint64_t by_class[XM_CLASSES];
     xm_cycles first_tsc;     /* smallest and largest TSC of any record; 0, 0 before the first */
     xm_cycles last_tsc;
@@ -163,6 +164,13 @@ enum xm_status xm_stream_finish(struct xm_stream *s) XM_MUST_CHECK;
  * XM_ORDER_PROMPT without waiting for the next window.  Does nothing in the middle of a window.
  */
 void xm_stream_pass_end(struct xm_stream *s);
+
+/*
+ * This CPU will have records: in strict order nothing is released before its first one is there.  Without it a CPU
+ * whose first window comes late may have lost records at a time that was thought complete (stats.late_gaps).
+ */
+enum xm_status xm_stream_expect(struct xm_stream *s, uint32_t cpu) XM_MUST_CHECK;
+bool xm_stream_seen(const struct xm_stream *s, uint32_t cpu); /* it has had a record with a TSC */
 
 /* From the next push on only these kinds come, as config.kinds: a reader that has seen enough of one saves its cost. */
 void xm_stream_want(struct xm_stream *s, uint32_t kinds);

@@ -205,7 +205,6 @@ static void narrow(struct xm_bake *b)
 
 static enum xm_status drain(struct xm_bake *b)
 {
-    begin(b);
     narrow(b);
     for (;;) {
         enum xm_status status = feed_run(b);
@@ -214,6 +213,8 @@ static enum xm_status drain(struct xm_bake *b)
         status = xm_stream_run(b->stream, &b->run, &b->run_left);
         if (status != XM_OK)
             break;
+        /* Only now is the first TSC settled: nothing older can come than what is released. */
+        begin(b);
     }
     b->run_left = 0;
     if (!b->begun)
@@ -234,6 +235,25 @@ enum xm_status xm_bake_run(struct xm_bake *b, const void *bytes, size_t size, si
             return status == XM_OK ? pushed : status;
     }
     return status;
+}
+
+bool xm_bake_hindsight(const struct xm_bake *b)
+{
+    const struct xm_stream_stats *stats = xm_stream_stats(b->stream);
+    return b->config.stream.order == XM_ORDER_STRICT && (stats->late_gaps || stats->stragglers);
+}
+
+enum xm_status xm_bake_expect(struct xm_bake *b, const struct xm_bake *before)
+{
+    uint32_t cpus = xm_stream_stats(before->stream)->cpus;
+    for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+        if (!xm_stream_seen(before->stream, cpu))
+            continue;
+        enum xm_status status = xm_stream_expect(b->stream, cpu);
+        if (status != XM_OK)
+            return status;
+    }
+    return XM_OK;
 }
 
 void xm_bake_pass_end(struct xm_bake *b)
@@ -329,6 +349,7 @@ static void add_stats(struct xm_stream_stats *sum, const struct xm_stream_stats 
     sum->short_records += s->short_records;
     sum->backwards += s->backwards;
     sum->stragglers += s->stragglers;
+    sum->late_gaps += s->late_gaps;
     for (unsigned i = 0; i < XM_CLASSES; i++)
         sum->by_class[i] += s->by_class[i];
     sum->cpus = sum->cpus > s->cpus ? sum->cpus : s->cpus;

@@ -63,6 +63,15 @@ enum xm_status xm_bake_finish(struct xm_bake *bake) XM_MUST_CHECK;
  */
 enum xm_status xm_bake_again(struct xm_bake *bake) XM_MUST_CHECK;
 
+/*
+ * True once the trace has shown that its order was not known well enough when it was read: a CPU appeared late with
+ * records, or with a gap, from a time that was thought complete.  Reading it again with xm_bake_expect() sets it right.
+ */
+bool xm_bake_hindsight(const struct xm_bake *bake);
+
+/* Tells a bake that has read nothing yet which CPUs `before` saw.  XM_OK, XM_NOMEM. */
+enum xm_status xm_bake_expect(struct xm_bake *bake, const struct xm_bake *before) XM_MUST_CHECK;
+
 /* The reader waited in vain: in prompt order lets time go on.  See xm_stream_pass_end(). */
 void xm_bake_pass_end(struct xm_bake *bake);
 

@@ -139,6 +139,8 @@ static uint64_t safe_upto(const struct xm_merge *m)
     for (uint32_t i = 0; i < m->cpus; i++) {
         const struct xm_cpu *c = &m->cpu[i];
         bool waited_for = m->order == XM_ORDER_STRICT ? !c->quiet : c->full > 0;
+        if (!c->seen && c->expected && waited_for)
+            return 0;
         /* More records with the very TSC of the last one may follow, hence one less. */
         if (c->seen && waited_for && c->last <= upto)
             upto = c->last ? c->last - 1 : 0;

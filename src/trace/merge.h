@@ -21,6 +21,7 @@
 
 struct xm_cpu {
     bool seen;    /* has had a record with a TSC */
+    bool expected; /* in strict order: is waited for before its first record, too */
     bool quiet;   /* silent for so long that nobody waits for it any more */
     uint8_t full; /* its last window left the buffer full, records may be missing behind it: passes to wait */
     bool gap;     /* a GAP_OPEN is queued, its GAP_CLOSE not yet */

@@ -39,6 +39,21 @@ struct xm_stream *xm_stream_create(const struct xm_stream_config *config)
     return s;
 }
 
+enum xm_status xm_stream_expect(struct xm_stream *s, uint32_t cpu)
+{
+    if (cpu >= s->max_cpus)
+        return XM_INVALID;
+    enum xm_status status = xm_merge_reserve(&s->merge, cpu, 0);
+    if (status == XM_OK)
+        s->merge.cpu[cpu].expected = true;
+    return status;
+}
+
+bool xm_stream_seen(const struct xm_stream *s, uint32_t cpu)
+{
+    return cpu < s->merge.cpus && s->merge.cpu[cpu].seen;
+}
+
 void xm_stream_want(struct xm_stream *s, uint32_t kinds)
 {
     xm_wanted_fill(&s->wanted, kinds ? kinds : UINT32_MAX);
@@ -140,6 +155,7 @@ static enum xm_status begin_window(struct xm_stream *s, const unsigned char *hea
     s->last_window = s->cpu;
     if (s->cpu >= s->stats.cpus)
         s->stats.cpus = s->cpu + 1;
+    s->merge.cpu[s->cpu].expected = true;
     s->merge.cpu[s->cpu].full = was_full(s, s->left) ? XM_FULL_PASSES : 0;
     s->state = XM_IN_WINDOW;
     if (s->left == 0)
