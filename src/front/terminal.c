@@ -115,7 +115,9 @@ static enum xm_status check_terminal(struct termios *saved, struct xm_error *err
     if (setupterm(NULL, STDOUT_FILENO, &status) != OK || status != 1)
         return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "the terminal type \"%s\" is not known here", term);
     const char *move = tigetstr("cup");
-    if (!move || move == (const char *)-1)
+    bool moves = move && move != (const char *)-1;
+    del_curterm(cur_term); /* newterm() looks it up for itself */
+    if (!moves)
         return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "a terminal of type \"%s\" cannot place its cursor", term);
     return XM_OK;
 }
