@@ -24,6 +24,9 @@ build-coverage/build.ninja:
 build-fuzz/build.ninja:
 	CC=$(CLANG) meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false $(MESON_FLAGS)
 
+build-soak/build.ninja:
+	meson setup build-soak --buildtype=release -Ddebug=true -Dsoak=true $(MESON_FLAGS)
+
 build: build/build.ninja        ## release build in build/
 	@ninja -C build
 
@@ -72,7 +75,7 @@ install: build          ## into DESTDIR and meson's prefix
 	@meson install -C build --no-rebuild
 
 clean:                  ## remove every build directory
-	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz
+	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-soak
 
 help:                   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
