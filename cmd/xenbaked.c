@@ -411,27 +411,29 @@ static struct xm_stream_config stream_config(const struct daemon *d)
     return stream;
 }
 
-/* The rate of a file is found before it is played. */
-static int find_rate(struct daemon *d, struct xm_replay_config *replay)
+/* The rate of a file is found before it is played, and which CPUs it has where that matters. */
+static int look_ahead(struct daemon *d, struct xm_replay_config *replay, struct xm_replay_preview *preview)
 {
-    struct xm_replay_preview preview;
     struct xm_error err;
     char text[400];
     xm_error_clear(&err);
-    if (replay->hz || !xm_source_is_file(d->source))
+    if (!xm_source_is_file(d->source))
         return XM_EXIT_DONE;
-    enum xm_status status = xm_replay_preview(d->source, &replay->stream, told_to_stop, d, &preview, &err);
+    enum xm_status status = xm_replay_preview(d->source, &replay->stream, told_to_stop, d, preview, &err);
+    replay->hindsight = preview->hindsight;
     if (status < 0) {
         snprintf(text, sizeof text, "%s: %s", xm_source_name(d->source), err.text);
         return cannot_start(d, XM_EXIT_FAILED, text);
     }
-    if (status == XM_OK && !preview.hz && preview.records) {
+    if (replay->hz)
+        return XM_EXIT_DONE;
+    if (status == XM_OK && !preview->hz && preview->records) {
         snprintf(text, sizeof text, "%s does not show its clock's rate: give it with --cpu-hz",
                  xm_source_name(d->source));
         return cannot_start(d, XM_EXIT_USAGE, text);
     }
-    replay->hz = preview.hz;
-    replay->hz_from = preview.hz ? "trace" : NULL;
+    replay->hz = preview->hz;
+    replay->hz_from = preview->hz ? "trace" : NULL;
     return XM_EXIT_DONE;
 }
 
@@ -449,14 +451,14 @@ static int open_replay(struct daemon *d)
         .speed = c->speed == SPEED_UNSET ? (file ? XM_SPEED_ONE : XM_SPEED_MAX) : c->speed,
         .passes = c->passes,
     };
+    struct xm_replay_preview preview = {.hindsight = NULL};
     struct xm_error err;
     xm_error_clear(&err);
-    int code = find_rate(d, &replay);
-    if (code != XM_EXIT_DONE)
-        return code;
-    if (xm_replay_create(&replay, &d->replay, &err) == XM_OK)
-        return XM_EXIT_DONE;
-    return cannot_start(d, XM_EXIT_FAILED, err.text);
+    int code = look_ahead(d, &replay, &preview);
+    if (code == XM_EXIT_DONE && xm_replay_create(&replay, &d->replay, &err) != XM_OK)
+        code = cannot_start(d, XM_EXIT_FAILED, err.text);
+    xm_bake_destroy(preview.hindsight);
+    return code;
 }
 
 static int open_source(struct daemon *d)

@@ -248,10 +248,12 @@ enum xm_status xm_replay_create(const struct xm_replay_config *config, struct xm
         .user = r,
     };
     r->bake = xm_bake_create(&bake);
-    if (!r->bake || make_room(r, bake.capacity) != XM_OK) {
+    if (!r->bake || make_room(r, bake.capacity) != XM_OK ||
+        (config->hindsight && xm_bake_expect(r->bake, config->hindsight) != XM_OK)) {
         xm_replay_destroy(r);
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     }
+    r->config.hindsight = NULL;
     *replay = r;
     return XM_OK;
 }
@@ -438,10 +440,16 @@ enum xm_status xm_replay_preview(struct xm_source *source, const struct xm_strea
         status = xm_bake_finish(bake) == XM_NOMEM ? XM_NOMEM : XM_OK;
     preview->hz = xm_bake_hz(bake, &from);
     preview->records = xm_bake_stats(bake).records;
-    xm_bake_destroy(bake);
+    if (status == XM_OK && xm_bake_hindsight(bake))
+        preview->hindsight = bake;
+    else
+        xm_bake_destroy(bake);
     if (status < 0)
         return xm_fail(err, status, XM_NO_OFFSET, "%s", status == XM_IO ? trouble.text : "out of memory");
-    if (status == XM_OK && xm_source_rewind(source) != XM_OK)
+    if (status == XM_OK && xm_source_rewind(source) != XM_OK) {
+        xm_bake_destroy(preview->hindsight);
+        preview->hindsight = NULL;
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "it cannot be read again");
+    }
     return status;
 }

@@ -25,6 +25,7 @@
 #define XM_SPEED_MAX 0                   /* no waiting */
 
 struct xm_replay_config {
+    const struct xm_bake *hindsight;  /* borrowed while creating; NULL: see xm_replay_preview() */
     struct xm_source *source;         /* borrowed */
     struct xm_writer *writer;         /* borrowed; its plan says how many rows and which intervals */
     struct xm_stream_config stream;
@@ -80,6 +81,7 @@ struct xm_replay_status xm_replay_status(struct xm_replay *replay);
 struct xm_replay_preview {
     uint64_t hz;
     uint64_t records;
+    struct xm_bake *hindsight; /* owned: where the CPUs ought to be known beforehand, a bake that saw them; else NULL */
 };
 enum xm_status xm_replay_preview(struct xm_source *source, const struct xm_stream_config *stream,
                                  bool (*stop)(void *), void *user, struct xm_replay_preview *preview,
