@@ -446,7 +446,8 @@ void xm_options_print(const struct xm_option *options, size_t count, FILE *out)
     }
 }
 
-static void complain(const char *program, const char *format, va_list args)
+static void complain(const char *program, const char *format, va_list args) XM_PRINTF(2, 0);
+XM_PRINTF(2, 0) static void complain(const char *program, const char *format, va_list args)
 {
     fprintf(stderr, "%s: ", program);
     vfprintf(stderr, format, args);
