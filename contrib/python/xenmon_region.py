@@ -441,7 +441,7 @@ def print_domains(region):
     length = f"{span / hz:.3f} s" if hz else f"{span} cycles"
     print(f"last {length}; percentages are of that and may exceed 100 with several vCPUs")
     print(f"{'domain':>7} {'name':<20} {'vcpus':>5} {'running':>9} {'runnable':>9} {'blocked':>9}")
-    for row in window["domain"]:
+    for row in sorted(window["domain"], key=lambda row: row["id"] & 0xffff):
         facts = region.domain(row["slot"])
         name = facts["name"] if facts["id"] == row["id"] else ""
         shares = (100 * row[state] / span if span else 0 for state in ("running", "runnable", "blocked"))

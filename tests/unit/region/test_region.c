@@ -4,14 +4,17 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -515,6 +518,54 @@ static void test_no_room(void **state)
     assert_int_equal(access(p->path, F_OK), -1);
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+
+/* In a process that may do nothing but read, write and exit. */
+static void publish_everything(struct xm_writer *w, const struct xm_sample *s)
+{
+    static const uint64_t counts[XM_HIST_BUCKETS];
+    const uint64_t *pointers[XM_HISTS] = {counts, counts, counts};
+    bool good = true;
+#ifndef SANITIZED
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)
+        _exit(2);
+#endif
+    for (uint32_t i = 0; i < 1000; i++) {
+        good = good && xm_writer_publish(w, XM_SERIES_FAST, s) == XM_OK;
+        good = good && xm_writer_publish(w, XM_SERIES_SLOW, s) == XM_OK;
+        good = good && xm_writer_histograms(w, i % 23, 1, pointers) == XM_OK;
+        good = good && xm_writer_domain(w, i % 7, &(struct xm_region_domain){.id = 1, .name = "x"}) == XM_OK;
+        xm_writer_facts(w, &(struct xm_writer_facts){.tsc_hz = i, .tsc_hz_from = "trace"});
+        xm_writer_heartbeat(w, i);
+        xm_writer_state(w, XM_WRITER_RUNNING);
+    }
+    syscall(SYS_exit, good ? 0 : 1);
+}
+
+static void test_no_system_call(void **state)
+{
+    struct place *p = *state;
+    struct xm_writer *w = writer_make(p->path, &wide);
+    struct xm_sample s = sample_for(room);
+    int status;
+    stamp_fill(&s, room, 3);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        publish_everything(w, &s);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0); /* SIGKILL: it called the system */
+    xm_sample_fini(&s);
+    xm_writer_close(w, true);
+}
+
 static void test_growth_without_room(void **state)
 {
     struct place *p = *state;
@@ -657,15 +708,25 @@ static void test_open_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),    TEST(test_outcomes),
-        TEST(test_find),          TEST(test_facts),
-        TEST(test_domains),       TEST(test_histograms),
-        TEST(test_growth),        TEST(test_growth_shrinks_history),
-        TEST(test_restart),       TEST(test_replaced_by_rubbish),
-        TEST(test_second_writer), TEST(test_file),
-        TEST(test_no_room),       TEST(test_growth_without_room),
-        TEST(test_directories),   TEST(test_default_path),
-        TEST(test_names),         TEST(test_open_fails),
+        TEST(test_round_trip),
+        TEST(test_outcomes),
+        TEST(test_find),
+        TEST(test_facts),
+        TEST(test_domains),
+        TEST(test_histograms),
+        TEST(test_growth),
+        TEST(test_growth_shrinks_history),
+        TEST(test_restart),
+        TEST(test_replaced_by_rubbish),
+        TEST(test_second_writer),
+        TEST(test_file),
+        TEST(test_no_room),
+        TEST(test_no_system_call),
+        TEST(test_growth_without_room),
+        TEST(test_directories),
+        TEST(test_default_path),
+        TEST(test_names),
+        TEST(test_open_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
