@@ -21,6 +21,37 @@ void xt_die(const char *format, ...)
     exit(1);
 }
 
+/* ---- TAP. */
+
+void xt_ok(struct xt_tap *tap, bool good, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("%sok %u - ", good ? "" : "not ", ++tap->count);
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+    fflush(stdout);
+    tap->failed += !good;
+}
+
+void xt_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("# ");
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+    fflush(stdout);
+}
+
+int xt_done(const struct xt_tap *tap)
+{
+    printf("1..%u\n", tap->count);
+    return tap->failed || tap->count == 0;
+}
+
 /* ---- Random numbers: splitmix64. */
 
 uint64_t xt_seed(void)

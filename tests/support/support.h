@@ -125,6 +125,18 @@ bool xt_same_event(const struct xm_event *a, const struct xm_event *b);
 /* Index of the first event that differs; the smaller count where one is the other's beginning. */
 size_t xt_first_difference(const struct xt_events *a, const struct xt_events *b);
 
+/* ---- TAP, for programs that are no cmocka groups. */
+
+struct xt_tap {
+    unsigned count, failed;
+};
+
+/* One line of the result; what is said of a failure goes before it with xt_note(). */
+void xt_ok(struct xt_tap *tap, bool good, const char *format, ...) XM_PRINTF(3, 4);
+void xt_note(const char *format, ...) XM_PRINTF(1, 2);
+/* The plan; returns what main returns. */
+int xt_done(const struct xt_tap *tap);
+
 /* Ends the program with a TAP-proof message. */
 void xt_die(const char *format, ...) __attribute__((noreturn)) XM_PRINTF(1, 2);
 
