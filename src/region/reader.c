@@ -207,16 +207,16 @@ static enum xm_region_outcome writer_outcome(const struct xm_region *r, bool nam
     struct xm_live live;
     if (!xm_region_live(r, &live))
         return XM_REGION_INCOMPATIBLE;
-    bool dead = xm_process_dead(r->a.header.writer_pid, r->a.header.writer_start);
-    if (live.state == XM_WRITER_ENDED || live.state == XM_WRITER_SUPERSEDED)
-        return dead || !named ? XM_REGION_GONE : XM_REGION_OK;
-    if (!dead)
-        return XM_REGION_OK;
+    bool over = live.state == XM_WRITER_ENDED || live.state == XM_WRITER_SUPERSEDED;
+    if (over && !named)
+        return XM_REGION_GONE;
     /* A heartbeat of the future is one of before the last boot. */
     uint64_t now = xm_process_now_ns();
     bool fresh =
         now - live.heartbeat_ns <= XM_LAYOUT_STALE_NS || live.heartbeat_ns - now <= XM_LAYOUT_STALE_NS;
-    return fresh ? XM_REGION_OK : XM_REGION_GONE;
+    if (fresh && !over)
+        return XM_REGION_OK;
+    return xm_process_dead(r->a.header.writer_pid, r->a.header.writer_start) ? XM_REGION_GONE : XM_REGION_OK;
 }
 
 /* Whether the name leads to another region than ours: another file, or the same one written anew. */
