@@ -22,10 +22,10 @@
 #include "options.h"
 #include "xenmon/region.h"
 
-#define PROGRAM "xenmon"
-#define MS UINT64_C(1000000)
-#define PATIENCE_NS (5 * XM_NS_PER_S)
-#define FRAMES 3
+#define PROGRAM       "xenmon"
+#define MS            UINT64_C(1000000)
+#define PATIENCE_NS   (5 * XM_NS_PER_S)
+#define FRAMES        3
 #define DEFAULT_WIDTH 80
 
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
@@ -41,20 +41,26 @@ struct config {
 
 #define NO_CPU UINT64_MAX
 
-#define AT(member) offsetof(struct config, member)
+#define AT(member)  offsetof(struct config, member)
 #define ROWS(which) (AT(choice.rows) + (which) * sizeof(bool))
 static const struct xm_option options[] = {
     {.help = "What is shown:"},
-    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
-    {"replay", 0, XM_ARG_NEEDED, xm_set_text, AT(replay), "FILE", "start a xenbaked of its own that replays this trace; a FILE alone does the same", 0, 0, 0},
+    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH",
+     "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
+    {"replay", 0, XM_ARG_NEEDED, xm_set_text, AT(replay), "FILE",
+     "start a xenbaked of its own that replays this trace; a FILE alone does the same", 0, 0, 0},
     {"cpu", 0, XM_ARG_NEEDED, xm_set_count, AT(cpu), "N", "one physical CPU, not all", 0, UINT32_MAX, 0},
-    {"view", 0, XM_ARG_NEEDED, xm_set_choice, AT(view), "domains|vcpus", "what to begin with (domains)", 0, 0, 0},
-    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(choice.interval_ns), "TIME", "between refreshes (1s)", XM_CHOICE_MIN_INTERVAL_NS, XM_CHOICE_MAX_INTERVAL_NS, XM_NS_PER_S},
+    {"view", 0, XM_ARG_NEEDED, xm_set_choice, AT(view), "domains|vcpus", "what to begin with (domains)", 0, 0,
+     0},
+    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(choice.interval_ns), "TIME",
+     "between refreshes (1s)", XM_CHOICE_MIN_INTERVAL_NS, XM_CHOICE_MAX_INTERVAL_NS, XM_NS_PER_S},
     {.help = "Rows of the domains view (all are shown, unless it says --no...):"},
-    {"noallocated", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_ALLOCATED), NULL, "without the time slices allocated", 0, 0, 0},
+    {"noallocated", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_ALLOCATED), NULL,
+     "without the time slices allocated", 0, 0, 0},
     {"nowaited", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_WAITED), NULL, "without waiting times", 0, 0, 0},
     {"noblocked", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_BLOCKED), NULL, "without blocked times", 0, 0, 0},
-    {"noexcount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_EXECUTIONS), NULL, "without execution counts", 0, 0, 0},
+    {"noexcount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_EXECUTIONS), NULL, "without execution counts", 0, 0,
+     0},
     {"noiocount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_IO), NULL, "without I/O counts", 0, 0, 0},
     {"allocated", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_ALLOCATED), NULL, NULL, 0, 0, 0},
     {"waited", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_WAITED), NULL, NULL, 0, 0, 0},
@@ -62,16 +68,20 @@ static const struct xm_option options[] = {
     {"excount", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_EXECUTIONS), NULL, NULL, 0, 0, 0},
     {"iocount", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_IO), NULL, NULL, 0, 0, 0},
     {.help = "How it is shown:"},
-    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N", "print N frames as text and exit; 3 where there is no terminal", 1, 1000000000, 0},
+    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N",
+     "print N frames as text and exit; 3 where there is no terminal", 1, 1000000000, 0},
     {"once", 0, XM_ARG_NONE, xm_set_flag, AT(once), NULL, "the same as --frames=1", 0, 0, 0},
-    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000, 0},
-    {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never", "colours; auto: unless NO_COLOR is set", 0, 0, 0},
+    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000,
+     0},
+    {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never",
+     "colours; auto: unless NO_COLOR is set", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
     {"live", 'l', XM_ARG_NONE, xm_set_flag, AT(live), NULL, NULL, 0, 0, 0},
     {"prefix", 'p', XM_ARG_NEEDED, xm_set_text, AT(ignored), "PREFIX", NULL, 0, 0, 0},
     {"time", 't', XM_ARG_NEEDED, xm_set_text, AT(ignored), "SEC", NULL, 0, 0, 0},
     {"interval-ms", 'i', XM_ARG_NEEDED, xm_set_text, AT(ignored), "MS", NULL, 0, 0, 0},
-    {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS", NULL, MS, 60000 * MS, MS},
+    {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS", NULL, MS, 60000 * MS,
+     MS},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
 
@@ -138,21 +148,12 @@ static void end_by_signal(int signal_number)
 }
 
 /* Crashes, and the signals that end a program while no terminal is open to take them in as keys. */
-static void watch_signals(void)
+static void handle_signals(void (*handler)(int))
 {
     static const int ending[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-    struct sigaction action = {.sa_handler = end_by_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
     for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
         sigaction(ending[i], &action, NULL);
-    signal(SIGPIPE, SIG_IGN); /* told by the write instead */
-}
-
-/* A child between fork and exec is not the one to put anything right. */
-static void forget_all(void)
-{
-    at_exit.terminal.fd = -1;
-    at_exit.child.pid = 0;
-    at_exit.child.directory[0] = '\0';
 }
 
 /* ---- A xenbaked of our own. */
@@ -175,8 +176,8 @@ static bool make_directory(struct child *c)
 }
 
 /*
- * Beside our own program or where it is installed, seen from there, so that what was built together runs together; else as
- * the shell would find it.
+ * Beside our own program or where it is installed, seen from there, so that what was built together runs
+ * together; else as the shell would find it.
  */
 static void find_xenbaked(char path[PATH_MAX])
 {
@@ -195,7 +196,8 @@ static void find_xenbaked(char path[PATH_MAX])
     snprintf(path, PATH_MAX, "xenbaked");
 }
 
-static void run_xenbaked(const struct config *config, const char *region, const char *messages, pid_t parent)
+/* The child: what becomes of it after fork.  mask: the signals to go on with. */
+static void run_xenbaked(const struct config *config, const char *region, pid_t parent, const sigset_t *mask)
 {
     char program[PATH_MAX];
     char interval[48];
@@ -205,7 +207,11 @@ static void run_xenbaked(const struct config *config, const char *region, const 
     if (getppid() != parent)
         _exit(XM_EXIT_FAILED);
     setpgid(0, 0); /* Ctrl-C is meant for us; we stop it */
-    if (!freopen(messages, "w", stderr) || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "r", stdin))
+    handle_signals(SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    if (!freopen(at_exit.child.messages, "w", stderr) || !freopen("/dev/null", "w", stdout) ||
+        !freopen("/dev/null", "r", stdin))
         _exit(XM_EXIT_FAILED);
     if (config->ms_per_sample_ns) {
         snprintf(interval, sizeof interval, "--ms_per_sample=%lluus",
@@ -270,11 +276,15 @@ static int start_xenbaked(const struct config *config, const char **region)
         *region = c->region;
     pid_t parent = getpid();
     fflush(NULL);
+    /* A signal must find the child's pid known, and the child none of our handlers. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     c->pid = fork();
-    if (c->pid == 0) {
-        forget_all();
-        run_xenbaked(config, *region, c->messages, parent);
-    }
+    if (c->pid == 0)
+        run_xenbaked(config, *region, parent, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (c->pid < 0) {
         c->pid = 0;
         stop_child();
@@ -314,9 +324,11 @@ static int find_region(const struct config *config, char buffer[PATH_MAX], const
         return XM_EXIT_DONE;
     if (is_dom0())
         return start_xenbaked(config, region);
-    xm_complain(PROGRAM, "no xenbaked runs here (no region at %s), and this is no Xen dom0: show a trace with '%s FILE', "
-                         "or start 'xenbaked FILE'",
-                buffer, PROGRAM);
+    xm_complain(
+        PROGRAM,
+        "no xenbaked runs here (no region at %s), and this is no Xen dom0: show a trace with '%s FILE', "
+        "or start 'xenbaked FILE'",
+        buffer, PROGRAM);
     return XM_EXIT_ACCESS;
 }
 
@@ -363,7 +375,7 @@ static int print_frames(struct config *config, const char *region)
 {
     struct xm_error err;
     struct xm_live_frames frames = {
-        .count = config->once ? 1 : config->frames ? (unsigned)config->frames : FRAMES,
+        .count = config->frames ? (unsigned)config->frames : FRAMES,
         .width = frame_width(config),
         .patience_ns = PATIENCE_NS,
     };
@@ -400,6 +412,8 @@ static int read_config(int argc, char **argv, struct config *config)
         config->replay = argv[1];
     if (config->replay && config->region)
         return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
+    if (config->once)
+        config->frames = 1;
     config->choice.view = config->view ? XM_VIEW_VCPUS : XM_VIEW_DOMAINS;
     config->choice.one_cpu = config->cpu != NO_CPU;
     config->choice.cpu = config->choice.one_cpu ? (uint32_t)config->cpu : 0;
@@ -417,11 +431,12 @@ int xenmon_live_main(int argc, char **argv)
     if (config.help)
         return print_help();
     setlocale(LC_CTYPE, ""); /* names of domains; numbers stay as they are everywhere */
-    watch_signals();
+    handle_signals(end_by_signal);
+    signal(SIGPIPE, SIG_IGN); /* told by the write instead */
     code = find_region(&config, buffer, &region);
     if (code != XM_EXIT_DONE)
         return code;
-    bool text = config.once || config.frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
+    bool text = config.frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
     code = text ? print_frames(&config, region) : show_screen(&config, region);
     stop_child();
     return code;

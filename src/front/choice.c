@@ -56,7 +56,7 @@ static void toggle_units(struct xm_choice *choice, const struct xm_model *model,
     choice->of_one_cpu = !choice->of_one_cpu;
 }
 
-/* pCPU numbers can have holes, so the next one is looked for; past the last come all, and then the first again. */
+/* pCPU numbers can have holes, so the next one is looked for; past the last come all, then the first. */
 static void step_cpu(struct xm_choice *choice, const struct xm_model *model, int direction)
 {
     const struct xm_sample *s = model->data ? model->window[XM_SPAN_1S].to : NULL;

@@ -28,13 +28,13 @@ struct xm_choice {
     enum xm_screen_view view;
     enum xm_screen_view before_help; /* where the help goes back to */
     bool rows[XM_ROWS_COUNT];
-    bool one_cpu;  /* the view of one pCPU */
-    uint32_t cpu;  /* its number, where one_cpu */
+    bool one_cpu;    /* the view of one pCPU */
+    uint32_t cpu;    /* its number, where one_cpu */
     bool of_one_cpu; /* percentages are of one pCPU's time, and can pass 100; else of all the vCPUs' time */
     unsigned scroll; /* body lines scrolled off the top; the screen clamps it */
     unsigned page;   /* body lines shown, set by the screen */
     uint64_t interval_ns; /* between refreshes */
-    bool redraw; /* asked for; whoever draws clears it */
+    bool redraw;          /* asked for; whoever draws clears it */
     bool quit;
 };
 

@@ -7,15 +7,15 @@
 
 #include "xenmon/units.h"
 
-#define STALE_NS (3 * XM_NS_PER_S)
+#define STALE_NS  (3 * XM_NS_PER_S)
 #define NOTICE_NS (5 * XM_NS_PER_S)
-#define NO_INDEX UINT64_MAX
+#define NO_INDEX  UINT64_MAX
 /* Samples whose peaks are kept: 10 s at up to 400 a second.  Above, peaks cover what is kept. */
 #define MAX_RECENT 4096u
 
 static const uint64_t span_ns[XM_SPANS] = {XM_NS_PER_S, 10 * XM_NS_PER_S};
 
-/* The peaks of one sample: only its used rows are kept, so this is as large as the host, not as the region. */
+/* The peaks of one sample: only rows in use are kept, so this is as large as the host, not as the region. */
 struct recent {
     uint64_t index; /* NO_INDEX: empty */
     struct xm_sample sample;
@@ -213,20 +213,22 @@ static void fold_recent(const struct xm_feed *feed, uint64_t first, uint64_t new
 /* ---- Windows. */
 
 /*
- * Finds the sample that a window of `cycles` begins with, the one nearest to that, and copies it.  *first: index of the first sample
- * within the window; 0 for a window since the trace began, which has no sample before it.
+ * Finds the sample nearest to where a window of `cycles` begins, and copies it.  *first: index of the first
+ * sample within the window; 0 for a window since the trace began, which has no sample before it.
  */
 static bool read_from(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from, uint64_t *first)
 {
     const struct xm_region_info *info = &feed->model.info;
     uint64_t now = feed->newest_sample.host.window;
-    uint64_t half = xm_scale_to_cycles(&feed->scale, xm_ns_of(info->series[XM_SERIES_FAST].interval_ns / 2)).v;
+    uint64_t half =
+        xm_scale_to_cycles(&feed->scale, xm_ns_of(info->series[XM_SERIES_FAST].interval_ns / 2)).v;
     *first = 0;
     if (now + half <= cycles)
         return true;
     for (unsigned tries = 0; tries < 3; tries++) {
         uint64_t index = 0;
-        enum xm_region_outcome found = xm_region_find(feed->region, XM_SERIES_FAST, now + half - cycles, &index);
+        enum xm_region_outcome found =
+            xm_region_find(feed->region, XM_SERIES_FAST, now + half - cycles, &index);
         if (found != XM_REGION_OK && found != XM_REGION_OVERRUN)
             return false;
         if (found == XM_REGION_OVERRUN && index == 0)
@@ -357,7 +359,8 @@ void xm_feed_update(struct xm_feed *feed, uint64_t now_ns)
     if (!feed->region)
         return;
     enum xm_region_outcome outcome = xm_region_check(feed->region);
-    enum xm_region_outcome read = outcome == XM_REGION_INCOMPATIBLE ? outcome : xm_region_info(feed->region, &info);
+    enum xm_region_outcome read =
+        outcome == XM_REGION_INCOMPATIBLE ? outcome : xm_region_info(feed->region, &info);
     if (read == XM_REGION_INCOMPATIBLE) {
         detach(feed, "the region is damaged, or of a version that this xenmon does not know");
         return;

@@ -104,7 +104,8 @@ static void break_wide(struct xm_grid *grid, unsigned x, unsigned y)
         memcpy(after->text, " ", 2);
 }
 
-static void put_glyph(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning, const struct glyph *g)
+static void put_glyph(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning,
+                      const struct glyph *g)
 {
     struct xm_grid_cell *cell = cell_at(grid, x, y);
     struct xm_grid_cell *half = g->columns == 2 ? cell_at(grid, x + 1, y) : NULL;
@@ -163,8 +164,8 @@ unsigned xm_grid_put(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meani
     return put_until(grid, x, UINT_MAX, y, meaning, text);
 }
 
-unsigned xm_grid_put_within(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
-                            const char *text)
+unsigned xm_grid_put_within(struct xm_grid *grid, unsigned x, unsigned end, unsigned y,
+                            enum xm_meaning meaning, const char *text)
 {
     if (x >= end || x + xm_grid_columns(grid, text) <= end)
         return put_until(grid, x, end, y, meaning, text);
@@ -183,7 +184,8 @@ unsigned xm_grid_columns(const struct xm_grid *grid, const char *text)
     return columns;
 }
 
-void xm_grid_put_right(struct xm_grid *grid, unsigned end, unsigned y, enum xm_meaning meaning, const char *text)
+void xm_grid_put_right(struct xm_grid *grid, unsigned end, unsigned y, enum xm_meaning meaning,
+                       const char *text)
 {
     unsigned columns = xm_grid_columns(grid, text);
     while (*text && columns > end) {
@@ -194,8 +196,8 @@ void xm_grid_put_right(struct xm_grid *grid, unsigned end, unsigned y, enum xm_m
     xm_grid_put(grid, end - columns, y, meaning, text);
 }
 
-unsigned xm_grid_print(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning, const char *format,
-                       ...)
+unsigned xm_grid_print(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning,
+                       const char *format, ...)
 {
     char text[256];
     va_list args;

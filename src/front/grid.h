@@ -39,8 +39,8 @@ struct xm_grid_cell {
 };
 
 struct xm_grid {
-    unsigned width, height; /* columns and rows */
-    bool utf8;              /* false: what is not ASCII becomes '?' */
+    unsigned width, height;     /* columns and rows */
+    bool utf8;                  /* false: what is not ASCII becomes '?' */
     struct xm_grid_cell *cells; /* width * height, row by row */
 };
 
@@ -66,15 +66,16 @@ void xm_grid_clear(struct xm_grid *grid);
 unsigned xm_grid_put(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning, const char *text);
 
 /* The same, but not beyond column `end`: what does not fit is cut, and its last column says so with "~". */
-unsigned xm_grid_put_within(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
-                            const char *text);
+unsigned xm_grid_put_within(struct xm_grid *grid, unsigned x, unsigned end, unsigned y,
+                            enum xm_meaning meaning, const char *text);
 
 /* As xm_grid_put(), right-aligned so that it ends before column `end`; too wide a text is cut on its left. */
-void xm_grid_put_right(struct xm_grid *grid, unsigned end, unsigned y, enum xm_meaning meaning, const char *text);
+void xm_grid_put_right(struct xm_grid *grid, unsigned end, unsigned y, enum xm_meaning meaning,
+                       const char *text);
 
 /* The same as xm_grid_put() with a format; at most 255 bytes. */
-unsigned xm_grid_print(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning, const char *format,
-                       ...) XM_PRINTF(5, 6);
+unsigned xm_grid_print(struct xm_grid *grid, unsigned x, unsigned y, enum xm_meaning meaning,
+                       const char *format, ...) XM_PRINTF(5, 6);
 
 /* Gives every cell of columns [from, to) of row y this meaning; the text stays. */
 void xm_grid_mark(struct xm_grid *grid, unsigned from, unsigned to, unsigned y, enum xm_meaning meaning);

@@ -28,8 +28,8 @@ static void sleep_until(uint64_t ns)
 
 /* ---- The terminal. */
 
-static enum xm_status show(struct xm_terminal *terminal, const struct xm_model *model, struct xm_choice *choice,
-                           struct xm_grid *grid)
+static enum xm_status show(struct xm_terminal *terminal, const struct xm_model *model,
+                           struct xm_choice *choice, struct xm_grid *grid)
 {
     unsigned width;
     unsigned height;
@@ -48,8 +48,8 @@ static enum xm_status show(struct xm_terminal *terminal, const struct xm_model *
 }
 
 /* Keys until `until_ns`; each one is answered at once. */
-static enum xm_status hear_keys(struct xm_terminal *terminal, const struct xm_model *model, struct xm_choice *choice,
-                                struct xm_grid *grid, uint64_t since_ns)
+static enum xm_status hear_keys(struct xm_terminal *terminal, const struct xm_model *model,
+                                struct xm_choice *choice, struct xm_grid *grid, uint64_t since_ns)
 {
     enum xm_status status = XM_OK;
     while (status == XM_OK && !choice->quit) {
@@ -123,8 +123,8 @@ static enum xm_status print_frame(const struct xm_model *model, struct xm_choice
     return xm_grid_write(grid, out) && fflush(out) == 0 ? XM_OK : XM_IO;
 }
 
-static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choice, const struct xm_live_frames *frames,
-                                   FILE *out, struct xm_error *err)
+static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choice,
+                                   const struct xm_live_frames *frames, FILE *out, struct xm_error *err)
 {
     struct xm_grid grid = {.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
     enum xm_status status = await_data(feed, frames->patience_ns, err);
@@ -146,8 +146,8 @@ static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choic
     return status;
 }
 
-enum xm_status xm_live_print(const char *path, struct xm_choice *choice, const struct xm_live_frames *frames, FILE *out,
-                             struct xm_error *err)
+enum xm_status xm_live_print(const char *path, struct xm_choice *choice, const struct xm_live_frames *frames,
+                             FILE *out, struct xm_error *err)
 {
     struct xm_feed *feed = xm_feed_create(path);
     if (!feed)

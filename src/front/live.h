@@ -16,22 +16,23 @@
  * goes, or comes again is no error: the screen says so and waits.  choice: to begin with, changed by keys.
  * XM_OK; XM_NOMEM.
  */
-enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, struct xm_choice *choice) XM_MUST_CHECK;
+enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path,
+                              struct xm_choice *choice) XM_MUST_CHECK;
 
 /* How frames of text are printed. */
 struct xm_live_frames {
     unsigned count;
-    unsigned width;    /* columns */
+    unsigned width;       /* columns */
     uint64_t patience_ns; /* how long to wait for a first sample */
 };
 
 /*
- * Writes frames to `out`, choice->interval_ns apart, each as high as it needs to be, with an empty line between.
- * The first waits until there is a second of data, for `patience_ns` at most.
- * XM_OK; XM_AGAIN: there was no data in all that time, `err` says why, nothing was written; XM_IO: `out` failed;
- * XM_NOMEM.
+ * Writes frames to `out`, choice->interval_ns apart, each as high as it needs to be, with an empty line
+ * between.  The first waits until there is a second of data, for `patience_ns` at most.
+ * XM_OK; XM_AGAIN: there was no data in all that time, `err` says why, nothing was written; XM_IO: `out`
+ * failed; XM_NOMEM.
  */
-enum xm_status xm_live_print(const char *path, struct xm_choice *choice, const struct xm_live_frames *frames, FILE *out,
-                             struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_live_print(const char *path, struct xm_choice *choice, const struct xm_live_frames *frames,
+                             FILE *out, struct xm_error *err) XM_MUST_CHECK;
 
 #endif

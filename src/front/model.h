@@ -27,14 +27,14 @@ enum xm_span { XM_SPAN_1S, XM_SPAN_10S, XM_SPANS };
 /* Borrowed throughout: valid until the feed's next update. */
 struct xm_model {
     enum xm_link link;
-    const char *path;      /* of the region */
-    const char *reason;    /* for ABSENT and BROKEN: why, in words, with the path; else "" */
-    const char *notice;    /* what has just happened ("xenbaked was restarted"); "" mostly */
-    uint64_t silent_ns;    /* since the writer's last sign of life */
-    uint64_t quiet_ns;     /* since the newest sample came */
-    unsigned beat;         /* counts the updates that brought a new sample */
-    struct xm_region_info info; /* of the region last seen; zeroed before the first */
-    bool data;             /* false: the members below are not to be used */
+    const char *path;                    /* of the region */
+    const char *reason;                  /* for ABSENT and BROKEN: why, in words, with the path; else "" */
+    const char *notice;                  /* what has just happened ("xenbaked was restarted"); "" mostly */
+    uint64_t silent_ns;                  /* since the writer's last sign of life */
+    uint64_t quiet_ns;                   /* since the newest sample came */
+    unsigned beat;                       /* counts the updates that brought a new sample */
+    struct xm_region_info info;          /* of the region last seen; zeroed before the first */
+    bool data;                           /* false: the members below are not to be used */
     struct xm_window window[XM_SPANS];   /* `to` holds the window's peaks, not only the last interval's */
     const struct xm_region_domain *fact; /* by domain slot of window[].to; id 0 or another: nothing known */
 };

@@ -60,15 +60,16 @@ struct xm_screen_fit xm_screen_fit(const struct xm_screen_column *columns, unsig
     return fit;
 }
 
-void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns, unsigned count,
-                      const struct xm_screen_fit *fit, bool alone)
+void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns,
+                      unsigned count, const struct xm_screen_fit *fit, bool alone)
 {
     unsigned last = 0;
     xm_grid_mark(grid, 0, grid->width, y, XM_MEANING_HEADER);
     for (unsigned i = 0; i < count; i++) {
         if (!fit->end[i])
             continue;
-        xm_grid_put_right(grid, fit->end[i], y, XM_MEANING_HEADER, alone ? columns[i].alone : columns[i].title);
+        xm_grid_put_right(grid, fit->end[i], y, XM_MEANING_HEADER,
+                          alone ? columns[i].alone : columns[i].title);
         last = fit->end[i];
     }
     char text[16];
@@ -79,15 +80,16 @@ void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_c
         xm_grid_put(grid, 0, y, XM_MEANING_HEADER, text);
 }
 
-void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns,
-                     const struct xm_screen_fit *fit, unsigned first, unsigned last, const char *name)
+void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns, unsigned count,
+                     const struct xm_screen_fit *fit, const bool *group, const char *name)
 {
     unsigned from = 0;
     unsigned to = 0;
-    for (unsigned i = first; i <= last; i++) {
-        if (fit->end[i] && !to)
-            from = fit->end[i] - columns[i].width + 1;
-        to = fit->end[i] ? fit->end[i] : to;
+    for (unsigned i = 0; i < count; i++) {
+        if (!group[i] || !fit->end[i])
+            continue;
+        from = to ? from : fit->end[i] - columns[i].width + 1;
+        to = fit->end[i];
     }
     unsigned length = xm_grid_columns(grid, name);
     if (to > from)
@@ -104,7 +106,8 @@ const char *xm_screen_domain_name(const struct xm_model *model, uint32_t domain_
     snprintf(number, sizeof number, xm_row_instance(id) ? "dom %u#%u" : "dom %u", xm_row_domid(id),
              xm_row_instance(id));
     if (fact->id == id && fact->name[0])
-        snprintf(text, size, "%s (%s)", xm_format_name(fact->name, sizeof fact->name, name, sizeof name), number);
+        snprintf(text, size, "%s (%s)", xm_format_name(fact->name, sizeof fact->name, name, sizeof name),
+                 number);
     else
         snprintf(text, size, "%s", number);
     return text;
@@ -115,7 +118,8 @@ const char *xm_screen_span_name(const struct xm_model *model, enum xm_span span,
     static const double nominal_s[XM_SPANS] = {1, 10};
     const struct xm_window *w = &model->window[span];
     uint64_t since = w->from ? w->from->host.window : 0;
-    double s = (double)xm_scale_to_ns(w->scale, xm_cycles_of(w->to->host.window - since)).v / (double)XM_NS_PER_S;
+    double s =
+        (double)xm_scale_to_ns(w->scale, xm_cycles_of(w->to->host.window - since)).v / (double)XM_NS_PER_S;
     bool exact = s > nominal_s[span] * 0.98 && s < nominal_s[span] * 1.02;
     if (model->info.tsc_hz == 0)
         snprintf(text, size, "time");
@@ -142,7 +146,8 @@ static bool is_long_gone(const struct xm_model *model, uint32_t slot)
     const struct xm_window *w = &model->window[XM_SPAN_1S];
     uint64_t ended = model->fact[slot].ended_tsc;
     uint64_t now = w->to->host.tsc;
-    if (!w->to->domain[slot].ended || model->fact[slot].id != w->to->domain[slot].id || ended == 0 || now <= ended)
+    if (!w->to->domain[slot].ended || model->fact[slot].id != w->to->domain[slot].id || ended == 0 ||
+        now <= ended)
         return false;
     return xm_scale_to_ns(w->scale, xm_cycles_of(now - ended)).v > XM_SCREEN_ENDED_NS;
 }
@@ -211,7 +216,8 @@ static const char *trace_time(const struct xm_model *m, char *text, size_t size)
     uint64_t ns = xm_scale_to_ns(w->scale, xm_cycles_of(w->to->host.window)).v;
     uint64_t s = ns / XM_NS_PER_S;
     unsigned tenth = (unsigned)(ns % XM_NS_PER_S / (XM_NS_PER_S / 10));
-    snprintf(text, size, "%02" PRIu64 ":%02u:%02u.%u", s / 3600, (unsigned)(s / 60 % 60), (unsigned)(s % 60), tenth);
+    snprintf(text, size, "%02" PRIu64 ":%02u:%02u.%u", s / 3600, (unsigned)(s / 60 % 60), (unsigned)(s % 60),
+             tenth);
     return text;
 }
 
@@ -226,7 +232,7 @@ static double records_per_second(const struct xm_model *m)
     return ns ? (double)records * (double)XM_NS_PER_S / (double)ns : 0;
 }
 
-/* Parts of a line, most important first: those that end before column `end` are written, the rest is left out. */
+/* Parts of a line, most important first: those that end before column `end` are written, no others. */
 static void put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
                       const char *const *parts, unsigned count)
 {
@@ -285,7 +291,8 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
 }
 
 /* "3-18 of 40" where something is out of sight.  Returns the column that it begins in. */
-static unsigned paint_position(const struct xm_painter *p, unsigned y, enum xm_meaning meaning, unsigned lines)
+static unsigned paint_position(const struct xm_painter *p, unsigned y, enum xm_meaning meaning,
+                               unsigned lines)
 {
     char text[48];
     if (lines <= p->rows)
@@ -419,11 +426,12 @@ static void paint_keys(const struct xm_painter *p, unsigned y)
 {
     static const struct {
         const char *key, *what;
-    } keys[] = {{"q", "quit"}, {"?", "help"}, {"c", "CPU"}, {"v", "vCPUs"}, {"u", "units"}, {"+-", "refresh"},
-                {"awbxi", "rows"}, {"jk", "scroll"}};
+    } keys[] = {{"q", "quit"},  {"?", "help"},     {"c", "CPU"},      {"v", "vCPUs"},
+                {"u", "units"}, {"+-", "refresh"}, {"awbxi", "rows"}, {"jk", "scroll"}};
     unsigned x = 0;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const char *what = p->choice->view == XM_VIEW_VCPUS && keys[i].key[0] == 'v' ? "domains" : keys[i].what;
+        const char *what =
+            p->choice->view == XM_VIEW_VCPUS && keys[i].key[0] == 'v' ? "domains" : keys[i].what;
         unsigned end = x + (unsigned)(strlen(keys[i].key) + strlen(what)) + 1;
         if (end > p->grid->width)
             return;
@@ -454,7 +462,8 @@ static bool take_rows(struct layout *l, unsigned rows, unsigned least)
 }
 
 /* Gives rows to what surrounds the body, most important first, as long as the body keeps enough. */
-static struct layout lay_out(unsigned height, unsigned header, bool warning, bool status, bool totals, bool keys)
+static struct layout lay_out(unsigned height, unsigned header, bool warning, bool status, bool totals,
+                             bool keys)
 {
     struct layout l = {.body = height};
     l.title = take_rows(&l, 1, 1);
@@ -470,7 +479,8 @@ static struct layout lay_out(unsigned height, unsigned header, bool warning, boo
 }
 
 /* Lines that the body would have, shown or not. */
-static unsigned count_lines(const struct xm_model *model, const struct xm_choice *choice, struct xm_grid *grid)
+static unsigned count_lines(const struct xm_model *model, const struct xm_choice *choice,
+                            struct xm_grid *grid)
 {
     struct xm_painter p = {.grid = grid, .model = model, .choice = choice};
     if (!model->data && choice->view != XM_VIEW_HELP)
@@ -480,7 +490,8 @@ static unsigned count_lines(const struct xm_model *model, const struct xm_choice
     return p.line;
 }
 
-static void paint_parts(struct xm_painter *p, const struct layout *l, const struct warnings *w, unsigned lines)
+static void paint_parts(struct xm_painter *p, const struct layout *l, const struct warnings *w,
+                        unsigned lines)
 {
     bool numbers = p->model->data || p->choice->view == XM_VIEW_HELP;
     unsigned y = 0;
@@ -505,12 +516,13 @@ static void paint_parts(struct xm_painter *p, const struct layout *l, const stru
         paint_keys(p, y);
 }
 
-static struct layout lay_out_view(const struct xm_model *m, const struct xm_choice *c, bool warning, bool keys,
-                                  unsigned height)
+static struct layout lay_out_view(const struct xm_model *m, const struct xm_choice *c, bool warning,
+                                  bool keys, unsigned height)
 {
     bool numbers = m->data || c->view == XM_VIEW_HELP;
     bool figures = views[c->view].figures;
-    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures, keys);
+    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures,
+                   keys);
 }
 
 void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, bool keys, struct xm_grid *grid)
@@ -519,7 +531,8 @@ void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, boo
     xm_grid_clear(grid);
     if (grid->width < XM_SCREEN_MIN_WIDTH || grid->height < XM_SCREEN_MIN_HEIGHT) {
         xm_grid_print(grid, 0, 0, XM_MEANING_WARNING, "%ux%u is too small", grid->width, grid->height);
-        xm_grid_print(grid, 0, 1, XM_MEANING_NORMAL, "for xenmon: %ux%u", XM_SCREEN_MIN_WIDTH, XM_SCREEN_MIN_HEIGHT);
+        xm_grid_print(grid, 0, 1, XM_MEANING_NORMAL, "for xenmon: %ux%u", XM_SCREEN_MIN_WIDTH,
+                      XM_SCREEN_MIN_HEIGHT);
         choice->page = 1;
         return;
     }
@@ -541,7 +554,8 @@ void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, boo
     paint_parts(&p, &l, &w, lines);
 }
 
-unsigned xm_screen_height(const struct xm_model *model, const struct xm_choice *choice, bool keys, unsigned width)
+unsigned xm_screen_height(const struct xm_model *model, const struct xm_choice *choice, bool keys,
+                          unsigned width)
 {
     struct warnings w;
     struct xm_grid grid = {.width = width};

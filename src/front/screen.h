@@ -2,10 +2,10 @@
 /*
  * The content of the live screen: a model and a choice in, a grid out.
  *
- * From top to bottom: the title (source, time, rates, a character that changes with every new sample), a line
- * that says what the percentages are of, a line of warnings where there are any, the header of the columns, the body
- * that scrolls, the totals, the keys.  Where there is little room the body keeps it: first the second header line,
- * the totals and the keys go, then the rest; columns go by importance, and "+N" says how many.
+ * From top to bottom: the title (source, time, rates, a character that changes with every new sample), a line that
+ * says what the percentages are of, warnings where there are any, the header of the columns, the body that
+ * scrolls, the totals, the keys.  Where there is little room the body keeps it: first the second header line, the
+ * totals and the keys go, then the rest; columns go by importance, and "+N" says how many.
  *
  * Pure: no terminal, no clock.  Allocates while it builds, and frees again.
  */
@@ -19,7 +19,7 @@
 #include "front/model.h"
 
 /* The least that shows something useful; below it the screen says how small it is. */
-#define XM_SCREEN_MIN_WIDTH 20u
+#define XM_SCREEN_MIN_WIDTH  20u
 #define XM_SCREEN_MIN_HEIGHT 5u
 
 /* Domains that ended stay on the screen, marked, for so long. */
@@ -32,6 +32,7 @@
 void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, bool keys, struct xm_grid *grid);
 
 /* Rows that a grid of this width needs for everything to be on it at once. */
-unsigned xm_screen_height(const struct xm_model *model, const struct xm_choice *choice, bool keys, unsigned width);
+unsigned xm_screen_height(const struct xm_model *model, const struct xm_choice *choice, bool keys,
+                          unsigned width);
 
 #endif

@@ -30,7 +30,8 @@ static const struct {
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static struct xm_screen_fit fit_columns(unsigned width, unsigned label, struct xm_screen_column plain[COLUMNS])
+static struct xm_screen_fit fit_columns(unsigned width, unsigned label,
+                                        struct xm_screen_column plain[COLUMNS])
 {
     for (size_t i = 0; i < COLUMNS; i++)
         plain[i] = columns[i].column;
@@ -48,13 +49,14 @@ static const struct row {
     const char *average;
     bool on_cpu; /* known for one pCPU; else it is the domain's own in that view too */
 } rows[] = {
-    {XM_ROWS_GOTTEN, XM_MEANING_RUNNING, "Gotten", "Gotten", "running_ns", "running_of_vcpus_pct", "running_pct",
-     "running_per_execution_ns", true},
-    {XM_ROWS_ALLOCATED, XM_MEANING_NORMAL, "Allocated", "Allocated", NULL, NULL, NULL, "allocated_avg_ns", false},
-    {XM_ROWS_WAITED, XM_MEANING_WAITING, "Waited", "Waited", "runnable_ns", "runnable_of_vcpus_pct", "runnable_pct",
-     "runnable_per_execution_ns", true},
-    {XM_ROWS_BLOCKED, XM_MEANING_BLOCKED, "Blocked", "Blocked", "blocked_ns", "blocked_of_vcpus_pct", "blocked_pct",
-     "blocked_per_execution_ns", false},
+    {XM_ROWS_GOTTEN, XM_MEANING_RUNNING, "Gotten", "Gotten", "running_ns", "running_of_vcpus_pct",
+     "running_pct", "running_per_execution_ns", true},
+    {XM_ROWS_ALLOCATED, XM_MEANING_NORMAL, "Allocated", "Allocated", NULL, NULL, NULL, "allocated_avg_ns",
+     false},
+    {XM_ROWS_WAITED, XM_MEANING_WAITING, "Waited", "Waited", "runnable_ns", "runnable_of_vcpus_pct",
+     "runnable_pct", "runnable_per_execution_ns", true},
+    {XM_ROWS_BLOCKED, XM_MEANING_BLOCKED, "Blocked", "Blocked", "blocked_ns", "blocked_of_vcpus_pct",
+     "blocked_pct", "blocked_per_execution_ns", false},
     {XM_ROWS_BLOCKED, XM_MEANING_BLOCKED, " per I/O", "  per I/O", NULL, NULL, NULL, "blocked_per_io_ns",
      false},
     {XM_ROWS_EXECUTIONS, XM_MEANING_NORMAL, "Executions", "Execution count", "executions", "executions_per_s",
@@ -113,7 +115,8 @@ static void format_rate(double per_second, char *text, size_t size)
 }
 
 /* The cell of a column in the table, as text; durations cannot be told without a rate. */
-static void format_figure(const struct xm_painter *p, const char *id, const struct xm_usage *u, char *text, size_t size)
+static void format_figure(const struct xm_painter *p, const char *id, const struct xm_usage *u, char *text,
+                          size_t size)
 {
     const struct xm_column *column = xm_column_find(id);
     struct xm_cell cell = {.known = false};
@@ -128,8 +131,8 @@ static void format_figure(const struct xm_painter *p, const char *id, const stru
         xm_format_cell(column, &cell, text, size);
 }
 
-static void put_figure(const struct xm_painter *p, unsigned end, unsigned y, const struct row *row, const char *id,
-                       const struct xm_usage *u)
+static void put_figure(const struct xm_painter *p, unsigned end, unsigned y, const struct row *row,
+                       const char *id, const struct xm_usage *u)
 {
     char text[24] = "-";
     if (u)
@@ -176,7 +179,8 @@ static void put_range(const struct xm_painter *p, unsigned end, unsigned y, cons
 /* ---- A row over all columns. */
 
 /* The column that stands in a field; NULL: none. */
-static const char *figure_id(const struct row *row, enum window w, enum field f, bool anywhere, const char *percentage)
+static const char *figure_id(const struct row *row, enum window w, enum field f, bool anywhere,
+                             const char *percentage)
 {
     /* What happened anywhere is not divided by the executions on one pCPU. */
     if (anywhere && f == AVERAGE && row->total)
@@ -197,7 +201,8 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
     bool wide = label_width(p->grid->width) > 10;
     const char *percentage = percentage_id(p, row);
     bool anywhere = p->choice->one_cpu && !row->on_cpu;
-    xm_grid_print(p->grid, 0, y, XM_MEANING_LABEL, "%s%s", wide ? row->long_label : row->label, anywhere ? "*" : "");
+    xm_grid_print(p->grid, 0, y, XM_MEANING_LABEL, "%s%s", wide ? row->long_label : row->label,
+                  anywhere ? "*" : "");
     for (size_t i = 0; i < COLUMNS; i++) {
         enum window w = columns[i].window;
         enum field f = columns[i].field;
@@ -232,8 +237,8 @@ static void describe_vcpus(const struct xm_painter *p, uint32_t slot, char *text
     int used = snprintf(text, size, "%u vCPU%s", all, all == 1 ? "" : "s");
     for (unsigned i = 0; i < 5 && used > 0 && (size_t)used < size; i++)
         if (counts[i])
-            used += snprintf(text + used, size - (size_t)used, "%s%u %s", strchr(text, ':') ? ", " : ": ", counts[i],
-                             states[i]);
+            used += snprintf(text + used, size - (size_t)used, "%s%u %s", strchr(text, ':') ? ", " : ": ",
+                             counts[i], states[i]);
 }
 
 static double share(uint64_t part, const struct xm_usage *u)
@@ -269,8 +274,6 @@ static void paint_subject(const struct xm_painter *p, unsigned y, uint32_t slot,
 
 void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
 {
-    static const unsigned first[WINDOWS] = {0, 2, 5};
-    static const unsigned last[WINDOWS] = {1, 4, 7};
     struct xm_screen_column plain[COLUMNS];
     struct xm_screen_fit fit = fit_columns(p->grid->width, label_width(p->grid->width), plain);
     if (header_rows > 1) {
@@ -280,7 +283,10 @@ void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned h
             snprintf(name, sizeof name, p->choice->one_cpu ? "last, any CPU" : "last execution");
             if (w != LAST)
                 xm_screen_span_name(p->model, (enum xm_span)(w - ONE), name, sizeof name);
-            xm_screen_group(p->grid, y, plain, &fit, first[w], last[w], name);
+            bool group[COLUMNS];
+            for (size_t i = 0; i < COLUMNS; i++)
+                group[i] = columns[i].window == w;
+            xm_screen_group(p->grid, y, plain, COLUMNS, &fit, group, name);
         }
         y++;
     }
@@ -358,8 +364,8 @@ static void sum_cpus(const struct xm_painter *p, const struct xm_window *w, stru
     }
 }
 
-static unsigned put_share(const struct xm_painter *p, unsigned x, unsigned y, enum xm_meaning meaning, const char *what,
-                          double part, double whole)
+static unsigned put_share(const struct xm_painter *p, unsigned x, unsigned y, enum xm_meaning meaning,
+                          const char *what, double part, double whole)
 {
     char text[16] = "-";
     if (x + strlen(what) + 9 > p->grid->width)
@@ -385,7 +391,8 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
     x = put_share(p, x, y, XM_MEANING_RUNNING, "running", t.running, base);
     x = put_share(p, x, y, XM_MEANING_WAITING, "waiting", t.runnable, base);
     x = put_share(p, x, y, XM_MEANING_BLOCKED, "blocked", t.blocked, blocked_base);
-    x = put_share(p, x, y, XM_MEANING_NORMAL, p->choice->one_cpu ? "CPU idle" : "CPUs idle", t.idle, cpu_base);
+    x = put_share(p, x, y, XM_MEANING_NORMAL, p->choice->one_cpu ? "CPU idle" : "CPUs idle", t.idle,
+                  cpu_base);
     x = put_share(p, x, y, XM_MEANING_NORMAL, "busy", t.busy, cpu_base);
     x = put_share(p, x, y, XM_MEANING_NORMAL, "switching", t.switching, cpu_base);
     if (t.offline > 0)

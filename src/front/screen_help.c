@@ -24,35 +24,44 @@ static const struct entry {
     {"Time: every instant of a vCPU is in exactly one of these", NULL},
     {"Gotten", "running: on a pCPU. /exec: the average length of an execution, from dispatch to leaving."},
     {"Waited", "runnable: ready to run, and no pCPU for it. /exec: waiting per execution."},
-    {"Blocked", "asleep until an event, such as the end of an I/O. /exec: per execution; per I/O: per page exchanged."},
+    {"Blocked",
+     "asleep until an event, such as the end of an I/O. /exec: per execution; per I/O: per page exchanged."},
     {"Offline", "paused, unplugged, or not existing then. Shown where there is any."},
     {"Unknown", "lost trace records make it unknowable; never guessed. Shown where there is any."},
 
     {"Other rows", NULL},
-    {"Allocated", "the time slice that the scheduler gave at dispatch: smallest..largest, and /exec the average. It is often "
+    {"Allocated", "the time slice that the scheduler gave at dispatch: smallest..largest, and /exec the "
+                  "average. It is often "
                   "cut short: a domain blocks, or another one preempts it."},
-    {"Execution count", "dispatches: how often a vCPU of the domain was put on a pCPU; in all, and per second."},
-    {"I/O count", "memory pages exchanged: flipped, or mapped through grants; with the domain's own pages, and those of "
-                  "others that it handled (a driver domain). In all, per second, per execution. Pages copied leave no "
-                  "record in most traces."},
-    {"-", "not seen, or not to be told: the trace has no such records, or there was nothing to divide by. Not the same as 0."},
+    {"Execution count",
+     "dispatches: how often a vCPU of the domain was put on a pCPU; in all, and per second."},
+    {"I/O count",
+     "memory pages exchanged: flipped, or mapped through grants; with the domain's own pages, and those of "
+     "others that it handled (a driver domain). In all, per second, per execution. Pages copied leave no "
+     "record in most traces."},
+    {"-", "not seen, or not to be told: the trace has no such records, or there was nothing to divide by. "
+          "Not the same as 0."},
 
     {"Windows", NULL},
-    {"last execution", "the last one that ended: its length, the wait before it, the sleep before that; % of these three "
-                       "together. Of any vCPU of the domain, on any pCPU."},
+    {"last execution",
+     "the last one that ended: its length, the wait before it, the sleep before that; % of these three "
+     "together. Of any vCPU of the domain, on any pCPU."},
     {"1 s, 10 s", "the last second and the last ten; another length where there is less to look back on."},
 
     {"Percentages", NULL},
-    {"of the vCPUs' time", "the window times the domain's vCPUs: running, waited, blocked, offline and unknown add up to 100."},
+    {"of the vCPUs' time",
+     "the window times the domain's vCPUs: running, waited, blocked, offline and unknown add up to 100."},
     {"of one CPU's time", "the window: a domain with two busy vCPUs shows 200."},
-    {"one pCPU (key c)", "gotten and waited are of that pCPU's time; a wait counts on the pCPU where it ended, that is where the "
-                         "vCPU was dispatched. Rows with * are the domain's own figures, wherever it ran; blocked is of the "
-                         "vCPUs' time."},
+    {"one pCPU (key c)",
+     "gotten and waited are of that pCPU's time; a wait counts on the pCPU where it ended, that is where the "
+     "vCPU was dispatched. Rows with * are the domain's own figures, wherever it ran; blocked is of the "
+     "vCPUs' time."},
     {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
     {"vCPUs", NULL},
-    {"wake pree other", "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
-                           "not seen."},
+    {"wake pree other",
+     "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
+     "not seen."},
     {"max wait", "the longest wait that ended in the window."},
     {"state?", "a state with a question mark is a guess: it is unknown since records were lost."},
 
@@ -107,7 +116,8 @@ void xm_screen_empty_body(struct xm_painter *p)
     case XM_LINK_ABSENT:
         snprintf(text, sizeof text, "No region yet: %s", m->reason);
         xm_screen_wrap(p, 0, XM_MEANING_WARNING, text);
-        xm_screen_wrap(p, 0, XM_MEANING_NORMAL, "Waiting for xenbaked: start it, for example with  xenbaked FILE");
+        xm_screen_wrap(p, 0, XM_MEANING_NORMAL,
+                       "Waiting for xenbaked: start it, for example with  xenbaked FILE");
         break;
     case XM_LINK_BROKEN:
         snprintf(text, sizeof text, "What is there cannot be read: %s", m->reason);
@@ -123,7 +133,8 @@ void xm_screen_empty_body(struct xm_painter *p)
     case XM_LINK_LIVE:
     case XM_LINK_STALE:
     case XM_LINK_ENDED:
-        snprintf(text, sizeof text, "xenbaked (pid %u) is there; waiting for its first sample.", m->info.writer_pid);
+        snprintf(text, sizeof text, "xenbaked (pid %u) is there; waiting for its first sample.",
+                 m->info.writer_pid);
         xm_screen_wrap(p, 0, XM_MEANING_NORMAL, text);
         break;
     }

@@ -49,22 +49,26 @@ struct xm_screen_fit xm_screen_fit(const struct xm_screen_column *columns, unsig
                                    unsigned width);
 
 /* Writes the titles, right-aligned, and "+N" for those left out. */
-void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns, unsigned count,
-                      const struct xm_screen_fit *fit, bool alone);
+void xm_screen_titles(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns,
+                      unsigned count, const struct xm_screen_fit *fit, bool alone);
 
-/* Names a group of columns, [first, last] of them, in the middle above those that are shown. */
-void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns,
-                     const struct xm_screen_fit *fit, unsigned first, unsigned last, const char *name);
+/* Names a group of columns (group[i]: column i is of it) in the middle above those of them that are shown. */
+void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_column *columns, unsigned count,
+                     const struct xm_screen_fit *fit, const bool *group, const char *name);
 
 /* ---- Text. */
 
 /* "web (dom 1)", "dom 3"; `size` of 96 suffices. */
-const char *xm_screen_domain_name(const struct xm_model *model, uint32_t domain_slot, char *text, size_t size);
+const char *xm_screen_domain_name(const struct xm_model *model, uint32_t domain_slot, char *text,
+                                  size_t size);
 
 /* The window's name: "1 s", or its real length where that is not what it should be: "0.42 s". */
 const char *xm_screen_span_name(const struct xm_model *model, enum xm_span span, char *text, size_t size);
 
-/* Slots of domains in the order of their ids, without those long gone.  *count of them; the caller frees; NULL: none. */
+/*
+ * Slots of domains in the order of their ids, without those long gone.  *count of them; the caller frees.
+ * NULL (and 0) when out of memory.
+ */
 uint32_t *xm_screen_domains(const struct xm_model *model, uint32_t *count);
 
 /* A slot and what it is sorted by. */

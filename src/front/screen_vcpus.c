@@ -73,34 +73,26 @@ static enum xm_meaning state_meaning(const struct xm_usage *u)
     return state < 4 ? meanings[state] : XM_MEANING_WARNING;
 }
 
-/* Nanoseconds that a column shares out; false for a column that shows something else. */
-static bool shared_ns(enum field field, const struct xm_usage *u, uint64_t *ns)
+/* Nanoseconds that a column shares out; NULL for a column that shows something else. */
+static const uint64_t *shared_ns(enum field field, const struct xm_usage *u)
 {
-    switch (field) {
-    case RUNNING: *ns = u->running_ns; return true;
-    case WAITING: *ns = u->runnable_ns; return true;
-    case BLOCKED: *ns = u->blocked_ns; return true;
-    case OFFLINE: *ns = u->offline_ns; return true;
-    case UNKNOWN: *ns = u->unknown_ns; return true;
-    case WAKE: *ns = u->wait_wake_ns; return true;
-    case PREEMPT: *ns = u->wait_preempt_ns; return true;
-    case OTHER: *ns = u->wait_other_ns; return true;
-    case STATE:
-    case CPU:
-    case RATE:
-    case LONGEST: break;
-    }
-    return false;
+    const uint64_t *const ns[] = {
+        [RUNNING] = &u->running_ns,  [WAITING] = &u->runnable_ns,     [BLOCKED] = &u->blocked_ns,
+        [OFFLINE] = &u->offline_ns,  [UNKNOWN] = &u->unknown_ns,      [WAKE] = &u->wait_wake_ns,
+        [OTHER] = &u->wait_other_ns, [PREEMPT] = &u->wait_preempt_ns, [LONGEST] = NULL,
+    };
+    return ns[field];
 }
 
-static void format_field(const struct xm_painter *p, enum field field, const struct xm_usage *u, char *text, size_t size)
+static void format_field(const struct xm_painter *p, enum field field, const struct xm_usage *u, char *text,
+                         size_t size)
 {
-    uint64_t ns;
+    const uint64_t *ns = shared_ns(field, u);
     bool timed = p->model->info.tsc_hz != 0;
     double s = (double)u->window_ns / (double)XM_NS_PER_S;
     snprintf(text, size, "-");
-    if (shared_ns(field, u, &ns) && u->window_ns) {
-        xm_format_percent(100 * (double)ns / (double)u->window_ns, text, size);
+    if (ns && u->window_ns) {
+        xm_format_percent(100 * (double)*ns / (double)u->window_ns, text, size);
         text[strcspn(text, "%")] = '\0'; /* the header has it */
     } else if (field == STATE)
         state_name(u, text, size);
@@ -124,7 +116,8 @@ static void paint_name(const struct xm_painter *p, unsigned y, uint32_t slot)
     if (number && number > name && p->grid->width < 120)
         number[-1] = '\0'; /* the name says enough where there is little room */
     snprintf(vcpu, sizeof vcpu, " v%u", xm_row_vcpu(id));
-    unsigned end = xm_grid_put_within(p->grid, 0, width - (unsigned)strlen(vcpu), y, XM_MEANING_SUBJECT, name);
+    unsigned end =
+        xm_grid_put_within(p->grid, 0, width - (unsigned)strlen(vcpu), y, XM_MEANING_SUBJECT, name);
     xm_grid_put(p->grid, end, y, XM_MEANING_SUBJECT, vcpu);
 }
 
@@ -150,8 +143,6 @@ static void paint_vcpu(const struct xm_painter *p, unsigned y, uint32_t slot, co
 
 void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
 {
-    static const unsigned first[XM_SPANS] = {2, 12};
-    static const unsigned last[XM_SPANS] = {11, COLUMNS - 1};
     struct xm_screen_column plain[COLUMNS];
     struct xm_screen_fit fit = fit_columns(p->grid->width, plain);
     if (header_rows > 1) {
@@ -159,7 +150,10 @@ void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned hea
         for (unsigned span = 0; span < XM_SPANS; span++) {
             char name[32];
             xm_screen_span_name(p->model, (enum xm_span)span, name, sizeof name);
-            xm_screen_group(p->grid, y, plain, &fit, first[span], last[span], name);
+            bool group[COLUMNS];
+            for (size_t i = 0; i < COLUMNS; i++)
+                group[i] = columns[i].span == span && columns[i].field != STATE && columns[i].field != CPU;
+            xm_screen_group(p->grid, y, plain, COLUMNS, &fit, group, name);
         }
         y++;
     }

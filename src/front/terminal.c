@@ -106,7 +106,8 @@ static enum xm_status check_terminal(struct termios *saved, struct xm_error *err
 {
     const char *term = getenv("TERM");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDOUT_FILENO, saved) != 0)
-        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "standard input and output are not both a terminal");
+        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
+                       "standard input and output are not both a terminal");
     if (!term || !*term || strcmp(term, "dumb") == 0 || strcmp(term, "unknown") == 0)
         return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
                        "a terminal of type \"%s\" cannot show a live screen", term ? term : "");
@@ -118,7 +119,8 @@ static enum xm_status check_terminal(struct termios *saved, struct xm_error *err
     bool moves = move && move != (const char *)-1;
     del_curterm(cur_term); /* newterm() looks it up for itself */
     if (!moves)
-        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "a terminal of type \"%s\" cannot place its cursor", term);
+        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "a terminal of type \"%s\" cannot place its cursor",
+                       term);
     return XM_OK;
 }
 
@@ -231,10 +233,12 @@ static int translate_key(int key)
         int curses;
         int key;
     } keys[] = {
-        {KEY_UP, XM_KEY_UP},         {KEY_DOWN, XM_KEY_DOWN},   {KEY_PPAGE, XM_KEY_PAGE_UP},
-        {KEY_NPAGE, XM_KEY_PAGE_DOWN}, {KEY_HOME, XM_KEY_HOME}, {KEY_END, XM_KEY_LAST},
-        {KEY_F(1), XM_KEY_F1},       {KEY_F(10), XM_KEY_F10},   {27, XM_KEY_ESCAPE},
-        {3, XM_KEY_END},             {KEY_RESIZE, XM_KEY_RESIZE},
+        {KEY_UP, XM_KEY_UP},         {KEY_DOWN, XM_KEY_DOWN},
+        {KEY_PPAGE, XM_KEY_PAGE_UP}, {KEY_NPAGE, XM_KEY_PAGE_DOWN},
+        {KEY_HOME, XM_KEY_HOME},     {KEY_END, XM_KEY_LAST},
+        {KEY_F(1), XM_KEY_F1},       {KEY_F(10), XM_KEY_F10},
+        {27, XM_KEY_ESCAPE},         {3, XM_KEY_END},
+        {KEY_RESIZE, XM_KEY_RESIZE},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (keys[i].curses == key)
@@ -261,7 +265,8 @@ int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms)
     int key = getch();
     if (key != ERR)
         return translate_key(key);
-    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = terminal->signals, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = terminal->signals, .events = POLLIN}};
     int ready = poll(fds, 2, timeout_ms);
     if (ready < 0)
         return errno == EINTR ? XM_KEY_NONE : XM_KEY_END;

@@ -23,10 +23,10 @@ struct xm_terminal;
 
 /* Everything that restores the terminal without any library.  Filled by xm_terminal_open(). */
 struct xm_terminal_rescue {
-    int fd;                /* -1: nothing to restore */
-    struct termios saved;  /* settings before the terminal was opened */
-    size_t size;           /* of bytes */
-    char bytes[128];       /* leave the alternate screen, show the cursor, drop attributes */
+    int fd;               /* -1: nothing to restore */
+    struct termios saved; /* settings before the terminal was opened */
+    size_t size;          /* of bytes */
+    char bytes[128];      /* leave the alternate screen, show the cursor, drop attributes */
 };
 
 /*
@@ -57,9 +57,9 @@ void xm_terminal_draw(struct xm_terminal *terminal, const struct xm_grid *grid);
 void xm_terminal_redraw(struct xm_terminal *terminal);
 
 /*
- * The next key: a character's code, or an enum xm_key (front/keys.h).  Waits at most `timeout_ms` (0: not at all),
- * then XM_KEY_NONE.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was told to end or the
- * terminal has gone.
+ * The next key: a character's code, or an enum xm_key (front/keys.h).  Waits at most `timeout_ms` (0: not at
+ * all), then XM_KEY_NONE.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was told to end
+ * or the terminal has gone.
  */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms);
 

@@ -8,7 +8,8 @@ enum xm_status xm_terminal_open(bool colour, struct xm_terminal **terminal, stru
                                 struct xm_error *err)
 {
     *terminal = NULL;
-    return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "this xenmon was built without ncursesw: no live screen");
+    return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
+                   "this xenmon was built without ncursesw: no live screen");
 }
 
 void xm_terminal_close(struct xm_terminal *terminal)
