@@ -130,6 +130,7 @@ struct xm_account {
     uint64_t ends;
     uint64_t anomaly[XM_ANOMALIES];
     enum states_from from;
+    uint64_t sampled;         /* what was before this is published */
     struct xm_event undecided[UNDECIDED_EVENTS];
     unsigned undecided_count;
     struct rate_sample rate[RATE_SAMPLES];
@@ -207,6 +208,8 @@ void xm_gap_close(struct xm_account *a, uint32_t p, const struct xm_event *event
 /* False: a table is full and nothing was done. */
 bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_t p, uint64_t now);
 void xm_switch_decide(struct xm_account *a);
+/* Records are missing: what was kept to decide by stands for nothing any more. */
+void xm_switch_forget(struct xm_account *a);
 
 /* ---- calibrate.c */
 void xm_rate_note(struct xm_account *a, uint64_t cycles, uint32_t ran_ns);

@@ -221,5 +221,5 @@ enum xm_status xm_account_events(struct xm_account *a, const struct xm_event *ev
 
 uint64_t xm_account_anomalies(const struct xm_account *a, enum xm_anomaly kind)
 {
-    return a->anomaly[kind];
+    return kind < XM_ANOMALIES ? a->anomaly[kind] : 0;
 }

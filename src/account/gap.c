@@ -17,6 +17,7 @@ void xm_gap_open(struct xm_account *a, uint32_t slot, uint64_t now)
     struct pcpu *p = &a->pcpu[slot];
     if (p->gap)
         return;
+    xm_switch_forget(a);
     xm_pcpu_settle(a, p, now);
     p->gap = true;
     p->gap_since = now;

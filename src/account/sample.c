@@ -62,9 +62,15 @@ static void sample_domains(const struct xm_account *a, uint64_t now, struct xm_s
 
 static void pcpu_row(struct xm_account *a, struct pcpu *p, uint64_t now, struct xm_pcpu_row *row)
 {
-    /* The pair's counter moves along with the pCPU's, so here settling itself is what is wanted. */
-    xm_pcpu_settle(a, p, now);
-    *row = p->row;
+    if (p->occupant == OCC_UNKNOWN) {
+        /* Not settled: switch.c may still tell of the time before. */
+        *row = p->row;
+        row->unknown += now - p->settled;
+    } else {
+        /* The pair's counter moves along with the pCPU's, so here settling itself is what is wanted. */
+        xm_pcpu_settle(a, p, now);
+        *row = p->row;
+    }
     if (p->gap)
         row->gap += now - p->gap_since;
     if (p->occupant == OCC_VCPU)
@@ -117,7 +123,7 @@ void xm_account_sample(struct xm_account *a, xm_cycles at, bool end_interval, st
     uint64_t now = at.v < a->now ? a->now : at.v;
     XM_ASSERT(s->capacity.vcpus >= a->used.vcpus && s->capacity.domains >= a->used.domains &&
               s->capacity.pcpus >= a->used.pcpus);
-    a->now = now;
+    a->now = a->sampled = now;
     struct xm_capacity was = s->used;
     s->used = a->used;
     sample_host(a, now, &s->host);

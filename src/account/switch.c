@@ -87,19 +87,71 @@ static bool apply(struct xm_account *a, const struct xm_event *e, uint32_t p, ui
     return true;
 }
 
+static void vcpu_late(struct xm_account *a, struct vcpu *v, uint64_t upto)
+{
+    uint64_t *known = &v->row.running;
+    uint64_t *late = &v->row.late_running;
+    if (v->settled < upto)
+        xm_vcpu_settle(a, v, upto);
+    for (unsigned state = XM_RUNNING; state <= XM_OFFLINE; state++) {
+        late[state] += known[state];
+        v->row.unknown += known[state];
+        known[state] = 0;
+    }
+    v->row.wait_wake = v->row.wait_preempt = v->row.wait_other = 0;
+}
+
+static void pcpu_late(struct xm_account *a, struct pcpu *p, uint64_t upto)
+{
+    struct xm_pcpu_row *row = &p->row;
+    if (p->settled < upto)
+        xm_pcpu_settle(a, p, upto);
+    row->late_busy += row->busy;
+    row->late_idle += row->idle;
+    row->late_switching += row->switching;
+    row->unknown += row->busy + row->idle + row->switching;
+    row->busy = row->idle = row->switching = 0;
+}
+
+/* Up to the last sample nothing was known and all was published as unknown: what is known of it now is late. */
+static void all_late(struct xm_account *a)
+{
+    for (uint32_t i = 0; i < a->used.vcpus; i++)
+        if (a->vcpu[i].row.id)
+            vcpu_late(a, &a->vcpu[i], a->sampled);
+    for (uint32_t i = 0; i < a->used.pcpus; i++)
+        pcpu_late(a, &a->pcpu[i], a->sampled);
+}
+
 void xm_switch_decide(struct xm_account *a)
 {
     if (a->from != FROM_UNDECIDED || a->undecided_count == 0)
         return;
     a->from = FROM_SWITCH;
+    bool published = a->sampled > a->start;
     for (unsigned i = 0; i < a->undecided_count; i++) {
         const struct xm_event *e = &a->undecided[i];
         uint32_t p = xm_find_pcpu(a, e->cpu);
+        if (published && e->tsc.v > a->sampled) {
+            all_late(a);
+            published = false;
+        }
         /* No room for these few first events costs only their own time, which stays unknown. */
         if (p != NOBODY)
             (void)apply(a, e, p, e->tsc.v < a->start ? a->start : e->tsc.v);
     }
+    if (published)
+        all_late(a);
     a->undecided_count = 0;
+}
+
+void xm_switch_forget(struct xm_account *a)
+{
+    if (a->from != FROM_UNDECIDED)
+        return;
+    a->undecided_count = 0;
+    for (uint32_t i = 0; i < a->used.pcpus; i++)
+        a->pcpu[i].switch_seen = false;
 }
 
 bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_t p, uint64_t now)
