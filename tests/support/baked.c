@@ -24,24 +24,44 @@ static enum xm_status keep(void *user, struct xm_bake *bake, xm_cycles now)
     return XM_OK;
 }
 
+static enum xm_status run_all(struct xm_bake *bake, const char *bytes, size_t size, size_t piece)
+{
+    enum xm_status status = XM_OK;
+    for (size_t at = 0, used; at < size && status == XM_OK; at += used) {
+        size_t n = piece && piece < size - at ? piece : size - at;
+        status = xm_bake_run(bake, bytes + at, n, &used);
+    }
+    if (status != XM_OK && status != XM_DAMAGED)
+        xt_die("bake says %d", status);
+    enum xm_status finished = xm_bake_finish(bake);
+    return status != XM_OK ? status : finished;
+}
+
+/* A second reading knows what the first one found out too late, as in the report. */
+static struct xm_bake *read_again(struct xm_bake *first, const struct xm_bake_config *config)
+{
+    struct xm_bake *again = xm_bake_create(config);
+    if (!again || xm_bake_expect(again, first) != XM_OK)
+        xt_die("no second bake");
+    xm_bake_destroy(first);
+    return again;
+}
+
 struct xt_baked xt_bake(const void *bytes, size_t size, uint64_t interval_ns, uint64_t hz, size_t piece)
 {
     struct xt_baked b = {0};
     const struct xm_bake_config config = {.capacity = room, .limit = room, .interval_ns = interval_ns, .hz = hz,
                                           .due = keep, .user = &b};
     struct xm_bake *bake = xm_bake_create(&config);
-    enum xm_status status = XM_OK;
     const char *from;
     if (!bake || xm_sample_init(&b.end, room) != XM_OK || xm_sample_init(&b.scratch, room) != XM_OK)
         xt_die("no bake");
-    for (size_t at = 0, used; at < size && status == XM_OK; at += used) {
-        size_t n = piece && piece < size - at ? piece : size - at;
-        status = xm_bake_run(bake, (const char *)bytes + at, n, &used);
+    b.ended = run_all(bake, bytes, size, piece);
+    if (xm_bake_hindsight(bake)) {
+        bake = read_again(bake, &config);
+        b.samples = 0;
+        b.ended = run_all(bake, bytes, size, piece);
     }
-    if (status != XM_OK && status != XM_DAMAGED)
-        xt_die("bake says %d", status);
-    b.ended = xm_bake_finish(bake);
-    b.ended = status != XM_OK ? status : b.ended;
     xm_bake_sample(bake, xm_bake_now(bake), false, &b.end);
     xm_account_total(&b.end);
     b.stats = xm_bake_stats(bake);
