@@ -12,6 +12,9 @@
 /* Between the last record of one replay and the first of the next. */
 #define SEAM_NS UINT64_C(1000000)
 
+/* Samples taken in a row without an event in between: an hour of them at ten a second. */
+#define MOST_BEHIND UINT64_C(36000)
+
 struct xm_bake {
     struct xm_bake_config config;
     struct xm_stream *stream;
@@ -95,7 +98,15 @@ static uint64_t cycles_of(struct xm_bake *b, uint64_t ns)
 static void schedule(struct xm_bake *b)
 {
     uint64_t cycles = b->config.interval_ns ? cycles_of(b, b->config.interval_ns) : 0;
-    b->next_due = cycles ? b->next_due + cycles : UINT64_MAX;
+    b->next_due = cycles && b->next_due < UINT64_MAX - cycles ? b->next_due + cycles : UINT64_MAX;
+}
+
+/* The clock has jumped: of the samples that would fall into the jump only the last ones are taken. */
+static void catch_up(struct xm_bake *b, uint64_t now)
+{
+    uint64_t cycles = b->config.interval_ns ? cycles_of(b, b->config.interval_ns) : 0;
+    if (cycles && b->next_due < now && (now - b->next_due) / cycles > MOST_BEHIND)
+        b->next_due = now - MOST_BEHIND * cycles;
 }
 
 static void begin(struct xm_bake *b)
@@ -110,7 +121,8 @@ static void begin(struct xm_bake *b)
 
 static enum xm_status samples_upto(struct xm_bake *b, uint64_t now)
 {
-    while (b->next_due <= now) {
+    catch_up(b, now);
+    while (b->next_due <= now && b->next_due != UINT64_MAX) {
         b->now = b->next_due;
         if (b->config.due) {
             enum xm_status status = b->config.due(b->config.user, b, xm_cycles_of(b->next_due));
@@ -150,14 +162,15 @@ static enum xm_status grow(struct xm_bake *b, struct xm_capacity want)
     return status;
 }
 
-static enum xm_status feed(struct xm_bake *b, const struct xm_event *events, size_t count)
+/* *fed: how many are in the account, also where it ends early. */
+static enum xm_status feed(struct xm_bake *b, const struct xm_event *events, size_t count, size_t *fed)
 {
-    while (count > 0) {
+    *fed = 0;
+    while (*fed < count) {
         size_t used;
         struct xm_capacity want;
-        enum xm_status status = xm_account_events(b->account, events, count, &used, &want);
-        events += used;
-        count -= used;
+        enum xm_status status = xm_account_events(b->account, events + *fed, count - *fed, &used, &want);
+        *fed += used;
         if (status == XM_FULL)
             status = grow(b, want);
         if (status != XM_OK)
@@ -176,11 +189,12 @@ static enum xm_status feed_run(struct xm_bake *b)
             while (b->run[count].tsc.v <= b->next_due)
                 count++;
         }
-        enum xm_status status = feed(b, b->run, count);
+        size_t fed;
+        enum xm_status status = feed(b, b->run, count, &fed);
+        b->run += fed;
+        b->run_left -= fed;
         if (status != XM_OK)
             return status;
-        b->run += count;
-        b->run_left -= count;
         if (b->run_left > 0) {
             status = samples_upto(b, b->run[0].tsc.v - 1);
             if (status != XM_OK)
@@ -298,7 +312,8 @@ static enum xm_status feed_one(struct xm_bake *b, uint64_t cpu, uint8_t kind, ui
 {
     const struct xm_event event = {.tsc = {tsc}, .cpu = (uint16_t)cpu, .kind = kind, .words = 3,
                                    .word = {kind == XM_EV_SCHED_REM ? dom : 0, XM_NO_DOM, XM_NO_VCPU}};
-    return feed(b, &event, 1);
+    size_t fed;
+    return feed(b, &event, 1, &fed);
 }
 
 static enum xm_status gaps(struct xm_bake *b, const struct xm_sample *rows, uint8_t kind, uint64_t tsc)
