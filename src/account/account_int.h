@@ -134,6 +134,7 @@ struct xm_account {
     struct xm_event undecided[UNDECIDED_EVENTS];
     unsigned undecided_count;
     struct rate_sample rate[RATE_SAMPLES];
+    struct rate_sample *sorted; /* [RATE_SAMPLES], calibrate.c's own */
     unsigned rate_count, rate_stride, rate_skip;
 };
 

@@ -4,7 +4,6 @@
  * (DESIGN section 4): the median of cycles per ns, weighted by duration.  A bounded set of samples, thinned out
  * evenly as the trace grows longer.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "account/account_int.h"
@@ -29,11 +28,30 @@ void xm_rate_note(struct xm_account *a, uint64_t cycles, uint32_t ran_ns)
     a->rate[a->rate_count++] = (struct rate_sample){(float)((double)cycles / ran_ns), (float)ran_ns};
 }
 
-static int by_ratio(const void *x, const void *y)
+static void sift_down(struct rate_sample *heap, unsigned at, unsigned count)
 {
-    const struct rate_sample *a = x;
-    const struct rate_sample *b = y;
-    return (a->ratio > b->ratio) - (a->ratio < b->ratio);
+    for (unsigned child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1].ratio > heap[child].ratio)
+            child++;
+        if (heap[child].ratio <= heap[at].ratio)
+            return;
+        struct rate_sample t = heap[at];
+        heap[at] = heap[child];
+        heap[child] = t;
+    }
+}
+
+/* By ratio, in place: qsort() allocates. */
+static void sort(struct rate_sample *sample, unsigned count)
+{
+    for (unsigned at = count / 2; at-- > 0;)
+        sift_down(sample, at, count);
+    while (count > 1) {
+        struct rate_sample t = sample[--count];
+        sample[count] = sample[0];
+        sample[0] = t;
+        sift_down(sample, 0, count);
+    }
 }
 
 /* Samples sorted by ratio; those that took so long that their ns must have wrapped are left out. */
@@ -58,13 +76,10 @@ uint64_t xm_account_calibrate(const struct xm_account *a)
 {
     if (a->rate_count < LEAST_SAMPLES)
         return 0;
-    struct rate_sample *sorted = malloc(a->rate_count * sizeof *sorted);
-    if (!sorted)
-        return 0;
+    struct rate_sample *sorted = a->sorted;
     memcpy(sorted, a->rate, a->rate_count * sizeof *sorted);
-    qsort(sorted, a->rate_count, sizeof *sorted, by_ratio);
+    sort(sorted, a->rate_count);
     double first = weighted_median(sorted, a->rate_count, 1e300);
     double ratio = weighted_median(sorted, a->rate_count, first * WRAP_NS);
-    free(sorted);
     return (uint64_t)((ratio > 0 ? ratio : first) * 1e9 + 0.5);
 }

@@ -22,7 +22,8 @@ static uint32_t hash_bits_for(uint32_t vcpus)
 
 size_t xm_account_bytes(struct xm_capacity c)
 {
-    return sizeof(struct xm_account) + c.vcpus * (sizeof(struct vcpu) + XM_HISTS * XM_HIST_BUCKETS * sizeof(uint64_t)) +
+    return sizeof(struct xm_account) + RATE_SAMPLES * sizeof(struct rate_sample) +
+           c.vcpus * (sizeof(struct vcpu) + XM_HISTS * XM_HIST_BUCKETS * sizeof(uint64_t)) +
            c.domains * sizeof(struct domain) + c.pcpus * sizeof(struct pcpu) +
            (size_t)c.domains * c.pcpus * sizeof(struct xm_pair_row) +
            (sizeof(struct slot_hash) << hash_bits_for(c.vcpus)) + IDS * (3 * sizeof(uint32_t) + 1);
@@ -113,11 +114,13 @@ struct xm_account *xm_account_create(struct xm_capacity capacity)
     if (!a)
         return NULL;
     a->rate_stride = 1;
+    a->sorted = calloc(RATE_SAMPLES, sizeof *a->sorted);
     a->domain_slot = calloc(IDS, sizeof *a->domain_slot);
     a->instances = calloc(IDS, sizeof *a->instances);
     a->rem_due = calloc(IDS, sizeof *a->rem_due);
     a->pcpu_slot = calloc(IDS, sizeof *a->pcpu_slot);
-    if (a->domain_slot && a->instances && a->rem_due && a->pcpu_slot && xm_account_grow(a, capacity) == XM_OK)
+    if (a->sorted && a->domain_slot && a->instances && a->rem_due && a->pcpu_slot &&
+        xm_account_grow(a, capacity) == XM_OK)
         return a;
     xm_account_destroy(a);
     return NULL;
@@ -133,6 +136,7 @@ void xm_account_destroy(struct xm_account *a)
     free(a->pair);
     free(a->hist);
     free(a->hash);
+    free(a->sorted);
     free(a->domain_slot);
     free(a->instances);
     free(a->rem_due);
