@@ -107,7 +107,7 @@ struct xm_stream_config {
     uint32_t max_held;        /* events held back for ordering; 0: 2^21 (64 MiB); at least 4096 */
     uint32_t kinds;           /* bits 1 << enum xm_event_kind: what is wanted; 0: all.  Gaps always come */
     xm_cycles shift;          /* added to every TSC: a trace that is replayed again goes on in time */
-    xm_cycles max_jump;       /* a TSC further ahead than this is damage; 0: 1 h at 2.4 GHz */
+    xm_cycles max_jump;       /* a TSC further ahead than this is damage; 0: 1 h at 2.4 GHz; at most 2^50 */
 };
 
 /* Classes of event number, in the order of their bits 16 to 27 (trace.h: TRC_GEN .. TRC_GUEST). */
@@ -119,7 +119,7 @@ struct xm_stream_stats {
     uint64_t bytes;          /* pushed and accepted */
     uint64_t records;        /* all but fillers and CPU_CHANGE */
     uint64_t lost_records;   /* sum over LOST_RECORDS */
-    uint64_t damaged_bytes;  /* skipped because they made no sense, or missing from the end */
+    uint64_t damaged_bytes;  /* skipped because they made no sense; a torn record at the end */
     uint64_t damages;        /* places where that happened */
     uint64_t short_records;  /* payload shorter than their event needs; ignored */
     uint64_t backwards;      /* TSC behind its CPU's last one: clamped */

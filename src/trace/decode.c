@@ -57,7 +57,11 @@ static enum stop decode(struct xm_stream *s, struct piece *piece)
     const struct xm_wanted *wanted = s->wanted.entry;
     const uint64_t cpu = s->cpu;
     const uint64_t shift = s->shift;
-    const uint64_t max_jump = s->max_jump;
+    /*
+     * One comparison sees both a step back and a leap, as long as the sum cannot wrap: a clock in the upper half of its
+     * range, which no host's is, goes the slow way, and from the lower half a piece cannot get to its end.
+     */
+    const uint64_t max_jump = c->last > UINT64_MAX / 2 ? 0 : s->max_jump;
     const unsigned char *at = piece->at;
     const unsigned char *const end = piece->end;
     struct xm_event *out = c->queue + c->tail;
@@ -156,7 +160,7 @@ static enum xm_status slow_record(struct xm_stream *s, const struct piece *piece
 /* The rest of this window makes no sense: it is skipped, and the CPU's records are missing until its next. */
 static enum xm_status give_up_window(struct xm_stream *s, const char *why)
 {
-    xm_stream_damage(s, s->offset, s->left, "%s in the window of CPU %u; %u bytes of it are skipped", why, s->cpu,
+    xm_stream_damage(s, s->offset, 0, "%s in the window of CPU %u; %u bytes of it are skipped", why, s->cpu,
                      s->left);
     s->state = s->left ? XM_SKIPPING : XM_AT_WINDOW;
     return s->merge.cpu[s->cpu].seen ? xm_stream_gap(s, s->cpu, 0) : XM_OK;

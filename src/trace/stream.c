@@ -31,6 +31,8 @@ struct xm_stream *xm_stream_create(const struct xm_stream_config *config)
     s->last_window = UINT32_MAX;
     s->max_cpus = config->max_cpus ? config->max_cpus : DEFAULT_MAX_CPUS;
     s->max_jump = config->max_jump.v ? config->max_jump.v : DEFAULT_MAX_JUMP;
+    if (s->max_jump > XM_MOST_JUMP)
+        s->max_jump = XM_MOST_JUMP;
     s->shift = config->shift.v;
     s->merge.order = config->order;
     s->merge.max_held = config->max_held ? config->max_held : DEFAULT_MAX_HELD;
@@ -267,6 +269,7 @@ static enum xm_status step(struct xm_stream *s, const unsigned char *bytes, size
         size_t from_carry = s->carried < s->left ? s->carried : s->left;
         size_t take = s->left - from_carry < size ? s->left - from_carry : size;
         s->offset += from_carry + take;
+        s->stats.damaged_bytes += from_carry + take;
         s->left -= (uint32_t)(from_carry + take);
         s->carried = 0;
         *used = take;

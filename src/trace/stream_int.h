@@ -73,6 +73,9 @@ enum xm_tsc_verdict xm_stream_tsc(struct xm_stream *s, uint32_t cpu, uint64_t ts
 
 /* ---- decode.c: records in a window. */
 
+/* What max_jump is cut to: 4096 records of a piece cannot take a clock from below 2^63 past 2^64. */
+#define XM_MOST_JUMP (UINT64_C(1) << 50)
+
 /* A payload is copied as 16 bytes whatever its length, so so many behind a piece must be readable. */
 #define XM_PAYLOAD_BYTES 16u
 
