@@ -546,7 +546,11 @@ static void publish_everything(struct xm_writer *w, const struct xm_sample *s)
         xm_writer_heartbeat(w, i);
         xm_writer_state(w, XM_WRITER_RUNNING);
     }
-    syscall(SYS_exit, good ? 0 : 1);
+#ifdef SANITIZED
+    _exit(good ? 0 : 1); /* all threads: the sanitizer may have one of its own */
+#else
+    syscall(SYS_exit, good ? 0 : 1); /* _exit() is another call than the one that is allowed */
+#endif
 }
 
 static void test_no_system_call(void **state)
