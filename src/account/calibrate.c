@@ -28,12 +28,24 @@ void xm_rate_note(struct xm_account *a, uint64_t cycles, uint32_t ran_ns)
     a->rate[a->rate_count++] = (struct rate_sample){(float)((double)cycles / ran_ns), (float)ran_ns};
 }
 
-static void sift_down(struct rate_sample *heap, unsigned at, unsigned count)
+static float ratio_of(const struct rate_sample *sample)
+{
+    return sample->ratio;
+}
+
+static float cycles_of(const struct rate_sample *sample)
+{
+    return sample->ratio * sample->weight;
+}
+
+typedef float (*sort_key)(const struct rate_sample *);
+
+static void sift_down(struct rate_sample *heap, unsigned at, unsigned count, sort_key key)
 {
     for (unsigned child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && heap[child + 1].ratio > heap[child].ratio)
+        if (child + 1 < count && key(&heap[child + 1]) > key(&heap[child]))
             child++;
-        if (heap[child].ratio <= heap[at].ratio)
+        if (key(&heap[child]) <= key(&heap[at]))
             return;
         struct rate_sample t = heap[at];
         heap[at] = heap[child];
@@ -41,16 +53,16 @@ static void sift_down(struct rate_sample *heap, unsigned at, unsigned count)
     }
 }
 
-/* By ratio, in place: qsort() allocates. */
-static void sort(struct rate_sample *sample, unsigned count)
+/* In place: qsort() allocates. */
+static void sort(struct rate_sample *sample, unsigned count, sort_key key)
 {
     for (unsigned at = count / 2; at-- > 0;)
-        sift_down(sample, at, count);
+        sift_down(sample, at, count, key);
     while (count > 1) {
         struct rate_sample t = sample[--count];
         sample[count] = sample[0];
         sample[0] = t;
-        sift_down(sample, 0, count);
+        sift_down(sample, 0, count, key);
     }
 }
 
@@ -78,8 +90,15 @@ uint64_t xm_account_calibrate(const struct xm_account *a)
         return 0;
     struct rate_sample *sorted = a->sorted;
     memcpy(sorted, a->rate, a->rate_count * sizeof *sorted);
-    sort(sorted, a->rate_count);
-    double first = weighted_median(sorted, a->rate_count, 1e300);
+    /*
+     * How long is too long hangs on the rate itself.  The shortest quarter has not wrapped; all together may say
+     * anything where most pCPUs idle for seconds at a time.
+     */
+    unsigned shortest = a->rate_count / 4 > LEAST_SAMPLES ? a->rate_count / 4 : LEAST_SAMPLES;
+    sort(sorted, a->rate_count, cycles_of);
+    sort(sorted, shortest, ratio_of);
+    double first = weighted_median(sorted, shortest, 1e300);
+    sort(sorted, a->rate_count, ratio_of);
     double ratio = weighted_median(sorted, a->rate_count, first * WRAP_NS);
     return (uint64_t)((ratio > 0 ? ratio : first) * 1e9 + 0.5);
 }

@@ -236,6 +236,19 @@ static void test_rate_wraps(void **state)
     world_end(&w);
 }
 
+/* A host that idles: most of the time that the ns tell of is that of executions whose ns have wrapped. */
+static void test_rate_of_an_idle_host(void **state)
+{
+    struct world w = world();
+    uint64_t at = 2000;
+    for (unsigned i = 0; i < 100; i++)
+        at = execution(&w, at, 2000000, 1000000);
+    for (unsigned i = 0; i < 90; i++)
+        at = execution(&w, at, UINT64_C(15800000000), (uint32_t)7900000000u);
+    assert_int_equal(xm_account_calibrate(w.a), 2000000000);
+    world_end(&w);
+}
+
 /* More than there is room for: thinned out, not stopped. */
 static void test_rate_of_long_traces(void **state)
 {
@@ -274,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_migrations), TEST(test_yield), TEST(test_slices), TEST(test_slices_without_vcpu), TEST(test_io),
         TEST(test_any_waiting), TEST(test_peaks), TEST(test_coarse_waits), TEST(test_rate), TEST(test_rate_wraps),
+        TEST(test_rate_of_an_idle_host),
         TEST(test_rate_of_long_traces), TEST(test_rate_and_gaps),
     };
     return cmocka_run_group_tests_name("counts", tests, NULL, NULL);
