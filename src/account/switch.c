@@ -154,16 +154,29 @@ void xm_switch_forget(struct xm_account *a)
         a->pcpu[i].switch_seen = false;
 }
 
+static bool any_switch_seen(const struct xm_account *a)
+{
+    for (uint32_t i = 0; i < a->used.pcpus; i++)
+        if (a->pcpu[i].switch_seen)
+            return true;
+    return false;
+}
+
 bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_t p, uint64_t now)
 {
     if (a->from == FROM_RUNSTATE)
         return true;
     if (a->from == FROM_UNDECIDED) {
         bool second = event->kind == XM_EV_SWITCH && a->pcpu[p].switch_seen;
+        /* Requests alone prove nothing: of a vCPU that is awake they make no runstate record either. */
+        if (a->undecided_count == UNDECIDED_EVENTS && !any_switch_seen(a))
+            a->undecided_count = 0;
         if (event->legacy || second || a->undecided_count == UNDECIDED_EVENTS) {
             xm_switch_decide(a);
             a->from = FROM_SWITCH;
         } else {
+            if (a->gaps_open)
+                return true; /* the runstate records may be those that were lost */
             if (event->kind == XM_EV_SWITCH)
                 a->pcpu[p].switch_seen = true;
             a->undecided[a->undecided_count++] = *event;

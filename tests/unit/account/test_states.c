@@ -383,6 +383,19 @@ static void test_both_kinds(void **state)
     world_end(&w);
 }
 
+/* A vCPU that runs is asked to wake again and again: that is no trace without runstate records. */
+static void test_many_requests_first(void **state)
+{
+    struct world w = world();
+    for (unsigned i = 0; i < 200; i++)
+        EV(&w, XM_EV_WAKE, 1001 + i, 0, 1, 0);
+    change(&w, 1250, 0, 1, 0, R, B);
+    finish(&w, 1300);
+    STATES(vcpu(&w, 1, 0), 250, 0, 50, 0, 0);
+    assert_int_equal(all_anomalies(&w), 0);
+    world_end(&w);
+}
+
 /* Too short to be decided: at the end it is. */
 static void test_undecided_at_the_end(void **state)
 {
@@ -405,7 +418,7 @@ int main(void)
         TEST(test_foreign), TEST(test_contradiction), TEST(test_skew), TEST(test_nonsense), TEST(test_names),
         TEST(test_from_switch), TEST(test_undecided), TEST(test_undecided_and_sampled), TEST(test_undecided_and_lost),
         TEST(test_both_kinds),
-        TEST(test_undecided_at_the_end),
+        TEST(test_undecided_at_the_end), TEST(test_many_requests_first),
     };
     return cmocka_run_group_tests_name("states", tests, NULL, NULL);
 }
