@@ -56,7 +56,7 @@ void xm_gap_close(struct xm_account *a, uint32_t slot, const struct xm_event *ev
     xm_pcpu_settle(a, p, now);
     p->gap = false;
     p->row.gap += now - p->gap_since;
-    p->learnable = true;
+    p->learnable = p->occupant == OCC_UNKNOWN; /* a record in the middle of its own gap may have shown somebody */
     p->learn_from = now;
     note_current(p, event, now);
     if (--a->gaps_open > 0)

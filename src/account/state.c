@@ -96,6 +96,7 @@ static void set_occupant(struct xm_account *a, struct pcpu *p, enum occupant who
     xm_pcpu_settle(a, p, now);
     p->occupant = (uint8_t)who;
     p->vcpu = vcpu;
+    p->learnable = false;
     p->named = false;
 }
 
