@@ -63,7 +63,7 @@ uint64_t xt_seed(void)
         return seed;
     clock_gettime(CLOCK_REALTIME, &now);
     seed = set ? strtoull(set, NULL, 0) : (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    seed |= 1; /* never the mark of none */
+    seed = seed ? seed : 1; /* 0 marks none */
     printf("# XM_SEED=%llu\n", (unsigned long long)seed);
     fflush(stdout);
     return seed;

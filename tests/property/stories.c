@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events that no Xen would write, straight into the account: any kind, any words, times that go back.  The account
+ * checks conservation in every sample (it traps); published counters must never go back, and what is known stays
+ * within what there is.
+ *
+ * usage: stories [ROUNDS]
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "baked.h"
+
+#define SLOTS 48u
+
+struct story {
+    struct xm_account *a;
+    struct xm_sample s, before;
+    struct xt_rng r;
+    uint64_t now;
+    unsigned domids, cpus, vcpus; /* how many different ones the story tells of */
+    bool sane;                    /* times mostly go on, kinds exist */
+    const char *wrong;
+};
+
+static uint32_t a_domid(struct story *t)
+{
+    static const uint32_t odd[] = {XM_DOMID_IDLE, 0x7ff0, 0xffff, 0x10000, UINT32_MAX, 32766};
+    if (xt_below(&t->r, 10) == 0)
+        return odd[xt_below(&t->r, sizeof odd / sizeof odd[0])];
+    return (uint32_t)xt_below(&t->r, t->domids);
+}
+
+static uint32_t a_vcpu(struct story *t)
+{
+    return xt_below(&t->r, 200) == 0 ? (uint32_t)xt_random(&t->r) : (uint32_t)xt_below(&t->r, t->vcpus);
+}
+
+static uint64_t a_time(struct story *t)
+{
+    /* Some years of cycles: sums over the vCPUs of a domain stay below 2^64. */
+    switch (xt_below(&t->r, t->sane ? 400 : 20)) {
+    case 0:
+        return t->now - xt_below(&t->r, t->now);
+    case 1:
+        return t->now + (xt_random(&t->r) >> (22 + xt_below(&t->r, 40)));
+    case 2:
+        return xt_random(&t->r) >> (10 + xt_below(&t->r, 50));
+    default:
+        return t->now + xt_below(&t->r, 5000);
+    }
+}
+
+static struct xm_event an_event(struct story *t)
+{
+    struct xm_event e = {.tsc = {a_time(t)},
+                         .cpu = (uint16_t)(xt_below(&t->r, 300) ? xt_below(&t->r, t->cpus) : xt_random(&t->r)),
+                         .kind = (uint8_t)xt_below(&t->r, t->sane ? XM_EV_KINDS : 256),
+                         .words = (uint8_t)xt_below(&t->r, 8),
+                         .from_to = (uint8_t)xt_below(&t->r, t->sane ? 16 : 256),
+                         .legacy = xt_below(&t->r, 3) == 0};
+    if (xt_below(&t->r, 2))
+        e.kind = XM_EV_RUNSTATE;
+    if (e.kind == XM_EV_RUNSTATE || e.kind == XM_EV_CONTINUE) {
+        e.word[0] = (a_vcpu(t) & 0xffff) | a_domid(t) << 16;
+    } else if (e.kind == XM_EV_GAP_CLOSE) {
+        e.word[0] = (uint32_t)xt_random(&t->r);
+        e.word[1] = a_domid(t);
+        e.word[2] = a_vcpu(t);
+    } else {
+        e.word[0] = a_domid(t);
+        e.word[1] = a_vcpu(t);
+        e.word[2] = xt_below(&t->r, 2) ? a_domid(t) : (uint32_t)xt_random(&t->r);
+        e.word[3] = xt_below(&t->r, 2) ? a_vcpu(t) : (uint32_t)xt_random(&t->r);
+    }
+    return e;
+}
+
+/* A row's counters never go back: all members of a kind, by the table of metrics. */
+static bool went_back(enum xm_scope scope, const void *before, const void *now)
+{
+    size_t count;
+    const struct xm_metric *m = xm_metrics(&count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t a, b;
+        if (m[i].scope != scope || m[i].kind != XM_KIND_COUNTER || m[i].bytes != 8)
+            continue;
+        memcpy(&a, (const char *)before + m[i].offset, 8);
+        memcpy(&b, (const char *)now + m[i].offset, 8);
+        if (b < a) {
+            xt_note("%s of the next story went from %llu to %llu", m[i].name, (unsigned long long)a, (unsigned long long)b);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compare(struct story *t)
+{
+    const struct xm_sample *s = &t->s, *b = &t->before;
+    for (uint32_t i = 0; i < s->used.vcpus; i++)
+        if (s->vcpu[i].id && i < b->used.vcpus && b->vcpu[i].id == s->vcpu[i].id &&
+            went_back(XM_SCOPE_VCPU, &b->vcpu[i], &s->vcpu[i]))
+            t->wrong = "a vCPU's counter went back";
+    for (uint32_t i = 0; i < s->used.domains; i++)
+        if (s->domain[i].id && i < b->used.domains && b->domain[i].id == s->domain[i].id) {
+            if (went_back(XM_SCOPE_DOMAIN, &b->domain[i], &s->domain[i]))
+                t->wrong = "a domain's counter went back";
+            for (uint32_t p = 0; p < b->used.pcpus; p++)
+                if (went_back(XM_SCOPE_PAIR, &b->pair[i * SLOTS + p], &s->pair[i * SLOTS + p]))
+                    t->wrong = "a pair's counter went back";
+        }
+    for (uint32_t i = 0; i < b->used.pcpus; i++)
+        if (went_back(XM_SCOPE_PCPU, &b->pcpu[i], &s->pcpu[i]))
+            t->wrong = "a pCPU's counter went back";
+    for (uint32_t i = 0; i < s->used.domains; i++)
+        if (s->domain[i].wait_any > s->host.window)
+            t->wrong = "waiting longer than the window";
+    if (s->host.gap > s->host.window)
+        t->wrong = "a gap longer than the window";
+    if (s->host.window < b->host.window || s->host.gap < b->host.gap || s->host.anomalies < b->host.anomalies)
+        t->wrong = "the host's counters went back";
+}
+
+static void sample(struct story *t)
+{
+    struct xm_sample spare = t->before;
+    t->before = t->s;
+    t->s = spare;
+    xm_account_sample(t->a, xm_cycles_of(t->now), xt_below(&t->r, 2), &t->s);
+    const char *broken = xt_broken_sum(&t->s);
+    t->wrong = broken ? broken : t->wrong;
+    compare(t);
+}
+
+/* A full table: sometimes it grows, sometimes newcomers are refused. */
+static void make_room(struct story *t, struct xm_capacity want)
+{
+    if (want.domains > SLOTS || want.vcpus > SLOTS || want.pcpus > SLOTS || xt_below(&t->r, 10) == 0)
+        xm_account_refuse(t->a, true);
+    else if (xm_account_grow(t->a, want) != XM_OK)
+        t->wrong = "it does not grow";
+}
+
+static void tell(struct story *t, const struct xm_event *events, size_t count)
+{
+    for (size_t at = 0, used; at < count && !t->wrong; at += used) {
+        struct xm_capacity want;
+        enum xm_status status = xm_account_events(t->a, events + at, count - at, &used, &want);
+        if (status == XM_FULL)
+            make_room(t, want);
+        else if (status != XM_OK || used != count - at)
+            t->wrong = "events are not taken";
+    }
+    for (size_t i = 0; i < count; i++)
+        t->now = events[i].tsc.v > t->now ? events[i].tsc.v : t->now;
+}
+
+static void tell_all(struct story *t, unsigned steps)
+{
+    for (unsigned i = 0; i < steps && !t->wrong; i++) {
+        struct xm_event events[32];
+        size_t count = 1 + (size_t)xt_below(&t->r, 32);
+        for (size_t k = 0; k < count; k++)
+            events[k] = an_event(t);
+        tell(t, events, count);
+        if (xt_below(&t->r, 4) == 0)
+            sample(t);
+        if (xt_below(&t->r, 20) == 0)
+            xm_account_reap(t->a, xm_cycles_of(t->now - xt_below(&t->r, 20000)));
+        if (xt_below(&t->r, 50) == 0)
+            (void)xm_account_calibrate(t->a);
+    }
+    xm_account_finish(t->a, xm_cycles_of(t->now));
+    sample(t);
+    xm_account_total(&t->s);
+    const char *broken = xt_broken_sum(&t->s);
+    t->wrong = broken ? broken : t->wrong;
+}
+
+static const char *story(uint64_t seed, uint64_t round)
+{
+    struct story t = {.r = xt_rng(seed, round)};
+    static const struct xm_capacity room = {SLOTS, SLOTS, SLOTS};
+    t.now = 1 + (xt_random(&t.r) >> 30);
+    t.sane = xt_below(&t.r, 2);
+    t.domids = 1 + (unsigned)xt_below(&t.r, 12);
+    t.cpus = 1 + (unsigned)xt_below(&t.r, 6);
+    t.vcpus = 1 + (unsigned)xt_below(&t.r, 5);
+    uint32_t n = 1 + (uint32_t)xt_below(&t.r, SLOTS);
+    t.a = xm_account_create((struct xm_capacity){n, n, n});
+    if (!t.a || xm_sample_init(&t.s, room) != XM_OK || xm_sample_init(&t.before, room) != XM_OK)
+        xt_die("out of memory");
+    xm_account_begin(t.a, xm_cycles_of(t.now));
+    tell_all(&t, 60);
+    if (xm_account_capacity(t.a).vcpus > SLOTS)
+        t.wrong = "grown past what was allowed";
+    xm_account_destroy(t.a);
+    xm_sample_fini(&t.s);
+    xm_sample_fini(&t.before);
+    return t.wrong;
+}
+
+int main(int argc, char **argv)
+{
+    struct xt_tap tap = {0};
+    uint64_t seed = xt_seed();
+    uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 0) : 1500;
+    uint64_t only = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_MAX;
+    unsigned failed = 0;
+    for (uint64_t round = 0; round < rounds; round++) {
+        const char *wrong = only == UINT64_MAX || only == round ? story(seed, round) : NULL;
+        if (wrong && failed++ < 10)
+            xt_note("story %llu: %s", (unsigned long long)round, wrong);
+    }
+    xt_ok(&tap, failed == 0, "%llu stories that cannot be (%u not)", (unsigned long long)rounds, failed);
+    return xt_done(&tap);
+}
