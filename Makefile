@@ -60,7 +60,7 @@ asan: setup-dev         ## all tests under AddressSanitizer and UBSan
 tsan: setup-dev         ## the threaded tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory build-tsan/build.ninja
 	@ninja -C build-tsan
-	@scripts/test build-tsan --timeout-multiplier 6 --suite region
+	@scripts/test build-tsan --timeout-multiplier 6 --suite region --suite threads
 
 coverage: setup-dev     ## line and branch coverage of src/, in build-coverage/meson-logs/coverage
 	@$(MAKE) --no-print-directory build-coverage/build.ninja
