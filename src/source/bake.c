@@ -12,6 +12,12 @@
 /* Between the last record of one replay and the first of the next. */
 #define SEAM_NS UINT64_C(1000000)
 
+/*
+ * Events held back when a trace is read again.  All of Xen's trace buffers together hold 2^28 bytes (our notes, 1.1:
+ * the table that lists their pages), so a pass 2^24 events of 16 bytes; two passes may be held.
+ */
+#define HINDSIGHT_HELD (UINT32_C(1) << 25)
+
 /* Samples taken in a row without an event in between: an hour of them at ten a second. */
 #define MOST_BEHIND UINT64_C(36000)
 
@@ -257,17 +263,29 @@ bool xm_bake_hindsight(const struct xm_bake *b)
     return b->config.stream.order == XM_ORDER_STRICT && (stats->late_gaps || stats->stragglers);
 }
 
-enum xm_status xm_bake_expect(struct xm_bake *b, const struct xm_bake *before)
+/* In strict order a stream that is told of these waits for their first records. */
+static enum xm_status expect_seen(struct xm_stream *stream, const struct xm_stream *before)
 {
-    uint32_t cpus = xm_stream_stats(before->stream)->cpus;
+    uint32_t cpus = xm_stream_stats(before)->cpus;
     for (uint32_t cpu = 0; cpu < cpus; cpu++) {
-        if (!xm_stream_seen(before->stream, cpu))
+        if (!xm_stream_seen(before, cpu))
             continue;
-        enum xm_status status = xm_stream_expect(b->stream, cpu);
+        enum xm_status status = xm_stream_expect(stream, cpu);
         if (status != XM_OK)
             return status;
     }
     return XM_OK;
+}
+
+enum xm_status xm_bake_expect(struct xm_bake *b, const struct xm_bake *before)
+{
+    b->config.stream.max_held = HINDSIGHT_HELD;
+    struct xm_stream *patient = xm_stream_create(&b->config.stream);
+    if (!patient)
+        return XM_NOMEM;
+    xm_stream_destroy(b->stream);
+    b->stream = patient;
+    return expect_seen(b->stream, before->stream);
 }
 
 void xm_bake_pass_end(struct xm_bake *b)

@@ -65,11 +65,15 @@ enum xm_status xm_bake_again(struct xm_bake *bake) XM_MUST_CHECK;
 
 /*
  * True once the trace has shown that its order was not known well enough when it was read: a CPU appeared late with
- * records, or with a gap, from a time that was thought complete.  Reading it again with xm_bake_expect() sets it right.
+ * records, or with a gap, from a time that was thought complete, or a pass over the CPUs held more than max_held events.
+ * Reading it again with xm_bake_expect() sets it right.
  */
 bool xm_bake_hindsight(const struct xm_bake *bake);
 
-/* Tells a bake that has read nothing yet which CPUs `before` saw.  XM_OK, XM_NOMEM. */
+/*
+ * Tells a bake that has read nothing yet which CPUs `before` saw, and lets it hold back as much as a pass of Xen can
+ * have: 1 GiB where it comes to that.  A stream borrowed before is gone.  XM_OK, XM_NOMEM.
+ */
 enum xm_status xm_bake_expect(struct xm_bake *bake, const struct xm_bake *before) XM_MUST_CHECK;
 
 /* The reader waited in vain: in prompt order lets time go on.  See xm_stream_pass_end(). */
