@@ -408,6 +408,10 @@ enum xm_status xm_bake_again(struct xm_bake *b)
     struct xm_stream *next = xm_stream_create(&config);
     if (!next)
         return XM_NOMEM;
+    if (expect_seen(next, b->stream) != XM_OK) {
+        xm_stream_destroy(next);
+        return XM_NOMEM;
+    }
     status = seam(b, resume);
     add_stats(&b->before, &stats);
     xm_stream_destroy(b->stream);

@@ -29,6 +29,26 @@ static struct xt_bytes one_long_pass(void)
     return b;
 }
 
+/* CPU 1 has its first window late, and in it a gap from before much of CPU 0's. */
+static struct xt_bytes late_gap(void)
+{
+    struct xt_bytes b = {0};
+    for (uint64_t pass = 0; pass < 10; pass++) {
+        size_t window = xt_window_begin(&b, 0);
+        for (uint64_t i = 0; i < 10; i++) {
+            bool on = i % 2 == 0;
+            xt_runstate(&b, 1000 + 1000 * pass + 10 * i, 1, 0, on ? XM_RUNNABLE : XM_RUNNING,
+                        on ? XM_RUNNING : XM_RUNNABLE);
+        }
+        xt_window_end(&b, window);
+    }
+    size_t window = xt_window_begin(&b, 1);
+    xt_lost(&b, 10500, 7, 1, 1, 1500);
+    xt_runstate(&b, 10501, 1, 1, XM_RUNNING, XM_BLOCKED);
+    xt_window_end(&b, window);
+    return b;
+}
+
 static struct xm_bake *bake_of(const struct xm_bake *before)
 {
     const struct xm_bake_config config = {.stream = {.max_held = HELD}, .hz = 1000000000};
@@ -64,10 +84,32 @@ static void test_more_than_may_be_held(void **state)
     xt_free(&b);
 }
 
+/* What is known of the CPUs holds for every further pass of a replay, too. */
+static void test_repeated(void **state)
+{
+    struct xt_bytes b = late_gap();
+    struct xm_bake *first = bake_of(NULL);
+    feed(first, &b);
+    assert_int_equal(xm_bake_finish(first), XM_OK);
+    assert_int_equal(xm_bake_stats(first).late_gaps, 1);
+    struct xm_bake *second = bake_of(first);
+    for (unsigned pass = 0; pass < 3; pass++) {
+        feed(second, &b);
+        assert_int_equal(xm_bake_again(second), XM_OK);
+    }
+    feed(second, &b);
+    assert_int_equal(xm_bake_finish(second), XM_OK);
+    assert_int_equal(xm_bake_stats(second).late_gaps, 0);
+    xm_bake_destroy(first);
+    xm_bake_destroy(second);
+    xt_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_more_than_may_be_held),
+        cmocka_unit_test(test_repeated),
     };
     return cmocka_run_group_tests_name("bake", tests, NULL, NULL);
 }
