@@ -106,6 +106,7 @@ struct rate_sample {
 struct xm_account {
     struct xm_capacity capacity;
     struct xm_capacity used;  /* highest slot in use + 1 */
+    struct xm_capacity rows;  /* slots in use; of pCPUs, which never go, `used` says it */
     struct xm_capacity want;  /* set when a table is full */
     struct vcpu *vcpu;
     struct domain *domain;

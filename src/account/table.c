@@ -183,13 +183,15 @@ uint32_t xm_new_pcpu(struct xm_account *a, uint32_t cpu)
 
 static uint32_t new_domain(struct xm_account *a, uint32_t domid, uint64_t created)
 {
-    uint32_t slot = 0;
+    /* A full table is not searched: a trace may ask for every one of its records. */
+    if (a->rows.domains == a->capacity.domains)
+        return full(a, &a->want.domains);
+    uint32_t slot = a->rows.domains == a->used.domains ? a->used.domains : 0;
     while (slot < a->used.domains && a->domain[slot].row.id)
         slot++;
-    if (slot == a->capacity.domains)
-        return full(a, &a->want.domains);
     if (slot == a->used.domains)
         a->used.domains++;
+    a->rows.domains++;
     uint64_t instance = a->instances[domid]++ & 0x7fffffffu;
     a->domain[slot] = (struct domain){.row = {.id = instance << 32 | domid | XM_ROW_USED, .slice_min = UINT64_MAX},
                                       .created = created, .any_settled = created};
@@ -225,10 +227,7 @@ uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
         a->anomaly[XM_ANOMALY_RESERVED]++;
         return NOBODY;
     }
-    uint32_t slot = 0;
-    while (slot < a->used.vcpus && a->vcpu[slot].row.id)
-        slot++;
-    if (slot == a->capacity.vcpus)
+    if (a->rows.vcpus == a->capacity.vcpus)
         return full(a, &a->want.vcpus);
     uint32_t d = a->domain_slot[domid];
     if (d == 0)
@@ -239,8 +238,12 @@ uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
         d--;
     if (d == NOBODY)
         return NOBODY;
+    uint32_t slot = a->rows.vcpus == a->used.vcpus ? a->used.vcpus : 0;
+    while (slot < a->used.vcpus && a->vcpu[slot].row.id)
+        slot++;
     if (slot == a->used.vcpus)
         a->used.vcpus++;
+    a->rows.vcpus++;
     uint64_t born = a->domain[d].created > a->start ? a->domain[d].created : a->start;
     struct vcpu *v = &a->vcpu[slot];
     *v = (struct vcpu){.row = {.id = (a->domain[d].row.id & ~UINT64_C(0xffff0000)) | (uint64_t)number << 16,
@@ -313,6 +316,7 @@ void xm_domain_removed(struct xm_account *a, uint32_t domid, uint64_t now, bool 
 static void free_vcpu(struct xm_account *a, uint32_t slot)
 {
     a->vcpu[slot].row.id = 0;
+    a->rows.vcpus--;
     memset(xm_hist(a, slot, 0), 0, XM_HISTS * XM_HIST_BUCKETS * sizeof *a->hist);
 }
 
@@ -331,6 +335,7 @@ void xm_account_reap(struct xm_account *a, xm_cycles before)
         if (a->domain_slot[domid] == i + 1)
             a->domain_slot[domid] = 0;
         d->row.id = 0;
+        a->rows.domains--;
     }
     while (a->used.vcpus && !a->vcpu[a->used.vcpus - 1].row.id)
         a->used.vcpus--;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Law 8, and the tables: domains come and go, capacities are reached. */
+#include <time.h>
+
 #include "world.h"
 
 static const struct xm_vcpu_row *vcpu_of(const struct world *w, uint32_t instance, uint32_t dom, uint32_t number)
@@ -203,6 +205,25 @@ static void test_refuse(void **state)
     world_end(&w);
 }
 
+/* Who is refused costs the same however many rows there are: searched for a place, these would take minutes. */
+static void test_refusing_is_quick(void **state)
+{
+    const uint32_t rows = 30000, refused = 1000000;
+    struct xm_account *a = xm_account_create((struct xm_capacity){rows, 1, 1});
+    assert_non_null(a);
+    xm_account_refuse(a, true);
+    clock_t begun = clock();
+    for (uint32_t i = 0; i < rows + refused; i++) {
+        const struct xm_event e = {.tsc = {1000 + i}, .kind = XM_EV_GRANT_MAP, .words = 1,
+                                   .word = {i < rows ? i : rows + i % 2}};
+        size_t used;
+        struct xm_capacity want;
+        assert_int_equal(xm_account_events(a, &e, 1, &used, &want), XM_OK);
+    }
+    assert_true(clock() - begun < 10 * CLOCKS_PER_SEC);
+    xm_account_destroy(a);
+}
+
 static void test_reap(void **state)
 {
     struct world w = world_of((struct xm_capacity){2, 3, 1});
@@ -276,7 +297,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_end), TEST(test_end_by_the_scheduler), TEST(test_reuse), TEST(test_reuse_unseen),
         TEST(test_created_alive), TEST(test_creation), TEST(test_created_only), TEST(test_growth),
-        TEST(test_growth_keeps), TEST(test_refuse), TEST(test_reap), TEST(test_many_instances), TEST(test_create),
+        TEST(test_growth_keeps), TEST(test_refuse), TEST(test_refusing_is_quick),
+        TEST(test_reap), TEST(test_many_instances), TEST(test_create),
     };
     return cmocka_run_group_tests_name("domains", tests, NULL, NULL);
 }
