@@ -48,7 +48,9 @@ struct vcpu {
     bool start_seen;     /* `since` is the true beginning of the state */
     bool yielded;        /* since its dispatch */
     bool will_block;     /* switch.c: asked to block, */
-    bool will_sleep;     /* or to be paused, at the next switch */
+    bool will_sleep;     /* or to be paused, at the next switch, */
+    bool sleep_paused;   /* paused in its sleep, */
+    uint64_t wake_at;    /* or asked to wake while nothing was known of it: when */
     bool odd;            /* the last record contradicted the tracked state `odd_state`, */
     uint8_t odd_state;
     uint8_t odd_old;     /* saying it had been this one */

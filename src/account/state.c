@@ -267,6 +267,7 @@ void xm_vcpu_forget(struct xm_account *a, struct vcpu *v, enum unknown why, uint
     v->unknown = (uint8_t)why;
     v->learn_from = now;
     v->start_seen = false;
+    v->will_block = v->will_sleep = v->sleep_paused = false;
     v->on = NOBODY;
 }
 

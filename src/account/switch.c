@@ -13,20 +13,38 @@ static uint32_t word_of(uint32_t dom, uint32_t vcpu)
     return dom > 0xffffu || vcpu > 0xffffu ? (XM_DOMID_FIRST_RESERVED << 16) : dom << 16 | vcpu;
 }
 
+/*
+ * Someone asks to wake it.  The record is there too where nothing changes, so of a vCPU of which nothing is known it
+ * proves nothing yet.  A vCPU that was paused in its sleep sleeps on when it is let go (Xen says blocked while both),
+ * and one that is woken while paused goes on waiting for that: it takes two requests until it is runnable.
+ */
 static void woken(struct xm_account *a, struct vcpu *v, uint32_t slot, uint32_t p, uint64_t now)
 {
-    v->will_block = v->will_sleep = false;
-    if (v->state == XM_RUNNING || v->state == XM_RUNNABLE)
-        return;
-    unsigned from = v->state == STATE_UNKNOWN ? XM_BLOCKED : v->state;
-    xm_vcpu_change(a, slot, p, from, XM_RUNNABLE, now);
+    bool paused = v->sleep_paused;
+    v->will_block = v->will_sleep = v->sleep_paused = false;
+    if (v->state == STATE_UNKNOWN) {
+        if (v->wake_at <= v->learn_from)
+            v->wake_at = now;
+        v->assumed = XM_RUNNABLE;
+    } else if (v->state == XM_OFFLINE || (v->state == XM_BLOCKED && !paused)) {
+        xm_vcpu_change(a, slot, p, v->state, XM_RUNNABLE, now);
+    }
+}
+
+static void about_to_block(struct vcpu *v)
+{
+    v->will_block = true;
+    v->wake_at = 0;
 }
 
 static void put_to_sleep(struct xm_account *a, struct vcpu *v, uint32_t slot, uint32_t p, uint64_t now)
 {
+    v->wake_at = 0;
     if (v->state == XM_RUNNABLE)
         xm_vcpu_change(a, slot, p, XM_RUNNABLE, XM_OFFLINE, now);
-    else if (v->state != XM_BLOCKED)
+    else if (v->state == XM_BLOCKED)
+        v->sleep_paused = true;
+    else
         v->will_sleep = true;
 }
 
@@ -41,8 +59,21 @@ static void leaves(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now
         return;
     struct vcpu *v = &a->vcpu[slot];
     unsigned to = v->will_block ? XM_BLOCKED : v->will_sleep ? XM_OFFLINE : XM_RUNNABLE;
-    v->will_block = v->will_sleep = false;
+    v->will_block = v->will_sleep = v->sleep_paused = false;
+    v->wake_at = 0;
     xm_vcpu_change(a, slot, p, XM_RUNNING, to, now);
+}
+
+/* Its dispatch proves what a request to wake did not: it slept until then, and has waited since. */
+static void learn_wake(struct xm_account *a, struct vcpu *v, uint64_t now)
+{
+    if (v->unknown != NOT_YET && v->unknown != AFTER_GAP)
+        return;
+    if (v->wake_at <= v->learn_from || v->wake_at > now)
+        return;
+    xm_vcpu_settle(a, v, now);
+    v->row.late_blocked += v->wake_at - v->learn_from;
+    v->learn_from = v->wake_at;
 }
 
 static void enters(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now)
@@ -52,8 +83,14 @@ static void enters(struct xm_account *a, uint32_t word, uint32_t p, uint64_t now
         return;
     }
     uint32_t slot = xm_find_vcpu(a, word);
-    if (slot != NOBODY)
-        xm_vcpu_change(a, slot, p, XM_RUNNABLE, XM_RUNNING, now);
+    if (slot == NOBODY)
+        return;
+    struct vcpu *v = &a->vcpu[slot];
+    if (v->state == STATE_UNKNOWN)
+        learn_wake(a, v, now);
+    v->will_block = v->will_sleep = v->sleep_paused = false;
+    v->wake_at = 0;
+    xm_vcpu_change(a, slot, p, XM_RUNNABLE, XM_RUNNING, now);
 }
 
 static bool apply(struct xm_account *a, const struct xm_event *e, uint32_t p, uint64_t now)
@@ -81,7 +118,7 @@ static bool apply(struct xm_account *a, const struct xm_event *e, uint32_t p, ui
     if (e->kind == XM_EV_WAKE)
         woken(a, v, slot, p, now);
     else if (e->kind == XM_EV_BLOCK)
-        v->will_block = true;
+        about_to_block(v);
     else if (e->kind == XM_EV_SLEEP)
         put_to_sleep(a, v, slot, p, now);
     return true;
