@@ -154,13 +154,20 @@ static inline uint32_t xm_hash_index(const struct xm_account *a, uint32_t key)
     return key * 2654435761u >> (32 - a->hash_bits);
 }
 
-static inline uint32_t xm_find_vcpu(struct xm_account *a, uint32_t word)
+/* NOBODY: it has no slot. */
+static inline uint32_t xm_known_vcpu(const struct xm_account *a, uint32_t word)
 {
     uint32_t mask = (UINT32_C(1) << a->hash_bits) - 1;
     for (uint32_t i = xm_hash_index(a, word); a->hash[i].slot; i = (i + 1) & mask)
         if (a->hash[i].key == word)
             return a->hash[i].slot - 1;
-    return xm_new_vcpu(a, word);
+    return NOBODY;
+}
+
+static inline uint32_t xm_find_vcpu(struct xm_account *a, uint32_t word)
+{
+    uint32_t slot = xm_known_vcpu(a, word);
+    return slot != NOBODY ? slot : xm_new_vcpu(a, word);
 }
 
 static inline uint32_t xm_find_pcpu(struct xm_account *a, uint32_t cpu)

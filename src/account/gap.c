@@ -12,13 +12,40 @@ static bool seen_running(const struct xm_account *a, const struct vcpu *v)
     return v->state == XM_RUNNING && v->on != NOBODY && !a->pcpu[v->on].gap;
 }
 
+/*
+ * Who LOST_RECORDS named and of whom nothing came after was running: nobody else was seen there since.  `slot`: of a
+ * vCPU that is named, NOBODY where it has none.
+ */
+static void settle_named(struct xm_account *a, struct pcpu *p, uint32_t slot, uint64_t now)
+{
+    xm_pcpu_settle(a, p, now);
+    if (!p->named || p->occupant != OCC_UNKNOWN || !p->learnable)
+        return;
+    p->learnable = false;
+    if (xm_is_idle(p->named_word)) {
+        p->row.late_idle += now - p->learn_from;
+        return;
+    }
+    if (slot == NOBODY)
+        return;
+    struct vcpu *v = &a->vcpu[slot];
+    if (v->state != STATE_UNKNOWN || v->unknown != AFTER_GAP)
+        return;
+    p->row.late_busy += now - p->learn_from;
+    xm_vcpu_settle(a, v, now);
+    uint64_t from = v->learn_from > p->named_at ? v->learn_from : p->named_at;
+    v->row.late_running += now - from;
+    v->assumed = XM_RUNNING;
+}
+
 void xm_gap_open(struct xm_account *a, uint32_t slot, uint64_t now)
 {
     struct pcpu *p = &a->pcpu[slot];
     if (p->gap)
         return;
     xm_switch_forget(a);
-    xm_pcpu_settle(a, p, now);
+    /* Between two gaps there may be no record at all; that a row is made for one is not worth it. */
+    settle_named(a, p, p->named ? xm_known_vcpu(a, p->named_word) : NOBODY, now);
     p->gap = true;
     p->gap_since = now;
     p->occupant = OCC_UNKNOWN;
@@ -72,28 +99,10 @@ void xm_gap_close(struct xm_account *a, uint32_t slot, const struct xm_event *ev
     }
 }
 
-/* Who LOST_RECORDS named and of whom nothing came after was running: nobody else was seen there since. */
-static void settle_named(struct xm_account *a, struct pcpu *p, uint64_t now)
+static uint32_t name_vcpu(struct xm_account *a, const struct pcpu *p)
 {
-    xm_pcpu_settle(a, p, now);
-    if (!p->named || p->occupant != OCC_UNKNOWN || !p->learnable)
-        return;
-    p->learnable = false;
-    if (xm_is_idle(p->named_word)) {
-        p->row.late_idle += now - p->learn_from;
-        return;
-    }
-    uint32_t slot = xm_find_vcpu(a, p->named_word);
-    if (slot == NOBODY)
-        return;
-    struct vcpu *v = &a->vcpu[slot];
-    if (v->state != STATE_UNKNOWN || v->unknown != AFTER_GAP)
-        return;
-    p->row.late_busy += now - p->learn_from;
-    xm_vcpu_settle(a, v, now);
-    uint64_t from = v->learn_from > p->named_at ? v->learn_from : p->named_at;
-    v->row.late_running += now - from;
-    v->assumed = XM_RUNNING;
+    bool undecided = p->named && p->occupant == OCC_UNKNOWN && p->learnable;
+    return undecided && !xm_is_idle(p->named_word) ? xm_find_vcpu(a, p->named_word) : NOBODY;
 }
 
 void xm_account_finish(struct xm_account *a, xm_cycles now)
@@ -103,5 +112,5 @@ void xm_account_finish(struct xm_account *a, xm_cycles now)
         now.v = a->now;
     a->now = now.v;
     for (uint32_t i = 0; i < a->used.pcpus; i++)
-        settle_named(a, &a->pcpu[i], now.v);
+        settle_named(a, &a->pcpu[i], name_vcpu(a, &a->pcpu[i]), now.v);
 }

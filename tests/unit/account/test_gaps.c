@@ -167,6 +167,26 @@ static void test_named_idle(void **state)
     world_end(&w);
 }
 
+/* The next gap ends what the naming tells, and takes nothing of it back. */
+static void test_named_between_gaps(void **state)
+{
+    for (unsigned guest = 0; guest <= 1; guest++) {
+        struct world w = world();
+        change(&w, 1050, 0, 1, 0, R, B);
+        idle(&w, 1050, 0, W, R);
+        gap_opens(&w, 1100, 0);
+        gap_closes(&w, 1200, 0, 9, guest ? 1 : XM_DOMID_IDLE, 0);
+        gap_opens(&w, 1700, 0);
+        gap_closes(&w, 1800, 0, 9, XM_DOMID_IDLE, 0);
+        idle(&w, 1900, 0, R, W);
+        finish(&w, 2000);
+        PCPU(pcpu(&w, 0), guest ? 550 : 50, guest ? 150 : 650, 100, 200);
+        STATES(vcpu(&w, 1, 0), guest ? 550 : 50, 0, 50, 0, guest ? 400 : 900);
+        assert_int_equal(all_anomalies(&w), 0);
+        world_end(&w);
+    }
+}
+
 /* Named, but another one arrives: it left in the gap after all (prev is named until after its own record). */
 static void test_named_but_gone(void **state)
 {
@@ -312,7 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_elsewhere_stays_known), TEST(test_stops_in_a_gap), TEST(test_runs_in_a_gap), TEST(test_nested),
         TEST(test_two_gaps), TEST(test_gap_twice_opened), TEST(test_named), TEST(test_named_stranger),
-        TEST(test_named_idle), TEST(test_named_but_gone), TEST(test_named_but_seen_elsewhere),
+        TEST(test_named_idle), TEST(test_named_between_gaps), TEST(test_named_but_gone), TEST(test_named_but_seen_elsewhere),
         TEST(test_named_and_another_gap), TEST(test_newcomers), TEST(test_created_after), TEST(test_open_at_the_end),
         TEST(test_open_at_the_start), TEST(test_end_in_a_gap), TEST(test_causes),
     };
