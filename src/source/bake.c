@@ -29,6 +29,7 @@ struct xm_bake {
     const struct xm_event *run;    /* not yet in the account */
     size_t run_left;
     bool begun;
+    bool refusing;    /* the next event's newcomers are left out */
     bool narrowed;    /* the stream has been told what is of no use */
     bool finishing;   /* the stream has been finished, */
     bool accounted;   /* and the account too */
@@ -160,6 +161,7 @@ static enum xm_status grow(struct xm_bake *b, struct xm_capacity want)
                              grown_to(is.pcpus, want.pcpus, b->config.limit.pcpus)};
     if (to.domains <= is.domains && to.vcpus <= is.vcpus && to.pcpus <= is.pcpus) {
         xm_account_refuse(b->account, true);
+        b->refusing = true;
         return XM_OK;
     }
     enum xm_status status = xm_account_grow(b->account, to);
@@ -175,8 +177,13 @@ static enum xm_status feed(struct xm_bake *b, const struct xm_event *events, siz
     while (*fed < count) {
         size_t used;
         struct xm_capacity want;
-        enum xm_status status = xm_account_events(b->account, events + *fed, count - *fed, &used, &want);
+        /* What found no room is refused by itself: the other tables may still grow. */
+        size_t most = b->refusing ? 1 : count - *fed;
+        enum xm_status status = xm_account_events(b->account, events + *fed, most, &used, &want);
         *fed += used;
+        if (b->refusing)
+            xm_account_refuse(b->account, false);
+        b->refusing = false;
         if (status == XM_FULL)
             status = grow(b, want);
         if (status != XM_OK)

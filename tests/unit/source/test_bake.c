@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A trace that has to be read twice: what the first reading could not know the second does. */
+/* The loop's body: traces that have to be read twice, and limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -105,11 +105,38 @@ static void test_repeated(void **state)
     xt_free(&b);
 }
 
+/* A pCPU too many does not keep out vCPUs that there is room for. */
+static void test_one_limit(void **state)
+{
+    const struct xm_bake_config config = {.hz = 1000000000, .capacity = {1, 1, 1}, .limit = {1, 200, 1}};
+    struct xt_bytes b = {0};
+    size_t window = xt_window_begin(&b, 0);
+    for (uint32_t i = 0; i < 150; i++)
+        xt_runstate(&b, 1000 + i, 1, i, XM_BLOCKED, XM_RUNNABLE);
+    xt_window_end(&b, window);
+    window = xt_window_begin(&b, 1);
+    xt_runstate(&b, 1001, 1, 0, XM_RUNNABLE, XM_BLOCKED);
+    xt_window_end(&b, window);
+    struct xm_bake *bake = xm_bake_create(&config);
+    assert_non_null(bake);
+    feed(bake, &b);
+    assert_int_equal(xm_bake_finish(bake), XM_OK);
+    struct xm_sample sample;
+    assert_int_equal(xm_sample_init(&sample, xm_account_capacity(xm_bake_account(bake))), XM_OK);
+    xm_bake_sample(bake, xm_bake_now(bake), true, &sample);
+    assert_int_equal(sample.used.vcpus, 150);
+    assert_int_equal(sample.host.refused, 1);
+    xm_sample_fini(&sample);
+    xm_bake_destroy(bake);
+    xt_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_more_than_may_be_held),
         cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_one_limit),
     };
     return cmocka_run_group_tests_name("bake", tests, NULL, NULL);
 }
