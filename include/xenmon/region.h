@@ -3,7 +3,7 @@
  * The reader of XenMon's shared memory.
  *
  * xenbaked keeps a region: cumulative counters of every vCPU, domain and pCPU, sampled some times a
- * second (the fast series) and once a second (the slow series), each in a ring.  A reader maps it
+ * second (the fast series) and once a second (the slow series), each in a ring.  A reader opens it
  * read-only, takes no lock and can neither slow nor hurt the writer.  What a reader may hold is a copy:
  * every call copies what it returns and verifies that the writer did not touch it meanwhile.
  *
@@ -13,7 +13,7 @@
  *
  * Nothing in a region is trusted: every number is checked before use, whoever wrote it.
  *
- * Threads: a struct xm_region is used by one thread at a time; any number of them may map one region.
+ * Threads: a struct xm_region is used by one thread at a time; any number of them may read one region.
  */
 #ifndef XENMON_REGION_H
 #define XENMON_REGION_H
@@ -92,7 +92,7 @@ struct xm_region_domain {
 struct xm_region;
 
 /*
- * Maps the region at `path` (a file, by default on tmpfs).  On failure *region is NULL and `err`
+ * Opens the region at `path` (a file, by default on tmpfs).  On failure *region is NULL and `err`
  * (may be NULL) says why: XM_IO (no such file, no permission), XM_UNSUPPORTED (other major version),
  * XM_DAMAGED (not a region).  Allocates; may block on the file system, never on the writer.
  */

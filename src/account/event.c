@@ -69,6 +69,7 @@ static bool infprev(struct xm_account *a, const struct xm_event *e, uint32_t p, 
 static bool infnext(struct xm_account *a, const struct xm_event *e, uint32_t p, uint64_t now)
 {
     uint32_t dom = e->word[0];
+    a->pcpu[p].slice_pending = false;
     a->pcpu[p].inf_at = now;
     a->pcpu[p].inf_dom = dom;
     a->pcpu[p].inf_vcpu = e->word[1];

@@ -53,6 +53,7 @@ void xm_gap_open(struct xm_account *a, uint32_t slot, uint64_t now)
     p->learnable = false;
     p->named = false;
     p->inf_at = 0;
+    p->slice_pending = false;
     if (a->gaps_open++ == 0)
         a->gap_since = now;
     a->had_gap = true;

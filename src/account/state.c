@@ -306,6 +306,13 @@ static unsigned cause_of(unsigned from)
     return from == XM_BLOCKED ? WAIT_WAKE : from == XM_RUNNING ? WAIT_PREEMPT : WAIT_OTHER;
 }
 
+/* It is seen on a pCPU without its dispatch having been seen: the next execution elsewhere is a migration from here. */
+static void seen_on(struct vcpu *v, uint32_t p)
+{
+    if (v->last_on != NOBODY)
+        v->last_on = p;
+}
+
 static void leave_pcpu(struct xm_account *a, struct vcpu *v, uint32_t p, uint64_t now)
 {
     if (v->on != NOBODY) {
@@ -315,6 +322,7 @@ static void leave_pcpu(struct xm_account *a, struct vcpu *v, uint32_t p, uint64_
         return;
     }
     struct pcpu *c = &a->pcpu[p];
+    seen_on(v, p);
     if (c->occupant == OCC_UNKNOWN) {
         learn_occupant(a, c, OCC_VCPU, now);
         set_occupant(a, c, OCC_NONE, NOBODY, now);
@@ -387,6 +395,7 @@ void xm_vcpu_continue(struct xm_account *a, uint32_t slot, uint32_t p, uint64_t 
         learn_occupant(a, c, OCC_VCPU, now);
     arrive(a, c, OCC_VCPU, slot, now);
     v->on = p;
+    seen_on(v, p);
 }
 
 void xm_idle_change(struct xm_account *a, uint32_t slot, bool arrives, uint64_t now)

@@ -18,6 +18,9 @@
  */
 #define HINDSIGHT_HELD (UINT32_C(1) << 25)
 
+/* A domain on a pCPU has a row: 100 MB of them, 8192 domains on 512 pCPUs.  No more, however hostile the input. */
+#define MOST_PAIRS (UINT64_C(1) << 22)
+
 /* Samples taken in a row without an event in between: an hour of them at ten a second. */
 #define MOST_BEHIND UINT64_C(36000)
 
@@ -159,6 +162,10 @@ static enum xm_status grow(struct xm_bake *b, struct xm_capacity want)
     struct xm_capacity to = {grown_to(is.domains, want.domains, b->config.limit.domains),
                              grown_to(is.vcpus, want.vcpus, b->config.limit.vcpus),
                              grown_to(is.pcpus, want.pcpus, b->config.limit.pcpus)};
+    if ((uint64_t)to.domains * to.pcpus > MOST_PAIRS) {
+        to.domains = is.domains;
+        to.pcpus = is.pcpus;
+    }
     if (to.domains <= is.domains && to.vcpus <= is.vcpus && to.pcpus <= is.pcpus) {
         xm_account_refuse(b->account, true);
         b->refusing = true;
