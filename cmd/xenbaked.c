@@ -428,7 +428,8 @@ static int look_ahead(struct daemon *d, struct xm_replay_config *replay, struct 
     if (replay->hz)
         return XM_EXIT_DONE;
     if (status == XM_OK && !preview->hz && preview->records) {
-        snprintf(text, sizeof text, "%s does not show its clock's rate: give it with --cpu-hz",
+        snprintf(text, sizeof text, "%s does not show its clock's rate: give it with --cpu-hz (Xen's boot "
+                 "messages have it: 'Detected ... MHz processor'), or record with xentrace -e 0x169000",
                  xm_source_name(d->source));
         return cannot_start(d, XM_EXIT_USAGE, text);
     }
@@ -538,7 +539,7 @@ int main(int argc, char **argv)
         return show_config(&config);
     if (!config.input) {
         xm_complain(PROGRAM, "this build reads no live Xen: name a trace to replay, or - for a pipe "
-                             "(xentrace -D -e 0x161000 /dev/stdout | xenbaked -)");
+                             "(xentrace -D -e 0x169000 /dev/stdout | xenbaked -)");
         return XM_EXIT_ACCESS;
     }
     return run(&config);
