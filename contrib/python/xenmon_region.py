@@ -473,11 +473,12 @@ def main():
                 print()
             else:
                 print_domains(region)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left has no reader
     except (RegionError, OSError) as error:
         print(f"xenmon_region: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 0
     return 0
 
 
