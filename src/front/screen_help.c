@@ -55,7 +55,7 @@ static const struct entry {
     {"one pCPU (key c)",
      "gotten and waited are of that pCPU's time; a wait counts on the pCPU where it ended, that is where the "
      "vCPU was dispatched. Rows with * are the domain's own figures, wherever it ran; blocked is of the "
-     "vCPUs' time."},
+     "vCPUs' time or, after the key u, of one CPU's."},
     {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
     {"vCPUs", NULL},
@@ -63,6 +63,7 @@ static const struct entry {
      "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
      "not seen."},
     {"max wait", "the longest wait that ended in the window."},
+    {"+12", "so many columns more are there; a wider terminal shows them."},
     {"state?", "a state with a question mark is a guess: it is unknown since records were lost."},
 
     {"Warnings", NULL},
