@@ -92,6 +92,29 @@ static void test_slices_without_vcpu(void **state)
     world_end(&w);
 }
 
+/* What a gap hides: the slice announced before it is not the next dispatch's, and who ran on is where it ran. */
+static void test_slices_and_migrations_over_a_gap(void **state)
+{
+    struct world w = world();
+    change(&w, 1100, 0, 1, 0, W, R);
+    change(&w, 1110, 0, 1, 0, R, W);
+    EV(&w, XM_EV_INFNEXT, 1120, 1, 1, 777, 5000);
+    gap_opens(&w, 1130, 1);
+    gap_closes(&w, 1200, 1, 9, 1, 0);
+    goes_on(&w, 1210, 1, 1, 0); /* dispatched on CPU 1 within the gap */
+    change(&w, 1220, 1, 1, 0, R, W);
+    change(&w, 1230, 1, 1, 0, W, R);
+    look(&w, 1250);
+    assert_int_equal(vcpu(&w, 1, 0)->executions, 2);
+    assert_int_equal(vcpu(&w, 1, 0)->migrations, 0);
+    assert_int_equal(vcpu(&w, 1, 0)->slices, 0);
+    change(&w, 1260, 1, 1, 0, R, W);
+    change(&w, 1270, 0, 1, 0, W, R);
+    look(&w, 1280);
+    assert_int_equal(vcpu(&w, 1, 0)->migrations, 1);
+    world_end(&w);
+}
+
 static void test_io(void **state)
 {
     struct world w = world();
@@ -285,7 +308,8 @@ static void test_rate_and_gaps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_migrations), TEST(test_yield), TEST(test_slices), TEST(test_slices_without_vcpu), TEST(test_io),
+        TEST(test_migrations), TEST(test_yield), TEST(test_slices), TEST(test_slices_without_vcpu),
+        TEST(test_slices_and_migrations_over_a_gap), TEST(test_io),
         TEST(test_any_waiting), TEST(test_peaks), TEST(test_coarse_waits), TEST(test_rate), TEST(test_rate_wraps),
         TEST(test_rate_of_an_idle_host),
         TEST(test_rate_of_long_traces), TEST(test_rate_and_gaps),
