@@ -146,7 +146,7 @@ static void sleep_until(uint64_t ns)
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-static int run(struct xm_log *log)
+static int run(struct xm_log *log, const struct config *c)
 {
     struct xm_error err;
     uint64_t wake = 0;
@@ -162,7 +162,9 @@ static int run(struct xm_log *log)
     }
     if (status == XM_END || status == XM_OK || (status == XM_IO && errno == EPIPE))
         return XM_EXIT_DONE; /* with EPIPE the reader has had enough */
-    if (status == XM_IO && errno)
+    if (status == XM_IO && errno && c->format != XM_LOG_CSV)
+        xm_complain(PROGRAM, "%s-*.log: %s: %s", c->prefix, err.text, strerror(errno));
+    else if (status == XM_IO && errno)
         xm_complain(PROGRAM, "%s: %s", err.text, strerror(errno));
     else
         xm_complain(PROGRAM, "%s", err.text);
@@ -188,7 +190,7 @@ static int attach(struct config *c, const char *path, FILE *out)
         xm_complain(PROGRAM, "%s", err.text);
         return access(path, R_OK) == 0 ? XM_EXIT_FAILED : XM_EXIT_ACCESS;
     }
-    int code = run(log);
+    int code = run(log, c);
     xm_log_destroy(log);
     return code;
 }
