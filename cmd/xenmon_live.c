@@ -229,6 +229,18 @@ static void run_xenbaked(const struct config *config, const char *region, pid_t 
     _exit(XM_EXIT_FAILED);
 }
 
+/* Whether a xenbaked of our own said why there is nothing to show: its first line does, if not of the end. */
+static bool child_says(char *line, size_t size)
+{
+    FILE *f = at_exit.child.pid > 0 ? fopen(at_exit.child.messages, "r") : NULL;
+    bool said = f && fgets(line, (int)size, f) && !strstr(line, ": the trace has ended: ");
+    if (f)
+        fclose(f);
+    if (said)
+        line[strcspn(line, "\n")] = '\0';
+    return said;
+}
+
 /* What a xenbaked that did not come up had to say, as our own message. */
 static int report_child(struct child *c, int wait_status)
 {
@@ -374,6 +386,7 @@ static unsigned frame_width(const struct config *config)
 static int print_frames(struct config *config, const char *region)
 {
     struct xm_error err;
+    char said[512];
     struct xm_live_frames frames = {
         .count = config->frames ? (unsigned)config->frames : FRAMES,
         .width = frame_width(config),
@@ -384,6 +397,10 @@ static int print_frames(struct config *config, const char *region)
     case XM_OK:
         return XM_EXIT_DONE;
     case XM_AGAIN:
+        if (child_says(said, sizeof said)) {
+            xm_complain(PROGRAM, "nothing to show: %s", said);
+            return XM_EXIT_FAILED;
+        }
         xm_complain(PROGRAM, "nothing to show: %s; 'xenbaked FILE' makes numbers from a trace", err.text);
         return XM_EXIT_ACCESS;
     case XM_IO:

@@ -140,6 +140,12 @@ def test_log_where_it_goes(folder):
                "missing/log-*.log: ")
 
 
+def test_live_no_trace(folder):
+    text = folder / "text"
+    text.write_text("this is no trace, but long enough to be one\n", encoding="utf-8")
+    expect(run("live", "--once", text), 1, "text: byte 0: this is no Xen trace")
+
+
 def test_log_files(folder):
     region = folder / "shm"
     with xenbaked(region, SHORT):
