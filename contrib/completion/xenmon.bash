@@ -36,6 +36,8 @@ _xenmon()
 
     if [[ $program == *xenmon && " $commands batch " == *" ${COMP_WORDS[1]} "* && $COMP_CWORD -gt 1 ]]; then
         command=${COMP_WORDS[1]}
+    elif [[ $program == *xenmon && ${COMP_WORDS[1]} == -n && $COMP_CWORD -gt 1 ]]; then
+        command=log
     fi
     # "=" is a word of its own to bash
     if [[ $current == "=" ]]; then
@@ -51,7 +53,8 @@ _xenmon()
         [[ ${#COMPREPLY[@]} -gt 0 ]] && return
     fi
     if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_xenmon_options "$program" "$command")" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "$(_xenmon_options "$program" "$command")" -- "$current"
+            [[ $program == *xenmon && $COMP_CWORD -eq 1 ]] && compgen -W --version -- "$current")
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
         return
     fi

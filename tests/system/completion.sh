@@ -32,6 +32,8 @@ offers report xenbaked "$xenmon" rep
 offers --format= --frames= "$xenmon" report --f
 offers --frames= --format= "$xenmon" live --fr
 offers --from-start --frames= "$xenmon" log --fr
+offers --from-start --frames= "$xenmon" -n --fr
+offers --version --view= "$xenmon" --ver
 offers json jsonl "$xenmon" report --format = j
 offers csv json "$xenmon" log --format = ""
 offers --show-config --format= "$xenbaked" --sh
