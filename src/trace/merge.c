@@ -176,9 +176,12 @@ enum xm_status xm_merge_run(struct xm_merge *m, const struct xm_event **events, 
         m->stale = false;
     }
     uint64_t upto = m->upto;
-    if (m->heap_size > 0 && head_of(m, m->heap[0])->tsc.v > upto && m->held >= m->max_held)
+    bool complete = m->finished || upto > 0; /* 0 is before everything, also before what bears that time */
+    if (m->heap_size > 0 && (!complete || head_of(m, m->heap[0])->tsc.v > upto) && m->held >= m->max_held) {
         upto = force(m);
-    if (m->heap_size == 0 || head_of(m, m->heap[0])->tsc.v > upto) {
+        complete = true;
+    }
+    if (m->heap_size == 0 || !complete || head_of(m, m->heap[0])->tsc.v > upto) {
         if (!m->finished && upto > m->released)
             m->released = upto;
         return m->finished ? XM_END : XM_AGAIN;
