@@ -368,7 +368,8 @@ static int replay(struct daemon *d)
     watch_room(d);
     log_status(d, "the trace has ended");
     xm_writer_state(d->writer, XM_WRITER_ENDED);
-    linger(d);
+    if (xm_replay_status(d->replay).records > 0)
+        linger(d);
     return status < 0 ? XM_EXIT_FAILED : XM_EXIT_DONE;
 }
 
@@ -423,6 +424,11 @@ static int look_ahead(struct daemon *d, struct xm_replay_config *replay, struct 
     replay->hindsight = preview->hindsight;
     if (status < 0) {
         snprintf(text, sizeof text, "%s: %s", xm_source_name(d->source), err.text);
+        return cannot_start(d, XM_EXIT_FAILED, text);
+    }
+    /* Nothing in it was ever a record: no region would ever say more than that. */
+    if (status == XM_OK && preview->records == 0) {
+        snprintf(text, sizeof text, "%s: %s", xm_source_name(d->source), preview->damage.text);
         return cannot_start(d, XM_EXIT_FAILED, text);
     }
     if (replay->hz)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "region/layout.h"
 #include "region/place.h"
 
 #include <errno.h>
@@ -61,6 +62,25 @@ enum xm_status xm_place_directory(const char *path, struct xm_error *err)
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX))
         return refuse(err, directory, "others may write to it, so they could exchange the region");
     return XM_OK;
+}
+
+enum xm_status xm_place_replaces(const char *path, struct xm_error *err)
+{
+    char magic[sizeof XM_LAYOUT_MAGIC - 1] = "";
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? XM_OK : refuse(err, path, strerror(errno));
+    bool region = false;
+    if (S_ISREG(st.st_mode)) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0)
+            return refuse(err, path, strerror(errno));
+        region = pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+                 memcmp(magic, XM_LAYOUT_MAGIC, sizeof magic) == 0;
+        close(fd);
+    }
+    return region ? XM_OK
+                  : xm_fail(err, XM_INVALID, XM_NO_OFFSET, "%s: this is no region, so it is not replaced by one", path);
 }
 
 /* ---- The lock. */

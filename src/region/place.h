@@ -15,6 +15,12 @@
 enum xm_status xm_place_directory(const char *path, struct xm_error *err) XM_MUST_CHECK;
 
 /*
+ * A region replaces only a region: XM_OK where `path` names nothing, or a file of ours that begins as one does; XM_INVALID for
+ * anything else, be it a device, a link or somebody's file.
+ */
+enum xm_status xm_place_replaces(const char *path, struct xm_error *err) XM_MUST_CHECK;
+
+/*
  * Takes the lock file `path`.lock and writes our pid to it; *fd holds the lock until xm_place_unlock().
  * XM_OK; XM_LIMIT: another process has it, `err` names its pid; XM_IO.
  */

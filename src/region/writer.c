@@ -238,6 +238,8 @@ static enum xm_status open_region(struct xm_writer *w, const struct xm_writer_co
 {
     enum xm_status status = xm_place_directory(w->path, err);
     if (status == XM_OK)
+        status = xm_place_replaces(w->path, err);
+    if (status == XM_OK)
         status = xm_place_lock(w->path, &w->lock, err);
     if (status == XM_OK)
         status = prepare(w->path, &w->settings, &w->map, err);

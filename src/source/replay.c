@@ -440,6 +440,7 @@ enum xm_status xm_replay_preview(struct xm_source *source, const struct xm_strea
         status = xm_bake_finish(bake) == XM_NOMEM ? XM_NOMEM : XM_OK;
     preview->hz = xm_bake_hz(bake, &from);
     preview->records = xm_bake_stats(bake).records;
+    preview->damage = *xm_stream_error(xm_bake_stream(bake));
     if (status == XM_OK && xm_bake_hindsight(bake))
         preview->hindsight = bake;
     else

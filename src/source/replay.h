@@ -81,6 +81,7 @@ struct xm_replay_status xm_replay_status(struct xm_replay *replay);
 struct xm_replay_preview {
     uint64_t hz;
     uint64_t records;
+    struct xm_error damage;    /* the first; status XM_OK: none */
     struct xm_bake *hindsight; /* owned: where the CPUs ought to be known beforehand, a bake that saw them; else NULL */
 };
 enum xm_status xm_replay_preview(struct xm_source *source, const struct xm_stream_config *stream,

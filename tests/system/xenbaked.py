@@ -610,6 +610,26 @@ def bad_input(bench):
 
 
 @test
+def only_a_region_is_replaced(bench):
+    mine = bench.file("mine", b"my own words\n")
+    os.symlink(mine, bench.directory / "link")
+    for path in (mine, str(bench.directory / "link"), "/dev/null", str(bench.directory)):
+        code, _, err = bench.run("--region", path, "--speed=max", "--exit-at-end", bench.capture("credit2-idle"))
+        same(code, 2, f"the exit status for {path} ({err!r})")
+        need("no region" in err and err.count("\n") == 1, err)
+    same(pathlib.Path(mine).read_bytes(), b"my own words\n", "the file")
+    need(os.path.islink(bench.directory / "link"), "the link is gone")
+
+
+@test
+def no_trace_is_not_kept(bench):
+    text = bench.file("text", b"this is no trace, whatever its name is\n" * 100)
+    for how in ("--foreground", "--daemon"):
+        code, _, err = bench.run("--region", str(bench.directory / "shm"), how, text)
+        same(code, 1, f"the exit status with {how} ({err!r})")
+
+
+@test
 def damage_leaves_what_came_before(bench):
     for content in (bench.plain("credit2-web-rate")[:1000001],
                     pathlib.Path(bench.capture("credit2-web-rate")).read_bytes()[:300001]):
