@@ -47,11 +47,12 @@ static struct xm_bake *read_again(struct xm_bake *first, const struct xm_bake_co
     return again;
 }
 
-struct xt_baked xt_bake(const void *bytes, size_t size, uint64_t interval_ns, uint64_t hz, size_t piece)
+static struct xt_baked bake_as(struct xm_bake_config config, const void *bytes, size_t size, size_t piece)
 {
     struct xt_baked b = {0};
-    const struct xm_bake_config config = {.capacity = room, .limit = room, .interval_ns = interval_ns, .hz = hz,
-                                          .due = keep, .user = &b};
+    config.capacity = config.limit = room;
+    config.due = keep;
+    config.user = &b;
     struct xm_bake *bake = xm_bake_create(&config);
     const char *from;
     if (!bake || xm_sample_init(&b.end, room) != XM_OK || xm_sample_init(&b.scratch, room) != XM_OK)
@@ -72,6 +73,16 @@ struct xt_baked xt_bake(const void *bytes, size_t size, uint64_t interval_ns, ui
     b.from_switch = xm_account_from_switch(xm_bake_account(bake));
     xm_bake_destroy(bake);
     return b;
+}
+
+struct xt_baked xt_bake(const void *bytes, size_t size, uint64_t interval_ns, uint64_t hz, size_t piece)
+{
+    return bake_as((struct xm_bake_config){.interval_ns = interval_ns, .hz = hz}, bytes, size, piece);
+}
+
+struct xt_baked xt_bake_prompt(const void *bytes, size_t size, size_t piece)
+{
+    return bake_as((struct xm_bake_config){.hz = XM_NS_PER_S, .stream = {.order = XM_ORDER_PROMPT}}, bytes, size, piece);
 }
 
 void xt_baked_free(struct xt_baked *b)

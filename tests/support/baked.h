@@ -33,6 +33,8 @@ struct xt_baked {
  * The account has room for 32 domains, XT_VCPUS vCPUs and 8 pCPUs and refuses what is beyond.
  */
 struct xt_baked xt_bake(const void *bytes, size_t size, uint64_t interval_ns, uint64_t hz, size_t piece);
+/* The same at 1 GHz and without samples, in the order of a live stream. */
+struct xt_baked xt_bake_prompt(const void *bytes, size_t size, size_t piece);
 void xt_baked_free(struct xt_baked *b);
 
 /* Rows by their ids; NULL where there is none. */
