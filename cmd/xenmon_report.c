@@ -126,7 +126,7 @@ static int judge_loss(const struct config *c, uint64_t lost, uint64_t records)
 {
     if (!xm_loss_exceeds(&c->max_loss, lost, records))
         return XM_EXIT_DONE;
-    xm_complain(PROGRAM, "%" PRIu64 " of %" PRIu64 " records were lost, more than --max-loss allows", lost,
+    xm_complain(PROGRAM, "%" PRIu64 " of %" PRIu64 " records were lost, more than --max-loss allows (none by default)", lost,
                 records + lost);
     return XM_EXIT_LOSS;
 }
