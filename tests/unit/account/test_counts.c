@@ -297,6 +297,9 @@ static void test_rate_and_gaps(void **state)
         EV(&w, XM_EV_INFPREV, at + 5000000, 0, 1, 0, 1000000);
         EV(&w, XM_EV_INFNEXT, at + 5000001, 0, 1, 0, 0, 1000);
         EV(&w, XM_EV_INFPREV, at + 6000000, 0, 1, 1, 1000000); /* nor of the same vCPU */
+        EV(&w, XM_EV_INFNEXT, at + 6000001, 0, 1, 0, 0, 1000);
+        EV(&w, XM_EV_INFPREV, at + 7000000, 0, 2, 0, 1000000); /* nor domain */
+        EV(&w, XM_EV_INFPREV, at + 8000000, 0, 1, 0, 1000000); /* nor the next one after all */
         at += 10000000;
     }
     assert_int_equal(xm_account_calibrate(w.a), 0);

@@ -364,6 +364,60 @@ static void test_undecided_and_lost(void **state)
     world_end(&w);
 }
 
+/* The same where no runstate records come at all: neither what was before the gap counts nor what was in it. */
+static void test_switches_and_lost(void **state)
+{
+    struct world w = world();
+    EV(&w, XM_EV_SWITCH, 1100, 0, XM_DOMID_IDLE, 0, 1, 0);
+    gap_opens(&w, 1110, 0);
+    EV(&w, XM_EV_SWITCH, 1150, 1, XM_DOMID_IDLE, 1, 3, 0);
+    gap_closes(&w, 1200, 0, 10, XM_NO_DOM, XM_NO_VCPU);
+    EV(&w, XM_EV_SWITCH, 1250, 0, 1, 0, XM_DOMID_IDLE, 0);
+    EV(&w, XM_EV_SWITCH, 1300, 0, XM_DOMID_IDLE, 0, 2, 0);
+    EV(&w, XM_EV_SWITCH, 1350, 1, 3, 0, XM_DOMID_IDLE, 1);
+    finish(&w, 1400);
+    assert_true(xm_account_from_switch(w.a));
+    STATES(vcpu(&w, 1, 0), 50, 150, 0, 0, 200);
+    STATES(vcpu(&w, 2, 0), 100, 100, 0, 0, 200);
+    STATES(vcpu(&w, 3, 0), 150, 50, 0, 0, 200);
+    assert_int_equal(vcpu(&w, 1, 0)->executions + vcpu(&w, 3, 0)->executions, 0);
+    assert_int_equal(all_anomalies(&w), 0);
+    world_end(&w);
+}
+
+/* WAKE is there too where nothing changes: of a vCPU that turns out to have been running it was no wake-up. */
+static void test_wake_of_the_unknown(void **state)
+{
+    struct world w = world();
+    legacy(&w, XM_EV_WAKE, 1100, 1, 1, 0, 0, 0);
+    legacy(&w, XM_EV_WAKE, 1100, 1, 2, 0, 0, 0);
+    legacy(&w, XM_EV_WAKE, 1150, 1, 2, 0, 0, 0);
+    legacy(&w, XM_EV_WAKE, 1160, 1, 3, 0, 0, 0);
+    legacy(&w, XM_EV_SWITCH, 1200, 0, 1, 0, 2, 0);
+    finish(&w, 1300);
+    STATES(vcpu(&w, 1, 0), 200, 100, 0, 0, 0);
+    STATES(vcpu(&w, 2, 0), 100, 100, 100, 0, 0); /* asleep until it was asked to wake, waiting since */
+    STATES(vcpu(&w, 3, 0), 0, 0, 0, 0, 300);     /* nobody knows */
+    assert_int_equal(vcpu(&w, 3, 0)->state, 4 | 16 | XM_RUNNABLE << 8);
+    assert_int_equal(all_anomalies(&w), 0);
+    world_end(&w);
+}
+
+/* Paused and let go in its sleep it sleeps on. */
+static void test_paused_in_its_sleep(void **state)
+{
+    struct world w = world();
+    legacy(&w, XM_EV_BLOCK, 1090, 0, 1, 0, 0, 0);
+    legacy(&w, XM_EV_SWITCH, 1100, 0, 1, 0, 2, 0);
+    legacy(&w, XM_EV_SLEEP, 1150, 1, 1, 0, 0, 0);
+    legacy(&w, XM_EV_WAKE, 1200, 1, 1, 0, 0, 0); /* let go */
+    legacy(&w, XM_EV_WAKE, 1300, 1, 1, 0, 0, 0); /* woken */
+    finish(&w, 1400);
+    STATES(vcpu(&w, 1, 0), 100, 100, 200, 0, 0);
+    assert_int_equal(all_anomalies(&w), 0);
+    world_end(&w);
+}
+
 /* With runstate records SWITCH and the like say nothing that is not known better. */
 static void test_both_kinds(void **state)
 {
@@ -416,7 +470,8 @@ int main(void)
         TEST(test_back_fill), TEST(test_every_first_state), TEST(test_continue_only), TEST(test_waits), TEST(test_pcpu),
         TEST(test_pcpu_first_record_is_a_dispatch), TEST(test_eviction), TEST(test_eviction_of_idle), TEST(test_twice),
         TEST(test_foreign), TEST(test_contradiction), TEST(test_skew), TEST(test_nonsense), TEST(test_names),
-        TEST(test_from_switch), TEST(test_undecided), TEST(test_undecided_and_sampled), TEST(test_undecided_and_lost),
+        TEST(test_from_switch), TEST(test_undecided), TEST(test_undecided_and_sampled), TEST(test_undecided_and_lost), TEST(test_switches_and_lost),
+        TEST(test_wake_of_the_unknown), TEST(test_paused_in_its_sleep),
         TEST(test_both_kinds),
         TEST(test_undecided_at_the_end), TEST(test_many_requests_first),
     };

@@ -131,9 +131,54 @@ static void test_one_limit(void **state)
     xt_free(&b);
 }
 
+/* Growing is refused once, in the middle of a run of events: when it goes on, none of them is taken twice. */
+static enum xm_status refuse_once(void *user, struct xm_bake *bake, struct xm_capacity capacity)
+{
+    unsigned *calls = user;
+    return (*calls)++ == 1 ? XM_AGAIN : XM_OK;
+}
+
+static void test_growing_interrupted(void **state)
+{
+    unsigned calls = 0;
+    const struct xm_bake_config config = {.hz = 1000000000, .capacity = {1, 1, 1}, .grown = refuse_once, .user = &calls};
+    struct xm_bake *bake = xm_bake_create(&config);
+    struct xt_bytes b = {0};
+    size_t window = xt_window_begin(&b, 0), at = 0, again = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        xt_runstate(&b, 1000 + 20 * i, 1, i, XM_RUNNABLE, XM_RUNNING);
+        xt_runstate(&b, 1010 + 20 * i, 1, i, XM_RUNNING, XM_BLOCKED);
+    }
+    xt_window_end(&b, window);
+    while (at < b.size) {
+        size_t used;
+        enum xm_status status = xm_bake_run(bake, b.data + at, b.size - at, &used);
+        assert_true(status == XM_OK || status == XM_AGAIN);
+        again += status == XM_AGAIN;
+        at += used;
+    }
+    enum xm_status status;
+    while ((status = xm_bake_finish(bake)) == XM_AGAIN)
+        again++;
+    assert_int_equal(status, XM_OK);
+    assert_int_equal(again, 1);
+    assert_true(calls > 2);
+    struct xm_sample sample;
+    assert_int_equal(xm_sample_init(&sample, xm_account_capacity(xm_bake_account(bake))), XM_OK);
+    xm_bake_sample(bake, xm_bake_now(bake), true, &sample);
+    assert_int_equal(sample.used.vcpus, 20);
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(sample.vcpu[i].executions, 1);
+    assert_int_equal(sample.host.anomalies, 0);
+    xm_sample_fini(&sample);
+    xm_bake_destroy(bake);
+    xt_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_growing_interrupted),
         cmocka_unit_test(test_more_than_may_be_held),
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_one_limit),

@@ -728,6 +728,33 @@ static void test_ties(void **state)
     xt_free(&b);
 }
 
+/* A CPU may still have more of the very time that its last record bears: the others of that time wait for it. */
+static void test_ties_to_come(void **state)
+{
+    struct xm_stream *s = xm_stream_create(NULL);
+    struct xt_bytes b = {0};
+    uint64_t last = 0;
+    WINDOW(&b, 0, 100, 190);
+    WINDOW(&b, 1, 190);
+    WINDOW(&b, 1, 250);
+    WINDOW(&b, 1, 260);
+    push(s, &b);
+    assert_int_equal(release(s, &last), 1);
+    assert_int_equal(last, 100);
+    WINDOW(&b, 0, 190, 300);
+    push(s, &b);
+    assert_int_equal(xm_stream_finish(s), XM_OK);
+    const struct xm_event *event;
+    size_t count;
+    assert_int_equal(xm_stream_run(s, &event, &count), XM_OK);
+    assert_int_equal(count, 2); /* both of CPU 0 */
+    assert_int_equal(event[0].cpu + event[1].cpu, 0);
+    assert_int_equal(event[1].tsc.v, 190);
+    assert_int_equal(release(s, &last), 4);
+    xm_stream_destroy(s);
+    xt_free(&b);
+}
+
 /* A silent CPU cannot make the rest pile up without end. */
 static void test_max_held(void **state)
 {
@@ -843,7 +870,7 @@ int main(void)
         TEST(test_short_records), TEST(test_window_inside), TEST(test_overrun), TEST(test_impossible_event),
         TEST(test_header_damage), TEST(test_headers_that_cannot_be), TEST(test_gives_up), TEST(test_no_trace),
         TEST(test_no_record), TEST(test_torn_end), TEST(test_orders), TEST(test_prompt_waits_for_the_full),
-        TEST(test_ties), TEST(test_max_held), TEST(test_shift), TEST(test_kinds), TEST(test_limits),
+        TEST(test_ties), TEST(test_ties_to_come), TEST(test_max_held), TEST(test_shift), TEST(test_kinds), TEST(test_limits),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }
