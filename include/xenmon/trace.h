@@ -13,7 +13,7 @@
  *
  * The decoder does no I/O and reads no clock.  It understands the variable record format of Xen 3.2
  * to today and the fixed formats of Xen 3.0 and 3.1 (32 and 64 bit), told apart by their first bytes
- * (reference: the Xen trace ABI, xen/include/public/trace.h; our notes, sections 1.2 to 1.7).
+ * (reference: the Xen trace ABI, xen/include/public/trace.h; doc/trace-format.md, sections 1.2 to 1.7).
  *
  * Order.  Every CPU's records are in TSC order; across CPUs nothing is.  Events are released sorted by
  * (TSC, CPU) once no CPU can still deliver an older one: see enum xm_order.  A record whose TSC is
@@ -95,7 +95,7 @@ enum xm_order {
      * config.max_held events wait; from there on it is no longer waited for until it speaks. */
     XM_ORDER_STRICT,
     /* Released as soon as the pass of the reader in which a CPU could have delivered something older is
-     * complete (watermark rule, our notes 1.7): at most two polls late.  A CPU whose last window left
+     * complete (watermark rule, doc/trace-format.md 1.7): at most two polls late.  A CPU whose last window left
      * its buffer full, so that it may be losing records, is waited for as in strict order.  For a
      * live stream. */
     XM_ORDER_PROMPT

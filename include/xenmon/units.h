@@ -4,7 +4,7 @@
  *
  * A trace is written in TSC cycles and accounting stays in cycles; nanoseconds exist only where a
  * person or another program looks.  struct xm_scale is the one place where the first become the
- * second (DESIGN section 4).
+ * second (doc/accounting.md).
  */
 #ifndef XENMON_UNITS_H
 #define XENMON_UNITS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the events mean: where every vCPU's and every pCPU's time went (DESIGN section 3).
+ * What the events mean: where every vCPU's and every pCPU's time went (doc/accounting.md).
  *
  * Events go in, in time order; samples come out.  Pure: no I/O, no clock, no allocation but in
  * create and grow.  The account is driven by whoever runs the loop (src/source/bake.h).
@@ -114,7 +114,7 @@ uint64_t xm_account_ends(const struct xm_account *a);
 void xm_account_reap(struct xm_account *a, xm_cycles before);
 
 /*
- * The TSC rate that the trace itself reveals (DESIGN section 4), 0 while there are too few executions.
+ * The TSC rate that the trace itself reveals (doc/accounting.md), 0 while there are too few executions.
  * Sorts a bounded reservoir of samples: call it now and then, not per event.
  */
 uint64_t xm_account_calibrate(const struct xm_account *a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The TSC rate from SWITCH_INFPREV, which says in ns how long the execution lasted whose cycles were seen
- * (DESIGN section 4): the median of cycles per ns, weighted by duration.  A bounded set of samples, thinned out
+ * (doc/accounting.md): the median of cycles per ns, weighted by duration.  A bounded set of samples, thinned out
  * evenly as the trace grows longer.
  */
 #include <string.h>

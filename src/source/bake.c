@@ -13,8 +13,9 @@
 #define SEAM_NS UINT64_C(1000000)
 
 /*
- * Events held back when a trace is read again.  All of Xen's trace buffers together hold 2^28 bytes (our notes, 1.1:
- * the table that lists their pages), so a pass 2^24 events of 16 bytes; two passes may be held.
+ * Events held back when a trace is read again.  All of Xen's trace buffers together hold 2^28 bytes
+ * (doc/trace-format.md 1.1: the table that lists their pages), so a pass 2^24 events of 16 bytes; two
+ * passes may be held.
  */
 #define HINDSIGHT_HELD (UINT32_C(1) << 25)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records of a window (our notes, 1.2, 1.3).
+ * Records of a window (doc/trace-format.md 1.2, 1.3).
  *
  * Records that mean something are written to their CPU's queue as they are decoded; all others are only
  * counted.  The loop has no branch that depends on which of the two a record is.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The fixed records of Xen 3.0 and 3.1 as their xentrace wrote them: u32 cpu, u64 tsc, u32 event, five
- * unsigned longs; 36 bytes from a 32-bit Xen, 60 from a 64-bit one, which pads after the event (our notes, 1.4).
- * No windows, no marks: a damaged record is left out and the next one stands where it stands.
+ * unsigned longs; 36 bytes from a 32-bit Xen, 60 from a 64-bit one, which pads after the event
+ * (doc/trace-format.md 1.4).  No windows, no marks: a damaged record is left out and the next one stands
+ * where it stands.
  */
 #include <string.h>
 

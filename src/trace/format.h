@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The numbers of the Xen trace ABI (xen/include/public/trace.h; our notes, sections 1 and 2), and the table
- * that says which of them mean something to accounting.
+ * The numbers of the Xen trace ABI (xen/include/public/trace.h; doc/trace-format.md, sections 1 and 2), and
+ * the table that says which of them mean something to accounting.
  */
 #ifndef XM_TRACE_FORMAT_H
 #define XM_TRACE_FORMAT_H
@@ -42,7 +42,7 @@
 /* A CPU_CHANGE record as xentrace writes it: header, CPU, bytes in the window that follows. */
 #define XM_WINDOW_HEADER XM_HEADER(XM_TRC_CPU_CHANGE, 2, 0)
 #define XM_WINDOW_HEADER_BYTES 12u
-/* No buffer is larger than 65535 pages (our notes, 1.1), so no window is. */
+/* No buffer is larger than 65535 pages (doc/trace-format.md 1.1), so no window is. */
 #define XM_WINDOW_MAX_BYTES (65535u * 4096u)
 
 /* Numbers of Xen before 3.4, whose scheduler events had all subclass bits set. */
@@ -120,7 +120,7 @@ static inline bool xm_event_plausible(uint32_t event)
 #define XM_HYPERCALL_MASK 0xfffffu
 #define XM_HYPERCALL_GRANT_TABLE_OP 20u
 
-/* Copies in a PV hypercall record's payload, 0 where it is something else (our notes, 3.1). */
+/* Copies in a PV hypercall record's payload, 0 where it is something else (doc/trace-format.md 3.1). */
 uint32_t xm_hypercall_copies(const uint32_t *word, unsigned words);
 
 #endif

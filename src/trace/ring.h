@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The trace buffer of one pCPU as Xen shares it (struct t_buf), and the table that says where the buffers are
- * (struct t_info): our notes, 1.1.  Both ends: the consumer stands in front of a live Xen, the producer
+ * (struct t_info): doc/trace-format.md 1.1.  Both ends: the consumer stands in front of a live Xen, the producer
  * behaves as Xen does and is what a simulated host and the tests write with.
  *
  * A buffer of N pages begins with two u32 indices, cons and prod; the data area behind them is
@@ -129,7 +129,7 @@ bool xm_tinfo_frame(const struct xm_tinfo *info, uint32_t cpu, uint32_t page, ui
 
 /*
  * Writes a t_info for CPUs 0 .. cpus - 1 whose buffers' pages are frames[cpu * pages ..]; present[cpu] false: that CPU
- * has none.  Returns the bytes needed; writes nothing where `size` is less.  XM notes 1.1.
+ * has none.  Returns the bytes needed; writes nothing where `size` is less.  See doc/trace-format.md 1.1.
  */
 size_t xm_tinfo_write(void *bytes, size_t size, uint32_t cpus, uint32_t pages, const bool *present,
                       const uint32_t *frames);

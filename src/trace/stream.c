@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of the bytes: which format, which window, what to skip where they make no sense (our notes, 1.6).  The
- * records inside a window are decode.c's, those of the oldest versions fixed.c's.
+ * The way of the bytes: which format, which window, what to skip where they make no sense (doc/trace-
+ * format.md 1.6).  The records inside a window are decode.c's, those of the oldest versions fixed.c's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static enum xm_status in_window(struct xm_stream *s, const unsigned char *bytes,
 }
 
 /*
- * A buffer of N pages holds 4096 N - 8 bytes (our notes, 1.1).  A window that comes within two records of such
+ * A buffer of N pages holds 4096 N - 8 bytes (doc/trace-format.md 1.1).  A window that comes within two records of such
  * a size was full when it was drained, so that records after it may have been dropped.
  */
 static bool was_full(struct xm_stream *s, uint32_t window_bytes)

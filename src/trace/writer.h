@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A file as xentrace writes it: passes over the CPUs in ascending order, one CPU_CHANGE record and the raw
- * records of that CPU behind it (our notes, 1.6).  Where the bytes go is the caller's business.
+ * records of that CPU behind it (doc/trace-format.md 1.6).  Where the bytes go is the caller's business.
  *
  * Two ways: whole windows as they lie in a trace buffer (recording), or record by record (making a trace).
  *

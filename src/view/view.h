@@ -4,7 +4,7 @@
  *
  * A window is the difference of two samples of one lineage.  A usage is what one subject (a vCPU, a
  * domain, a domain on one pCPU, a pCPU) did in it, in ns whose parts add up exactly: cycles are
- * subtracted first and scaled then, as prefix sums (DESIGN section 4).
+ * subtracted first and scaled then, as prefix sums (doc/accounting.md).
  *
  * Pure: no I/O, no allocation.
  */

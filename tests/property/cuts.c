@@ -73,7 +73,7 @@ static bool is_runstate(const struct xt_record *r)
 
 /*
  * Whose number LOST_RECORDS gives when it is written before record `at` of a CPU: who was dispatched last, prev until
- * after its own departing record (our notes, 1.3).
+ * after its own departing record (doc/trace-format.md 1.3).
  */
 static uint32_t current_at(const struct clean *c, uint32_t cpu, size_t at)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The fixed records of Xen 3.0 and 3.1, 36 bytes from a 32-bit Xen and 60 from a 64-bit one (our notes, 1.4). */
+/* The fixed records of Xen 3.0 and 3.1: 36 bytes from a 32-bit Xen, 60 from a 64-bit one (doc/trace-format.md 1.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -60,7 +60,7 @@ static void test_write_refuses(void **state)
     assert_int_equal(xm_load32(bytes), 0x21011);
 }
 
-/* Words that are known from elsewhere: our notes, 1.3. */
+/* Words that are known from elsewhere: doc/trace-format.md 1.3. */
 static void test_header_words(void **state)
 {
     struct xt_bytes b = {0};
