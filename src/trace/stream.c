@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of the bytes: which format, which window, what to skip where they make no sense (doc/trace-
- * format.md 1.6).  The records inside a window are decode.c's, those of the oldest versions fixed.c's.
+ * The way of the bytes: which format, which window, what to skip where they make no sense
+ * (doc/trace-format.md 1.6).  The records inside a window are decode.c's, those of the oldest versions fixed.c's.
  */
 #include <stdlib.h>
 #include <string.h>
