@@ -34,7 +34,8 @@ enum xm_status {
     XM_LIMIT = -3,       /* a configured bound was reached; what came before is good */
     XM_IO = -4,          /* the operating system said no; xm_error.text has its words */
     XM_NOMEM = -5,
-    XM_INVALID = -6 /* an argument or an option out of range */
+    XM_INVALID = -6, /* an argument or an option out of range */
+    XM_DENIED = -7   /* not permitted, not a Xen host's control domain, or it cannot be traced */
 };
 
 #define XM_NO_OFFSET UINT64_MAX

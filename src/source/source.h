@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the bytes of a trace come from: a file, a zstd-packed file, a pipe, standard input.
+ * Where the bytes of a trace come from: a file, a zstd-packed file, a pipe, standard input; source/xen/live.h opens the
+ * running hypervisor.
  *
  * Bytes are borrowed chunk by chunk; what they mean is src/trace's business.  A file that shrinks or a
  * disk that fails while it is read ends in XM_IO, never in a signal.
@@ -37,10 +38,17 @@ void xm_source_close(struct xm_source *source);
 enum xm_status xm_source_next(struct xm_source *source, int timeout_ms, const void **bytes, size_t *size,
                               struct xm_error *err) XM_MUST_CHECK;
 
+/*
+ * Asked after XM_AGAIN: true once where a pass over the CPUs has just been delivered whole, so that whatever it left
+ * is older than the next one (src/trace's xm_stream_pass_end()).  Never for files and pipes, whose passes are not known.
+ */
+bool xm_source_pass_ended(struct xm_source *source);
+
 /* Back to the first byte.  XM_UNSUPPORTED where the source cannot seek. */
 enum xm_status xm_source_rewind(struct xm_source *source) XM_MUST_CHECK;
 
 bool xm_source_is_file(const struct xm_source *source); /* regular: can be rewound, has an end */
+bool xm_source_is_live(const struct xm_source *source); /* its clock is now, it ends when it is told to */
 const char *xm_source_name(const struct xm_source *source); /* for messages: base name, or "standard input" */
 
 #endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's controls, typed: tracing, the host, its domains (reference of the layouts: Xen's public headers
+ * sysctl.h, domctl.h, version.h).
+ *
+ * sysctl and domctl are the toolstack's interface: their version must be the hypervisor's own or the call is refused
+ * (-EACCES).  Only structures that have been the same in every version are used; the version is found by trying, which has no effect.
+ *
+ * Threads: one.  Every call is a hypercall or a few.
+ */
+#ifndef XM_CONTROL_H
+#define XM_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/xen/hyper.h"
+#include "xenmon/status.h"
+
+/* Versions that are tried; what lies outside has other structures or is not known. */
+#define XM_SYSCTL_OLDEST 0x0du /* Xen 4.7 */
+#define XM_SYSCTL_NEWEST 0x24u
+#define XM_DOMCTL_OLDEST 0x0bu /* Xen 4.7 */
+#define XM_DOMCTL_NEWEST 0x24u
+
+struct xm_control;
+
+/*
+ * hyper is borrowed.  XM_DENIED, err in one line: every version is refused (too old, too new, or not permitted: says
+ * which hypervisor it is and what was tried), or the hypervisor was built without tracing; XM_IO, XM_NOMEM.
+ * A domctl version that cannot be found is no error: what needs it is not known then.
+ */
+enum xm_status xm_control_open(const struct xm_hyper *hyper, struct xm_control **control,
+                               struct xm_error *err) XM_MUST_CHECK;
+void xm_control_close(struct xm_control *control); /* NULL is fine */
+
+/* ---- Tracing.  XM_OK; XM_DENIED, XM_IO: err names the call and why. */
+
+struct xm_control_tbuf {
+    uint32_t events;     /* the event mask */
+    uint32_t info_bytes; /* of t_info; 0: no buffers have been allocated since boot */
+    uint64_t info_frame; /* its first frame */
+};
+enum xm_status xm_control_tbuf(struct xm_control *control, struct xm_control_tbuf *tbuf,
+                               struct xm_error *err) XM_MUST_CHECK;
+
+/* Allocates `pages` for each pCPU.  XM_FULL: they were allocated before, with this or another size, and stay. */
+enum xm_status xm_control_allocate(struct xm_control *control, uint32_t pages, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_control_events(struct xm_control *control, uint32_t mask, struct xm_error *err) XM_MUST_CHECK;
+/* bitmap: CPU n is bit n % 8 of byte n / 8; bits that are missing count as 0.  NULL: every CPU. */
+enum xm_status xm_control_cpus(struct xm_control *control, const uint8_t *bitmap, uint32_t bits,
+                               struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_control_enable(struct xm_control *control, bool on, struct xm_error *err) XM_MUST_CHECK;
+
+/* ---- The host. */
+
+struct xm_control_host {
+    uint64_t tsc_hz;      /* of the trace's clock; 0: not known */
+    uint32_t cpus;        /* online; 0: not known */
+    uint32_t max_cpu;     /* highest id there can be */
+    uint32_t sysctl_version;
+    uint32_t domctl_version; /* 0: none was accepted */
+    char hypervisor[32];  /* "Xen 4.17.7" */
+    char scheduler[16];   /* "credit2", ...; "" where not known */
+};
+/* What cannot be had is 0 or "". */
+void xm_control_host(struct xm_control *control, struct xm_control_host *host);
+
+/* ---- Domains. */
+
+struct xm_control_domain {
+    uint16_t domid;
+    bool dying;            /* destroyed, and not yet gone */
+    bool paused;           /* by the toolstack */
+    bool hvm;              /* HVM or PVH */
+    uint32_t vcpus;        /* it has; 0: not known */
+    uint32_t online;       /* of them, not unplugged; 0: not known */
+    uint32_t weight;       /* under credit or credit2; 0: not known */
+    uint32_t cap;          /* percent of one pCPU; 0: none or not known */
+};
+
+/*
+ * The domain with the lowest id that is at least `first`.  XM_OK; XM_END: there is none; XM_UNSUPPORTED: no domctl
+ * version was accepted; XM_IO.  Cost: two hypercalls and one for each vCPU.
+ */
+enum xm_status xm_control_domain(struct xm_control *control, uint32_t first,
+                                 struct xm_control_domain *domain) XM_MUST_CHECK;
+
+#endif
