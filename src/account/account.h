@@ -73,6 +73,20 @@ enum xm_status xm_account_events(struct xm_account *a, const struct xm_event *ev
                                  struct xm_capacity *want) XM_MUST_CHECK;
 
 /*
+ * Tells that this vCPU exists, though no record has named it so far: a live host's own list.  One that is known is left
+ * alone.  state: what the host said it was in, at `told` or later, but not after `now`; told 0: that cannot be relied on.
+ * Every event up to now has been taken, and where every pCPU is traced it has been in that state since the window began or
+ * the last gap closed: a change would have left a record (law 3).  Where a gap closed after `told`, and for one that runs,
+ * the state is a best guess and its time unknown.
+ * XM_OK, also for numbers that cannot be; XM_FULL as in xm_account_events().
+ */
+enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32_t vcpu, enum xm_runstate state,
+                                    xm_cycles told, xm_cycles now, struct xm_capacity *want) XM_MUST_CHECK;
+
+/* The domain is no more, as of `now`: for a trace that does not tell ends.  Nothing where there is none. */
+void xm_account_gone(struct xm_account *a, uint32_t domid, xm_cycles now);
+
+/*
  * Fills `sample` with everything as of `now` (not before the last event): what is running at that
  * moment counts as running up to it.  PEAK and TROUGH metrics cover the time since the last call with
  * `end_interval` set and begin anew.  The host row's tsc and window are set, its other members left alone

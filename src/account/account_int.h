@@ -6,6 +6,7 @@
  *     table.c      slots: domains, vCPUs, pCPUs; creation, end, reuse, growth
  *     state.c      what a vCPU's and a pCPU's time was: the transitions
  *     gap.c        lost records (law 5)
+ *     told.c       what is known from elsewhere than the trace
  *     switch.c     states where there are no runstate records (law 1)
  *     calibrate.c  the TSC rate that the trace reveals
  *     sample.c     the way out
@@ -207,6 +208,8 @@ void xm_idle_continue(struct xm_account *a, uint32_t p, uint64_t now);
 void xm_vcpu_settle(struct xm_account *a, struct vcpu *v, uint64_t now);
 /* To an unknown state, off its pCPU. */
 void xm_vcpu_forget(struct xm_account *a, struct vcpu *v, enum unknown why, uint64_t now);
+/* One without a record so far is known to have been in `state` all along.  Not XM_RUNNING. */
+void xm_vcpu_is(struct xm_account *a, struct vcpu *v, unsigned state, uint64_t now);
 /* Its domain has ended: offline from now on. */
 void xm_vcpu_end(struct xm_account *a, struct vcpu *v, uint64_t now);
 void xm_pcpu_settle(struct xm_account *a, struct pcpu *p, uint64_t now);

@@ -271,6 +271,17 @@ void xm_vcpu_forget(struct xm_account *a, struct vcpu *v, enum unknown why, uint
     v->on = NOBODY;
 }
 
+void xm_vcpu_is(struct xm_account *a, struct vcpu *v, unsigned state, uint64_t now)
+{
+    uint64_t since = v->learn_from;
+    xm_vcpu_settle(a, v, now);
+    (&v->row.late_running)[state] += now - since;
+    set_state(a, v, state, now);
+    v->since = since; /* its wait or sleep counts from where the window began, as under law 3 */
+    v->cause = WAIT_OTHER;
+    v->start_seen = false;
+}
+
 void xm_vcpu_end(struct xm_account *a, struct vcpu *v, uint64_t now)
 {
     xm_vcpu_settle(a, v, now);

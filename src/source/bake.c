@@ -303,6 +303,30 @@ enum xm_status xm_bake_expect(struct xm_bake *b, const struct xm_bake *before)
     return expect_seen(b->stream, before->stream);
 }
 
+enum xm_status xm_bake_introduce(struct xm_bake *b, uint32_t domid, uint32_t vcpu, enum xm_runstate state,
+                                 xm_cycles told)
+{
+    for (;;) {
+        struct xm_capacity want;
+        enum xm_status status =
+            xm_account_introduce(b->account, domid, vcpu, state, told, xm_cycles_of(b->now), &want);
+        if (b->refusing)
+            xm_account_refuse(b->account, false);
+        b->refusing = false;
+        if (status == XM_FULL)
+            status = grow(b, want);
+        else
+            return status;
+        if (status != XM_OK)
+            return status;
+    }
+}
+
+void xm_bake_gone(struct xm_bake *b, uint32_t domid)
+{
+    xm_account_gone(b->account, domid, xm_cycles_of(b->now));
+}
+
 void xm_bake_pass_end(struct xm_bake *b)
 {
     xm_stream_pass_end(b->stream);

@@ -76,6 +76,14 @@ bool xm_bake_hindsight(const struct xm_bake *bake);
  */
 enum xm_status xm_bake_expect(struct xm_bake *bake, const struct xm_bake *before) XM_MUST_CHECK;
 
+/*
+ * What a live host says of its domains, in the account as of xm_bake_now(): see xm_account_introduce(), whose tables grow
+ * here as they must, and xm_account_gone().  XM_OK, XM_NOMEM; what `grown` returned.
+ */
+enum xm_status xm_bake_introduce(struct xm_bake *bake, uint32_t domid, uint32_t vcpu, enum xm_runstate state,
+                                 xm_cycles told) XM_MUST_CHECK;
+void xm_bake_gone(struct xm_bake *bake, uint32_t domid);
+
 /* The reader waited in vain: in prompt order lets time go on.  See xm_stream_pass_end(). */
 void xm_bake_pass_end(struct xm_bake *bake);
 
