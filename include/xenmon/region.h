@@ -64,6 +64,11 @@ struct xm_region_info {
     char tsc_hz_from[16];  /* "trace", "option", "host", or "" */
     char states_from[16];  /* "runstate" or "switch" */
     char source_name[128]; /* the file's name, or what else records come from; UTF-8, sanitised */
+    char hypervisor[32];   /* "Xen 4.17.7", or "" */
+    char scheduler[16];    /* "credit2", or "" */
+    uint64_t events;       /* event mask that the hypervisor traces by; 0: not known */
+    uint64_t buffer_bytes; /* of one pCPU's trace buffer; 0: not known */
+    uint64_t host_cpus;    /* pCPUs that the host has; 0: not known */
     uint32_t io_seen;      /* XM_IO_SEEN_*: components whose records would have been seen */
     struct xm_capacity capacity;
     struct {

@@ -110,7 +110,7 @@ void xm_sample_clear(struct xm_sample *sample);
  */
 enum xm_scope { XM_SCOPE_VCPU, XM_SCOPE_DOMAIN, XM_SCOPE_PCPU, XM_SCOPE_PAIR, XM_SCOPE_HOST, XM_SCOPES };
 enum xm_kind { XM_KIND_ID, XM_KIND_COUNTER, XM_KIND_GAUGE, XM_KIND_PEAK, XM_KIND_TROUGH };
-enum xm_unit { XM_UNIT_NONE, XM_UNIT_CYCLES, XM_UNIT_NS, XM_UNIT_COUNT };
+enum xm_unit { XM_UNIT_NONE, XM_UNIT_CYCLES, XM_UNIT_NS, XM_UNIT_COUNT, XM_UNIT_BYTES };
 
 struct xm_metric {
     enum xm_scope scope;
@@ -129,7 +129,7 @@ const struct xm_metric *xm_metrics(size_t *count);
 size_t xm_row_bytes(enum xm_scope scope); /* sizeof the row structure */
 const char *xm_scope_name(enum xm_scope scope); /* "vcpu", "domain", "pcpu", "pair", "host" */
 const char *xm_kind_name(enum xm_kind kind);    /* "id", "counter", "gauge", "peak", "trough" */
-const char *xm_unit_name(enum xm_unit unit);    /* "", "cycles", "ns", "count" */
+const char *xm_unit_name(enum xm_unit unit);    /* "", "cycles", "ns", "count", "bytes" */
 
 /* Log-linear histograms: see src/base/histogram.h for the bucket rule, also written in the region. */
 enum xm_hist_kind { XM_HIST_EXECUTION, XM_HIST_WAIT, XM_HIST_BLOCKED, XM_HISTS };

@@ -51,7 +51,7 @@ const char *xm_kind_name(enum xm_kind kind)
 
 const char *xm_unit_name(enum xm_unit unit)
 {
-    static const char *const names[] = {"", "cycles", "ns", "count"};
+    static const char *const names[] = {"", "cycles", "ns", "count", "bytes"};
     return names[unit];
 }
 

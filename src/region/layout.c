@@ -136,6 +136,11 @@ static const struct xm_field fields[] = {
     ANOMALY(5, "reused", "domains created with an id that was still alive"),
     ANOMALY(6, "reserved", "records of a domain or vCPU number that cannot exist"),
     ANOMALY(7, "time", "records older than the one before them"),
+    TEXT(HEADER, xm_layout_header, hypervisor, "hypervisor", "its name and version, or empty; since 1.1"),
+    TEXT(HEADER, xm_layout_header, scheduler, "scheduler", "the scheduler's name, or empty; since 1.1"),
+    H(events, NONE, "events", "event mask that the hypervisor traces by; 0: not known; since 1.1"),
+    H(buffer_bytes, BYTES, "buffer_bytes", "length of one pCPU's trace buffer; 0: not known; since 1.1"),
+    H(host_cpus, COUNT, "host_cpus", "pCPUs that the host has; 0: not known; since 1.1"),
 
     WORD(DOMAINS, xm_layout_domain, seq, NONE, "seq", "odd while being written"),
     WORD(DOMAINS, xm_layout_domain, id, NONE, "id", "as in the domain's rows; 0: the slot is free"),

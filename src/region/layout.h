@@ -31,7 +31,7 @@
 
 #define XM_LAYOUT_MAGIC "XENMONRG" /* 8 bytes, no terminator */
 #define XM_LAYOUT_MAJOR 1u
-#define XM_LAYOUT_MINOR 0u
+#define XM_LAYOUT_MINOR 1u
 #define XM_LAYOUT_VERSION (XM_LAYOUT_MAJOR << 16 | XM_LAYOUT_MINOR)
 #define XM_LAYOUT_ORDER 0x01020304u
 #define XM_LAYOUT_ALIGN 64u
@@ -82,7 +82,13 @@ struct xm_layout_header {
     char source_name[128];
     uint64_t records[XM_LAYOUT_CLASSES];
     uint64_t anomaly[XM_LAYOUT_ANOMALIES];
-    uint64_t reserved[40];
+    /* Since 1.1; reserved, so 0, before. */
+    char hypervisor[32];
+    char scheduler[16];
+    uint64_t events;
+    uint64_t buffer_bytes;
+    uint64_t host_cpus;
+    uint64_t reserved[31];
 };
 
 struct xm_layout_section {
@@ -174,7 +180,12 @@ XM_LAYOUT_AT(xm_layout_header, states_from, 0x130);
 XM_LAYOUT_AT(xm_layout_header, source_name, 0x140);
 XM_LAYOUT_AT(xm_layout_header, records, 0x1c0);
 XM_LAYOUT_AT(xm_layout_header, anomaly, 0x240);
-XM_LAYOUT_AT(xm_layout_header, reserved, 0x2c0);
+XM_LAYOUT_AT(xm_layout_header, hypervisor, 0x2c0);
+XM_LAYOUT_AT(xm_layout_header, scheduler, 0x2e0);
+XM_LAYOUT_AT(xm_layout_header, events, 0x2f0);
+XM_LAYOUT_AT(xm_layout_header, buffer_bytes, 0x2f8);
+XM_LAYOUT_AT(xm_layout_header, host_cpus, 0x300);
+XM_LAYOUT_AT(xm_layout_header, reserved, 0x308);
 XM_LAYOUT_AT(xm_layout_section, parent, 24);
 XM_LAYOUT_AT(xm_layout_section, offset, 32);
 XM_LAYOUT_AT(xm_layout_section, stride, 40);

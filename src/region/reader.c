@@ -172,6 +172,11 @@ static void fill_info(const struct xm_attach *a, const struct xm_layout_header *
     xm_text_clean(info->tsc_hz_from, sizeof info->tsc_hz_from, facts->tsc_hz_from, sizeof facts->tsc_hz_from);
     xm_text_clean(info->states_from, sizeof info->states_from, facts->states_from, sizeof facts->states_from);
     xm_text_clean(info->source_name, sizeof info->source_name, facts->source_name, sizeof facts->source_name);
+    xm_text_clean(info->hypervisor, sizeof info->hypervisor, facts->hypervisor, sizeof facts->hypervisor);
+    xm_text_clean(info->scheduler, sizeof info->scheduler, facts->scheduler, sizeof facts->scheduler);
+    info->events = facts->events;
+    info->buffer_bytes = facts->buffer_bytes;
+    info->host_cpus = facts->host_cpus;
     info->capacity = a->capacity;
     info->bytes = h->region_bytes;
     for (enum xm_series s = 0; s < XM_SERIES_COUNT; s++) {

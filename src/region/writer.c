@@ -156,9 +156,15 @@ static void clean(char *to, size_t size, const char *from)
 void xm_writer_facts(struct xm_writer *writer, const struct xm_writer_facts *facts)
 {
     const struct mapping *m = &writer->map;
-    struct xm_layout_header h = {.tsc_hz = facts->tsc_hz, .io_seen = facts->io_seen};
+    struct xm_layout_header h = {.tsc_hz = facts->tsc_hz,
+                                 .io_seen = facts->io_seen,
+                                 .events = facts->events,
+                                 .buffer_bytes = facts->buffer_bytes,
+                                 .host_cpus = facts->host_cpus};
     clean(h.tsc_hz_from, sizeof h.tsc_hz_from, facts->tsc_hz_from);
     clean(h.states_from, sizeof h.states_from, facts->states_from);
+    clean(h.hypervisor, sizeof h.hypervisor, facts->hypervisor);
+    clean(h.scheduler, sizeof h.scheduler, facts->scheduler);
     if (facts->classes)
         memcpy(h.records, facts->classes, XM_CLASSES * sizeof h.records[0]);
     if (facts->anomaly)

@@ -69,6 +69,11 @@ struct xm_writer_facts {
     uint32_t io_seen;         /* XM_IO_SEEN_* */
     const uint64_t *classes;  /* XM_CLASSES counts, in the order of xm_class_name(); NULL: zeros */
     const uint64_t *anomaly;  /* XM_ANOMALIES counts; NULL: zeros */
+    const char *hypervisor;   /* "Xen 4.17.7"; NULL or "": not known; at most 31 bytes, shown sanitised */
+    const char *scheduler;    /* "credit2"; NULL or "": not known; at most 15 bytes, shown sanitised */
+    uint64_t events;          /* event mask that the hypervisor traces by; 0: not known */
+    uint64_t buffer_bytes;    /* of one pCPU's trace buffer; 0: not known */
+    uint64_t host_cpus;       /* pCPUs that the host has; 0: not known */
 };
 void xm_writer_facts(struct xm_writer *writer, const struct xm_writer_facts *facts);
 

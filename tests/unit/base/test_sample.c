@@ -65,12 +65,12 @@ static void test_words(void **state)
 {
     static const char *const scopes[] = {"vcpu", "domain", "pcpu", "pair", "host"};
     static const char *const kinds[] = {"id", "counter", "gauge", "peak", "trough"};
-    static const char *const units[] = {"", "cycles", "ns", "count"};
+    static const char *const units[] = {"", "cycles", "ns", "count", "bytes"};
     for (unsigned i = 0; i < XM_SCOPES; i++)
         assert_string_equal(xm_scope_name((enum xm_scope)i), scopes[i]);
     for (unsigned i = 0; i < 5; i++)
         assert_string_equal(xm_kind_name((enum xm_kind)i), kinds[i]);
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < sizeof units / sizeof units[0]; i++)
         assert_string_equal(xm_unit_name((enum xm_unit)i), units[i]);
 }
 

@@ -55,7 +55,17 @@ static void make(struct xm_writer *w, uint64_t first)
         classes[i] = first * 3 + i;
     for (unsigned i = 0; i < 8; i++)
         anomaly[i] = first * 5 + i;
-    xm_writer_facts(w, &(struct xm_writer_facts){1000000 + first, "host", "runstate", 5, classes, anomaly});
+    xm_writer_facts(w, &(struct xm_writer_facts){.tsc_hz = 1000000 + first,
+                                                 .tsc_hz_from = "host",
+                                                 .states_from = "runstate",
+                                                 .io_seen = 5,
+                                                 .classes = classes,
+                                                 .anomaly = anomaly,
+                                                 .hypervisor = "Xen 4.17.7",
+                                                 .scheduler = "credit2",
+                                                 .events = 0x00169000 + first,
+                                                 .buffer_bytes = 131072 + first,
+                                                 .host_cpus = 2 + first});
     xm_writer_heartbeat(w, first + 17);
     xm_writer_state(w, XM_WRITER_RUNNING);
 }
@@ -119,6 +129,9 @@ static void print_info(struct xm_region *r)
            i.series[1].interval_ns);
     printf("info fast_newest %" PRIu64 "\ninfo slow_newest %" PRIu64 "\ninfo region_bytes %" PRIu64 "\n",
            i.series[0].newest, i.series[1].newest, i.bytes);
+    printf("info hypervisor %s\ninfo scheduler %s\ninfo events %" PRIu64 "\ninfo buffer_bytes %" PRIu64
+           "\ninfo host_cpus %" PRIu64 "\n",
+           i.hypervisor, i.scheduler, i.events, i.buffer_bytes, i.host_cpus);
     for (unsigned k = 0; k < XM_CLASSES; k++)
         printf("class %u %" PRIu64 "\n", k, i.classes[k]);
     for (unsigned k = 0; xm_region_anomaly_name(k); k++)

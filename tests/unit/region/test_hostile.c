@@ -361,6 +361,61 @@ static void test_metrics_by_name(void **state)
     free(bytes);
 }
 
+/* What version 1.0 did not have: its header was zeros there, and its table had no such entries. */
+static void make_older(const struct image *image, unsigned char *bytes)
+{
+    static const char *const later[] = {"hypervisor",  "scheduler", "events",  "buffer_bytes", "host_cpus",
+                                        "buffer_fill", "passes",    "own_cpu", "online",       "disk_write_bytes"};
+    struct xm_layout_header *h = (void *)bytes;
+    struct xm_layout_metric *e = (void *)(bytes + image->plan.metric_offset);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < image->plan.metric_count; i++) {
+        bool is_later = false;
+        for (size_t k = 0; k < sizeof later / sizeof later[0]; k++)
+            is_later |= strcmp(e[i].name, later[k]) == 0;
+        if (!is_later)
+            e[kept++] = e[i];
+    }
+    assert_true(kept < image->plan.metric_count);
+    h->metric_count = kept;
+    h->version = 1u << 16;
+    memset(h->hypervisor, 0, offsetof(struct xm_layout_header, reserved) -
+                                 offsetof(struct xm_layout_header, hypervisor));
+}
+
+/* A region of before these metrics and facts reads, with 0 and "" for them. */
+static void test_older_minor(void **state)
+{
+    struct image *image = *state;
+    struct xm_region *r;
+    struct xm_sample s;
+    struct xm_sample want;
+    struct xm_region_info info;
+    unsigned char *bytes = copy_of(image, image->size);
+    make_older(image, bytes);
+    assert_int_equal(xm_region_open_memory(bytes, image->size, &r, NULL), XM_OK);
+    assert_int_equal(xm_region_info(r, &info), XM_REGION_OK);
+    assert_int_equal(info.version, 1u << 16);
+    assert_string_equal(info.hypervisor, "");
+    assert_int_equal(info.events | info.buffer_bytes | info.host_cpus, 0);
+    assert_int_equal(xm_sample_init(&s, image->plan.capacity), XM_OK);
+    assert_int_equal(xm_sample_init(&want, image->plan.capacity), XM_OK);
+    stamp_fill(&want, image->plan.capacity, SAMPLES - 1);
+    assert_int_equal(xm_region_sample(r, XM_SERIES_FAST, SAMPLES - 1, &s), XM_REGION_OK);
+    assert_true(want.domain[0].online && want.host.passes && want.pcpu[0].buffer_fill);
+    assert_int_equal(s.domain[0].online | s.domain[0].disk_write_bytes, 0);
+    assert_int_equal(s.host.passes | s.host.own_cpu | s.pcpu[0].buffer_fill, 0);
+    assert_int_equal(s.domain[0].running, want.domain[0].running);
+    assert_int_equal(s.domain[0].disk_read_bytes, want.domain[0].disk_read_bytes);
+    assert_int_equal(s.host.refused, want.host.refused);
+    assert_int_equal(s.host.dropped, want.host.dropped);
+    assert_int_equal(s.pcpu[0].current, want.pcpu[0].current);
+    xm_sample_fini(&s);
+    xm_sample_fini(&want);
+    xm_region_close(r);
+    free(bytes);
+}
+
 /* A newer minor version has longer entries in its tables, more of them, and the tables somewhere else. */
 static void test_longer_tables(void **state)
 {
@@ -418,7 +473,8 @@ int main(void)
         TEST(test_truncated),         TEST(test_truncated_under_the_reader),
         TEST(test_mutated_header),    TEST(test_mutated_afterwards),
         TEST(test_mutated_files),     TEST(test_wild_map),
-        TEST(test_metrics_by_name),   TEST(test_longer_tables),
+        TEST(test_metrics_by_name),   TEST(test_older_minor),
+        TEST(test_longer_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,7 +55,7 @@ def region_lines(region):
     header = region.header()
     for name in ("creation_id lineage_id writer_pid version state source heartbeat_ns tsc_hz tsc_hz_from states_from "
                  "source_name io_seen domains vcpus pcpus fast_interval_ns slow_interval_ns fast_newest slow_newest "
-                 "region_bytes").split():
+                 "region_bytes hypervisor scheduler events buffer_bytes host_cpus").split():
         yield f"info {name} {header[name]}"
     for index, name in enumerate(n for n in header if n.startswith("records_")):
         yield f"class {index} {header[name]}"

@@ -183,6 +183,9 @@ static void test_facts(void **state)
     assert_int_equal(info.tsc_hz, 0);
     assert_string_equal(info.source_name, "stamps");
     assert_int_equal(info.series[0].newest, UINT64_MAX);
+    assert_string_equal(info.hypervisor, "");
+    assert_string_equal(info.scheduler, "");
+    assert_int_equal(info.events | info.buffer_bytes | info.host_cpus, 0);
 
     for (unsigned i = 0; i < XM_CLASSES; i++)
         classes[i] = 100 + i;
@@ -193,11 +196,16 @@ static void test_facts(void **state)
                                                  .states_from = "runstate",
                                                  .io_seen = XM_IO_SEEN_GRANTS,
                                                  .classes = classes,
-                                                 .anomaly = anomaly});
+                                                 .anomaly = anomaly,
+                                                 .hypervisor = "Xen 4.17.7\033[2J",
+                                                 .scheduler = "credit2\nand more than 15 bytes",
+                                                 .events = 0x00169000,
+                                                 .buffer_bytes = 131072,
+                                                 .host_cpus = 512});
     xm_writer_heartbeat(w, 42);
     xm_writer_state(w, XM_WRITER_RUNNING);
     assert_int_equal(xm_region_info(r, &info), XM_REGION_OK);
-    assert_int_equal(info.version, 1u << 16);
+    assert_int_equal(info.version, 1u << 16 | 1);
     assert_int_equal(info.state, XM_WRITER_RUNNING);
     assert_int_equal(info.source, XM_SOURCE_REPLAY);
     assert_int_equal(info.writer_pid, getpid());
@@ -208,6 +216,11 @@ static void test_facts(void **state)
     assert_string_equal(info.states_from, "runstate");
     assert_string_equal(info.source_name, "stamps");
     assert_int_equal(info.io_seen, XM_IO_SEEN_GRANTS);
+    assert_string_equal(info.hypervisor, "Xen 4.17.7?[2J");
+    assert_string_equal(info.scheduler, "credit2?and mor");
+    assert_int_equal(info.events, 0x00169000);
+    assert_int_equal(info.buffer_bytes, 131072);
+    assert_int_equal(info.host_cpus, 512);
     assert_memory_equal(&info.capacity, &room, sizeof room);
     assert_int_equal(info.series[0].slots, 12);
     assert_int_equal(info.series[1].slots, 11);
@@ -311,7 +324,7 @@ static void test_growth(void **state)
         publish(w, XM_SERIES_SLOW, &s, room, 1000 + i);
     put_histograms(w, 22, 9);
     assert_int_equal(xm_writer_domain(w, 6, &d), XM_OK);
-    xm_writer_facts(w, &(struct xm_writer_facts){.tsc_hz = 123, .tsc_hz_from = "option"});
+    xm_writer_facts(w, &(struct xm_writer_facts){.tsc_hz = 123, .tsc_hz_from = "option", .scheduler = "credit"});
     xm_writer_state(w, XM_WRITER_RUNNING);
     assert_int_equal(xm_region_info(r, &before), XM_REGION_OK);
     assert_int_equal(xm_region_check(r), XM_REGION_OK);
@@ -333,6 +346,7 @@ static void test_growth(void **state)
     assert_int_equal(after.capacity.pcpus, 9);
     assert_int_equal(after.tsc_hz, 123);
     assert_string_equal(after.tsc_hz_from, "option");
+    assert_string_equal(after.scheduler, "credit");
     assert_string_equal(after.source_name, "stamps");
     assert_int_equal(after.series[XM_SERIES_FAST].newest, 29);
     for (uint64_t i = 18; i < 30; i++)
