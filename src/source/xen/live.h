@@ -7,14 +7,18 @@
  * Between passes xm_source_next() waits for VIRQ_TBUF (a buffer is half full) or for the time of the next pass, which
  * adapts: as late as `poll_ns`, so early that no buffer should come past half its size.
  *
- * What cannot be known to be complete is said in the stream as Xen says it, with a LOST_RECORDS record: indices that
- * make no sense, records that another consumer took.
+ * What cannot be known to be complete is said in the stream as Xen says it, with a LOST_RECORDS record (the form
+ * without a TSC: from its CPU's last record to its next): indices that make no sense, records that another consumer
+ * took, tracing that was off or masked for a while.  What is in the buffers by then is thrown away.
  *
  * There is one stream of records on a host and so one consumer.  Opening refuses while there is another; one that comes
- * later is noticed, named, and what it changed (event mask, tracing itself) is set again.
+ * later is noticed, named, and what it changed (event mask, tracing itself) is set again.  A mask that let less
+ * through is noticed when xm_live_look_after() is called: records from before may be incomplete since the last call.
  *
- * What tracing was set to before is put back by xm_source_close().  A note of it lies at state_path while tracing runs:
- * whoever starts after a writer that was killed puts back what that one found.
+ * What tracing was set to before is put back by xm_source_close(), but for two things that Xen does not tell or take
+ * back: the CPU mask, which is every CPU afterwards, and the buffers, which stay until the next boot.  VIRQ_TBUF is
+ * bound until the hyper is closed.  A note of what was lies at state_path while tracing runs (note.h): whoever starts after
+ * a writer that was killed puts back what that one found.
  *
  * Threads: one.  No allocation but in open.
  */
@@ -40,8 +44,12 @@ struct xm_live_config {
     struct xm_control *control;   /* borrowed likewise */
     uint32_t pages;               /* of each pCPU's buffer, if none are allocated yet: 1 to 65535 */
     uint32_t events;              /* event mask */
-    const uint8_t *cpus;          /* CPU mask as in xm_control_cpus(), borrowed likewise; NULL: every CPU */
-    uint32_t cpus_bits;
+    /*
+     * CPU mask as in xm_control_cpus(), borrowed likewise; NULL: every CPU.  With a mask, silence proves nothing: that
+     * somebody switched tracing off without touching the event mask is set right every 2 s, but not noticed.
+     */
+    const uint8_t *cpus;
+    uint32_t cpus_bits;           /* at most XM_LIVE_CPUS */
     uint64_t poll_ns;             /* longest time between passes: 1 ms to 60 s */
     bool poll_fixed;              /* always that, whatever the buffers hold */
     const char *state_path;       /* borrowed likewise; NULL: no note is kept */
@@ -55,7 +63,8 @@ struct xm_live_config {
 /*
  * Takes over tracing.  XM_DENIED, err in one line: another consumer (named, with its pid, where it can be found: what to
  * stop), no permission; XM_IO: the buffers cannot be mapped, state_path cannot be written; XM_NOMEM, XM_INVALID.
- * On failure all is as it was.  Takes up to some 300 ms: whether tracing is on can only be seen from what it does.
+ * On failure all is as it was, with the exceptions above.  Takes up to some 300 ms: whether tracing is on can only be
+ * seen from what it does.
  * The source is closed by xm_source_close().
  */
 enum xm_status xm_live_open(const struct xm_live_config *config, struct xm_source **source,
@@ -83,7 +92,11 @@ struct xm_live_status xm_live_status(const struct xm_source *source);
  */
 bool xm_live_fill(struct xm_source *source, uint32_t cpu, uint32_t *permille);
 
-/* Looks after what others may have changed; due once a second.  Cost: a hypercall. */
+/*
+ * Looks after what others may have changed; due once a second.  In the middle of a pass it is done at the pass's end.
+ * No record at all in 2 s and three passes means that tracing was switched off: our own waiting makes some.
+ * Cost: a hypercall; where something is set right a few, and every CPU has a gap.
+ */
 void xm_live_look_after(struct xm_source *source);
 
 #endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/xen/note.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "region/process.h"
+
+#define FIRST_LINE "xenmon tracing 1\n"
+#define TEXT_BYTES 512u
+#define BOOT_BYTES 64u
+
+static const char *const tracing_name[] = {"off", "on", "unknown"};
+
+/* The file's text, terminated; -1 and errno where it cannot be read.  A FIFO or a device is no note. */
+static ssize_t read_text(const char *path, int flags, char *text, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+    if (fd < 0)
+        return -1;
+    struct stat st;
+    ssize_t n = -1;
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+        errno = EINVAL;
+    else
+        n = read(fd, text, room - 1);
+    int why = errno;
+    close(fd);
+    errno = why;
+    if (n >= 0)
+        text[n] = 0;
+    return n;
+}
+
+/* Linux's name of this boot; "-" where it has none. */
+static void this_boot(const char *proc, char boot[BOOT_BYTES])
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/sys/kernel/random/boot_id", proc);
+    if (read_text(path, 0, boot, BOOT_BYTES) < 0 || boot[strcspn(boot, "\n")] == 0 || boot[0] == '\n')
+        snprintf(boot, BOOT_BYTES, "-");
+    boot[strcspn(boot, "\n")] = 0;
+}
+
+static bool understand(const char *text, char boot[BOOT_BYTES], struct xm_note *note)
+{
+    char tracing[16];
+    int end = 0;
+    if (strncmp(text, FIRST_LINE, strlen(FIRST_LINE)) != 0)
+        return false;
+    int fields = sscanf(text + strlen(FIRST_LINE),
+                        "boot %63s writer %20" SCNu64 " %20" SCNu64 " events 0x%8" SCNx32 " tracing %15s %n", boot,
+                        &note->pid, &note->start, &note->events, tracing, &end);
+    if (fields != 5 || end == 0 || text[strlen(FIRST_LINE) + (size_t)end] != 0)
+        return false;
+    for (unsigned i = 0; i < sizeof tracing_name / sizeof tracing_name[0]; i++) {
+        if (strcmp(tracing, tracing_name[i]) == 0) {
+            note->tracing = (enum xm_note_tracing)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum xm_status xm_note_read(const char *path, const char *proc, struct xm_note *note, struct xm_error *err)
+{
+    char text[TEXT_BYTES], boot[BOOT_BYTES], now[BOOT_BYTES];
+    *note = (struct xm_note){.pid = 0};
+    ssize_t n = read_text(path, O_NOFOLLOW, text, sizeof text);
+    if (n < 0 && errno == ENOENT)
+        return XM_END;
+    if (n < 0)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+    if (strlen(text) != (size_t)n || !understand(text, boot, note))
+        return xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "%s is no note of how tracing was set", path);
+    this_boot(proc, now);
+    /* Where boots have no names, none can be told from this one: better not to believe it. */
+    return strcmp(boot, now) == 0 && strcmp(now, "-") != 0 ? XM_OK : XM_END;
+}
+
+static enum xm_status write_new(const char *path, const char *text, struct xm_error *err)
+{
+    /* Left by a writer that was killed in this very function. */
+    (void)unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+    size_t size = strlen(text);
+    ssize_t n = write(fd, text, size);
+    int why = n < 0 ? errno : n == (ssize_t)size ? 0 : ENOSPC;
+    if (why == 0 && fchmod(fd, 0600) != 0)
+        why = errno;
+    close(fd);
+    if (why == 0)
+        return XM_OK;
+    (void)unlink(path);
+    return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(why));
+}
+
+enum xm_status xm_note_write(const char *path, const char *proc, const struct xm_note *note, struct xm_error *err)
+{
+    char fresh[4096], text[TEXT_BYTES], boot[BOOT_BYTES];
+    if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%.64s...: %s", path, strerror(ENAMETOOLONG));
+    this_boot(proc, boot);
+    uint64_t pid = (uint64_t)getpid();
+    snprintf(text, sizeof text, FIRST_LINE "boot %s\nwriter %" PRIu64 " %" PRIu64 "\nevents 0x%08" PRIx32 "\ntracing %s\n",
+             boot, pid, xm_process_start(pid), note->events, tracing_name[note->tracing]);
+    enum xm_status status = write_new(fresh, text, err);
+    if (status != XM_OK)
+        return status;
+    if (rename(fresh, path) == 0)
+        return XM_OK;
+    int why = errno;
+    (void)unlink(fresh);
+    return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(why));
+}
+
+enum xm_status xm_note_remove(const char *path, struct xm_error *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return XM_OK;
+    return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+}
+
+bool xm_note_alive(const struct xm_note *note)
+{
+    return !xm_process_dead(note->pid, note->start);
+}
