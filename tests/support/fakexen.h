@@ -40,7 +40,8 @@ enum fakexen_version {
 #define FAKEXEN_RTDS 8u
 #define FAKEXEN_NULL 9u
 
-#define FAKEXEN_CPUS 256u
+#define FAKEXEN_CPUS 256u /* NR_CPUS of its build */
+#define FAKEXEN_DOMAINS 64u
 
 struct fakexen_config {
     enum fakexen_version version;
@@ -109,6 +110,8 @@ void fakexen_indices(struct fakexen *fake, uint32_t cpu, uint32_t *cons, uint32_
 struct fakexen_domain {
     uint16_t domid;
     bool dying, paused, hvm;
+    bool pvh;           /* as 4.7 and 4.8 said it; later versions call it hvm */
+    bool stores;        /* the domain that runs xenstored; a flag that has moved once */
     uint32_t vcpus;     /* highest id + 1; 0: none yet */
     uint32_t online;
     uint16_t weight, cap;
