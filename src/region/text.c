@@ -5,23 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Code points that draw nothing, or change how what follows is drawn. */
-static const struct {
-    uint32_t first, last;
-} hidden[] = {
-    {0x0000, 0x001f}, {0x007f, 0x009f}, {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},
-    {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},   {0x2028, 0x202e},
-    {0x2060, 0x206f}, {0x3164, 0x3164}, {0xd800, 0xdfff}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
-    {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff}, {0x110000, UINT32_MAX},
-};
-
-static bool is_hidden(uint32_t code)
-{
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-        if (code >= hidden[i].first && code <= hidden[i].last)
-            return true;
-    return false;
-}
+#include "base/text.h"
 
 /* Length of the character that begins at `s`, 0 where there is none that may be shown. */
 static size_t character(const unsigned char *s, size_t left)
@@ -36,7 +20,7 @@ static size_t character(const unsigned char *s, size_t left)
             return 0;
         code = code << 6 | (s[i] & 0x3fu);
     }
-    return code < least[length] || is_hidden(code) ? 0 : length;
+    return code < least[length] || xm_text_is_hidden(code) ? 0 : length;
 }
 
 void xm_text_clean(char *to, size_t size, const char *from, size_t most)

@@ -124,6 +124,25 @@ COLUMN(done_transfers, set_maybe(cell, u->io_done.transfers))
 COLUMN(done_maps, set_maybe(cell, u->io_done.maps))
 COLUMN(done_unmaps, set_maybe(cell, u->io_done.unmaps))
 
+COLUMN(online, set_maybe(cell, u->told.online))
+COLUMN(paused, set_maybe(cell, u->told.paused))
+COLUMN(weight, set_maybe(cell, u->told.weight))
+COLUMN(cap, set_maybe(cell, u->told.cap))
+
+/* What dom0's kernel counted, and the same per second. */
+#define TRAFFIC(name)                                                                                        \
+    COLUMN(name, set_maybe(cell, u->told.name))                                                              \
+    COLUMN(name##_rate,                                                                                      \
+           set_maybe_quotient(cell, XM_COL_RATE, (double)XM_NS_PER_S, u->told.name, u->window_ns))
+TRAFFIC(received_bytes)
+TRAFFIC(received_packets)
+TRAFFIC(sent_bytes)
+TRAFFIC(sent_packets)
+TRAFFIC(disk_reads)
+TRAFFIC(disk_writes)
+TRAFFIC(disk_read_bytes)
+TRAFFIC(disk_write_bytes)
+
 static const struct xm_column table[] = {
     {"window_ns", "Window", XM_COL_NS, "length of the window", get_window},
 
@@ -198,6 +217,36 @@ static const struct xm_column table[] = {
     {"done_grant_maps", "Mapped", XM_COL_COUNT, "grants mapped while it was on the pCPU", get_done_maps},
     {"done_grant_unmaps", "Unmapped", XM_COL_COUNT, "grants unmapped while it was on the pCPU",
      get_done_unmaps},
+
+    {"online_vcpus", "Online", XM_COL_COUNT, "vCPUs not unplugged", get_online},
+    {"paused", "Paused", XM_COL_COUNT, "1: paused by the toolstack", get_paused},
+    {"weight", "Weight", XM_COL_COUNT, "its share as the scheduler is told", get_weight},
+    {"cap_pct", "Cap%", XM_COL_COUNT, "the most it may use, percent of one pCPU; 0: no cap", get_cap},
+    {"net_received_bytes", "Net in", XM_COL_COUNT, "bytes received over its vifs", get_received_bytes},
+    {"net_received_packets", "Net in pk", XM_COL_COUNT, "packets received over its vifs",
+     get_received_packets},
+    {"net_sent_bytes", "Net out", XM_COL_COUNT, "bytes sent over its vifs", get_sent_bytes},
+    {"net_sent_packets", "Net out pk", XM_COL_COUNT, "packets sent over its vifs", get_sent_packets},
+    {"disk_reads", "Reads", XM_COL_COUNT, "requests to its vbds that read", get_disk_reads},
+    {"disk_writes", "Writes", XM_COL_COUNT, "requests to its vbds that write", get_disk_writes},
+    {"disk_read_bytes", "Read", XM_COL_COUNT, "bytes read from its vbds", get_disk_read_bytes},
+    {"disk_write_bytes", "Written", XM_COL_COUNT, "bytes written to its vbds", get_disk_write_bytes},
+    {"net_received_bytes_per_s", "Net in/s", XM_COL_RATE, "bytes received over its vifs, per second",
+     get_received_bytes_rate},
+    {"net_received_packets_per_s", "In pk/s", XM_COL_RATE, "packets received over its vifs, per second",
+     get_received_packets_rate},
+    {"net_sent_bytes_per_s", "Net out/s", XM_COL_RATE, "bytes sent over its vifs, per second",
+     get_sent_bytes_rate},
+    {"net_sent_packets_per_s", "Out pk/s", XM_COL_RATE, "packets sent over its vifs, per second",
+     get_sent_packets_rate},
+    {"disk_reads_per_s", "Reads/s", XM_COL_RATE, "requests to its vbds that read, per second",
+     get_disk_reads_rate},
+    {"disk_writes_per_s", "Writes/s", XM_COL_RATE, "requests to its vbds that write, per second",
+     get_disk_writes_rate},
+    {"disk_read_bytes_per_s", "Read/s", XM_COL_RATE, "bytes read from its vbds, per second",
+     get_disk_read_bytes_rate},
+    {"disk_write_bytes_per_s", "Written/s", XM_COL_RATE, "bytes written to its vbds, per second",
+     get_disk_write_bytes_rate},
 };
 
 const struct xm_column *xm_columns(size_t *count)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define CELL_WIDTH 8
 
 /*
@@ -64,6 +66,24 @@ const char *xm_format_count(uint64_t count, int width, char *text, size_t size)
         snprintf(text, size, "%u.%0*u%c", whole, (int)decimals, rest, prefixes[prefix]);
     else
         snprintf(text, size, "%u%c", whole, prefixes[prefix]);
+    return text;
+}
+
+const char *xm_format_bytes(double bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    unsigned i = 0;
+    if (!isfinite(bytes) || bytes < 0) {
+        snprintf(text, size, "-");
+        return text;
+    }
+    /* A unit serves up to where three digits of it would round to 1000. */
+    while (i < 6 && bytes >= 999.5) {
+        bytes /= 1000;
+        i++;
+    }
+    int decimals = i == 0 || bytes >= 99.95 ? 0 : bytes >= 9.995 ? 1 : 2;
+    snprintf(text, size, bytes < 1e6 ? "%.*f %s" : "%.*e %s", decimals, bytes, units[i]);
     return text;
 }
 
@@ -126,26 +146,6 @@ const char *xm_format_cell(const struct xm_column *column, const struct xm_cell 
 
 /* ---- Names. */
 
-struct range {
-    uint32_t first, last;
-};
-
-/* Characters that move, hide or end what stands around them. */
-static const struct range unwanted[] = {
-    {0x0000, 0x001f}, {0x007f, 0x009f}, {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},
-    {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},   {0x2028, 0x202e},
-    {0x2060, 0x206f}, {0x3164, 0x3164}, {0xd800, 0xdfff}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
-    {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff},
-};
-
-static bool is_wanted(uint32_t c)
-{
-    for (size_t i = 0; i < sizeof unwanted / sizeof unwanted[0]; i++)
-        if (c >= unwanted[i].first && c <= unwanted[i].last)
-            return false;
-    return c <= 0x10ffff;
-}
-
 /* Length in bytes of the UTF-8 character at `s`, and its code; 0 if there is none. */
 static size_t decode(const unsigned char *s, size_t left, uint32_t *code)
 {
@@ -171,7 +171,7 @@ const char *xm_format_name(const char *name, size_t length, char *text, size_t s
     while (left) {
         uint32_t c = 0;
         size_t n = decode(s, left, &c);
-        bool good = n && is_wanted(c);
+        bool good = n && !xm_text_is_hidden(c);
         size_t take = good ? n : 1;
         if (used + take + 1 > size)
             break;

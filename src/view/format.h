@@ -23,6 +23,9 @@ const char *xm_format_ns(uint64_t ns, char *text, size_t size);
  */
 const char *xm_format_count(uint64_t count, int width, char *text, size_t size);
 
+/* Three digits and a unit (powers of 1000), at most 7 cells: "0 B", "999 B", "1.25 MB", "12.5 kB", "123 GB". */
+const char *xm_format_bytes(double bytes, char *text, size_t size);
+
 /* "12.3%", "100.0%"; above 0 never "0.0%" but "<0.1%". */
 const char *xm_format_percent(double percent, char *text, size_t size);
 

@@ -170,6 +170,30 @@ static struct xm_maybe maybe(const struct xm_window *w, uint32_t seen, uint64_t 
     return (struct xm_maybe){known, known ? count : 0};
 }
 
+static struct xm_maybe known_if(bool known, uint64_t count)
+{
+    return (struct xm_maybe){known, known ? count : 0};
+}
+
+/* A device's counters are known where it is: the number of devices says so. */
+static void set_told(const struct xm_domain_row *now, const struct xm_domain_row *then, struct xm_told *t)
+{
+    bool net = now->vifs != 0;
+    bool disk = now->vbds != 0;
+    t->online = known_if(now->online != 0, now->online);
+    t->paused = known_if(now->online != 0 || now->paused != 0, now->paused != 0);
+    t->weight = known_if(now->weight != 0, now->weight);
+    t->cap = known_if(now->weight != 0 || now->cap != 0, now->cap);
+    t->received_bytes = known_if(net, DIFF(received_bytes));
+    t->received_packets = known_if(net, DIFF(received_packets));
+    t->sent_bytes = known_if(net, DIFF(sent_bytes));
+    t->sent_packets = known_if(net, DIFF(sent_packets));
+    t->disk_reads = known_if(disk, DIFF(disk_reads));
+    t->disk_writes = known_if(disk, DIFF(disk_writes));
+    t->disk_read_bytes = known_if(disk, DIFF(disk_read_bytes));
+    t->disk_write_bytes = known_if(disk, DIFF(disk_write_bytes));
+}
+
 bool xm_usage_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u)
 {
     *u = (struct xm_usage){0};
@@ -208,6 +232,7 @@ bool xm_usage_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *
     u->io_done.maps = maybe(w, XM_IO_SEEN_GRANTS, DIFF(done_maps));
     u->io_done.unmaps = maybe(w, XM_IO_SEEN_GRANTS, DIFF(done_unmaps));
     u->io_done.copies = u->io.copies;
+    set_told(now, then, &u->told);
     u->state = UNKNOWN;
     u->ended = now->ended != 0;
     return true;
@@ -303,9 +328,46 @@ bool xm_usage_pcpu(const struct xm_window *w, uint32_t slot, struct xm_pcpu_usag
         .gap_ns = to_ns(w, DIFF(gap)),
         .executions = DIFF(executions),
         .lost_records = DIFF(lost_records),
+        .buffer_fill = known_if(w->to->host.passes != 0, now->buffer_fill),
         .current = now->current,
     };
     return true;
+}
+
+static void set_fill(const struct xm_window *w, struct xm_reading *r)
+{
+    for (uint32_t i = 0; i < w->to->used.pcpus; i++) {
+        const struct xm_pcpu_row *row = &w->to->pcpu[i];
+        if (row->id == 0 || (r->fill.known && row->buffer_fill <= r->fill.count))
+            continue;
+        r->fill = (struct xm_maybe){true, row->buffer_fill};
+        r->fill_pcpu = (uint32_t)(row->id & ~XM_ROW_USED);
+    }
+}
+
+void xm_reading(const struct xm_window *w, struct xm_reading *r)
+{
+    static const struct xm_host_row no_host;
+    const struct xm_host_row *now = &w->to->host;
+    const struct xm_host_row *then = w->from ? &w->from->host : &no_host;
+    *r = (struct xm_reading){.known = now->passes != 0};
+    if (!r->known)
+        return;
+    r->window_ns = to_ns(w, window_cycles(w));
+    r->passes = DIFF(passes);
+    r->wakeups = DIFF(wakeups);
+    r->own_cpu_ns = DIFF(own_cpu);
+    r->virqs = DIFF(virqs);
+    r->bogus = DIFF(bogus);
+    r->stolen = DIFF(stolen);
+    r->repaired = DIFF(repaired);
+    r->dropped = DIFF(dropped);
+    set_fill(w, r);
+}
+
+bool xm_usage_starved(const struct xm_usage *u)
+{
+    return u->running_ns == 0 && u->executions == 0 && u->wait_any_ns > u->window_ns / 10 * 9;
 }
 
 struct xm_maybe xm_io_exchanges(const struct xm_io *io)

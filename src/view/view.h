@@ -37,6 +37,18 @@ struct xm_io {
 };
 
 /*
+ * What the toolstack and dom0's kernel say of a domain.  Traffic is in the domain's own direction, and what
+ * was counted within the window; known where dom0's kernel serves the devices.
+ */
+struct xm_told {
+    struct xm_maybe online;      /* vCPUs not unplugged */
+    struct xm_maybe paused;      /* 1: by the toolstack */
+    struct xm_maybe weight, cap; /* cap: percent of one pCPU, 0: none; known where the weight is */
+    struct xm_maybe received_bytes, received_packets, sent_bytes, sent_packets;
+    struct xm_maybe disk_reads, disk_writes, disk_read_bytes, disk_write_bytes;
+};
+
+/*
  * What one subject did.  A row that is not in `from` was first seen within the window; from the window's
  * beginning to then it counts as offline where it is known not to have existed, as unknown else.  So the
  * states of every vCPU add up to the window, always.
@@ -55,6 +67,7 @@ struct xm_usage {
     uint64_t slice_min_ns, slice_max_ns; /* 0 where slices == 0 */
     struct xm_io io;      /* with the domain's own pages; copies: those it issued, whosever pages; domains only */
     struct xm_io io_done; /* by its vCPUs; domains only */
+    struct xm_told told;  /* domains, also on one pCPU; of a last execution nothing */
     uint32_t state;       /* & 15: enum xm_runstate, 4 unknown; & 16: >> 8 is the best guess; vCPUs only */
     uint32_t pcpu;        /* vCPUs: current or last pCPU + 1, 0 none; pairs: the pCPU + 1 */
     bool ended;
@@ -91,9 +104,27 @@ struct xm_pcpu_usage {
     uint64_t window_ns; /* busy + idle + switching + unknown */
     uint64_t busy_ns, idle_ns, switching_ns, unknown_ns, gap_ns;
     uint64_t executions, lost_records;
-    uint64_t current; /* as in the row */
+    struct xm_maybe buffer_fill; /* the highest of its trace buffer in the window, thousandths */
+    uint64_t current;            /* as in the row */
 };
 bool xm_usage_pcpu(const struct xm_window *w, uint32_t slot, struct xm_pcpu_usage *u);
+
+/* What reading the trace buffers took and met in the window; known: false where no live host was read. */
+struct xm_reading {
+    bool known;
+    uint64_t window_ns;
+    uint64_t passes, wakeups, own_cpu_ns, virqs;
+    uint64_t bogus, stolen, repaired, dropped;
+    struct xm_maybe fill; /* the highest of any buffer, thousandths */
+    uint32_t fill_pcpu;   /* whose that was */
+};
+void xm_reading(const struct xm_window *w, struct xm_reading *r);
+
+/*
+ * Whether some vCPU of the domain was ready to run for nearly all of the window and none ever ran: what
+ * must not get out of sight.
+ */
+bool xm_usage_starved(const struct xm_usage *u);
 
 /*
  * PEAK and TROUGH metrics cover one sample interval each; a window's are those of all its samples.  Folds

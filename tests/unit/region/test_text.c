@@ -31,6 +31,11 @@ static const struct {
      "b",
      "a???b"},                    /* byte order mark */
     {"\xc2\x85", "??"},           /* a C1 control */
+    {"\xe2\x81\xa6", "???"},      /* left-to-right isolate */
+    {"\xe2\xa0\x80", "???"},      /* a braille pattern without dots */
+    {"\xf0\x9d\x85\xb3", "????"}, /* begins a beam, and draws nothing */
+    {"\xef\xb7\x90", "???"},      /* no character */
+    {"\xf0\x9f\xbf\xbf", "????"}, /* no character */
     {"\xc0\xaf", "??"},           /* overlong */
     {"\xe0\x80\xaf", "???"},      /* overlong */
     {"\xf0\x80\x80\xaf", "????"}, /* overlong */

@@ -90,6 +90,23 @@ static void others(void **state)
     assert_string_equal(xm_format_number(0, text, sizeof text), "0.000");
 }
 
+static void bytes(void **state)
+{
+    static const struct {
+        double bytes;
+        const char *text;
+    } cases[] = {
+        {0, "0 B"},         {999, "999 B"},       {999.4, "999 B"},    {999.6, "1.00 kB"}, {1250, "1.25 kB"},
+        {9994, "9.99 kB"},  {9996, "10.0 kB"},    {99960, "100 kB"},   {1.25e6, "1.25 MB"}, {999499, "999 kB"},
+        {123.4e9, "123 GB"}, {18446744073709551615.0, "18.4 EB"}, {-1, "-"}, {1e300 * 1e300, "-"},
+    };
+    char text[24];
+    for (size_t i = 0; i < ELEMENTS(cases); i++)
+        assert_string_equal(xm_format_bytes(cases[i].bytes, text, sizeof text), cases[i].text);
+    for (double b = 1; b < 1.8e19; b *= 1.0371)
+        assert_in_range(strlen(xm_format_bytes(b, text, sizeof text)), 3, 7);
+}
+
 static void cells(void **state)
 {
     char text[24];
@@ -129,6 +146,10 @@ static void names(void **state)
          "31m",
          "?31m"}, /* C1 */
         {"\xff\xfe", "??"},
+        {"\xe2\xa0\x80", "?"},     /* a braille pattern without dots */
+        {"\xf0\x9d\x85\xb3", "?"}, /* begins a beam, and draws nothing */
+        {"\xef\xb7\x90", "?"},     /* no character */
+        {"\xf0\x9f\xbf\xbf", "?"}, /* no character */
         {"\xc0\xaf", "??"}, /* overlong */
         {"\xe0\x80\xaf", "???"},
         {"\xed\xa0\x80", "?"},     /* surrogate */
@@ -152,7 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations), cmocka_unit_test(counts), cmocka_unit_test(others),
-        cmocka_unit_test(cells),     cmocka_unit_test(names),
+        cmocka_unit_test(cells),     cmocka_unit_test(names),  cmocka_unit_test(bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

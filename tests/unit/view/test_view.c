@@ -337,6 +337,122 @@ static void io_not_seen(void **state)
     assert_int_equal(u.io_done.unmaps.count, 6);
 }
 
+static void expect_cell(const struct xm_usage *u, const char *id, bool known, double value)
+{
+    struct xm_cell cell;
+    const struct xm_column *column = xm_column_find(id);
+    assert_non_null(column);
+    column->get(u, &cell);
+    if (cell.known != known || (known && (cell.value < value * 0.999999 || cell.value > value * 1.000001)))
+        fail_msg("%s is %d %g, should be %d %g", id, cell.known, cell.value, known, value);
+}
+
+/* What the toolstack and dom0's kernel say; what they do not say is not 0. */
+static void told(void **state)
+{
+    static const char *const net[] = {"net_received_bytes",         "net_received_packets",
+                                      "net_sent_bytes",             "net_sent_packets",
+                                      "net_received_bytes_per_s",   "net_sent_bytes_per_s",
+                                      "net_received_packets_per_s", "net_sent_packets_per_s"};
+    static const char *const disk[] = {"disk_reads",            "disk_writes",
+                                       "disk_read_bytes",       "disk_write_bytes",
+                                       "disk_reads_per_s",      "disk_writes_per_s",
+                                       "disk_read_bytes_per_s", "disk_write_bytes_per_s"};
+    struct world *t = *state;
+    struct xm_usage u;
+    t->from.host.window = XM_NS_PER_S;
+    t->to.host.window = 3 * XM_NS_PER_S;
+    t->from.domain[0] = (struct xm_domain_row){.id = DOM(1, 0), .received_bytes = 1000, .disk_writes = 5};
+    t->to.domain[0] = (struct xm_domain_row){.id = DOM(1, 0),
+                                             .received_bytes = 5000,
+                                             .received_packets = 4,
+                                             .sent_bytes = 300,
+                                             .sent_packets = 8,
+                                             .disk_reads = 10,
+                                             .disk_writes = 11,
+                                             .disk_read_bytes = 4096,
+                                             .disk_write_bytes = 8192};
+    assert_true(xm_usage_domain(&t->w, 0, &u));
+    for (size_t i = 0; i < 8; i++) {
+        expect_cell(&u, net[i], false, 0);
+        expect_cell(&u, disk[i], false, 0);
+    }
+    static const char *const facts[] = {"online_vcpus", "paused", "weight", "cap_pct"};
+    for (size_t i = 0; i < 4; i++)
+        expect_cell(&u, facts[i], false, 0);
+
+    t->to.domain[0].vifs = 1;
+    assert_true(xm_usage_domain(&t->w, 0, &u));
+    static const double net_values[] = {4000, 4, 300, 8, 2000, 150, 2, 4};
+    for (size_t i = 0; i < 8; i++) {
+        expect_cell(&u, net[i], true, net_values[i]);
+        expect_cell(&u, disk[i], false, 0);
+    }
+    t->to.domain[0].vifs = 0;
+    t->to.domain[0].vbds = 2;
+    t->to.domain[0].weight = 256;
+    t->to.domain[0].online = 2;
+    assert_true(xm_usage_domain(&t->w, 0, &u));
+    static const double disk_values[] = {10, 6, 4096, 8192, 5, 3, 2048, 4096};
+    for (size_t i = 0; i < 8; i++) {
+        expect_cell(&u, net[i], false, 0);
+        expect_cell(&u, disk[i], true, disk_values[i]);
+    }
+    static const double fact_values[] = {2, 0, 256, 0};
+    for (size_t i = 0; i < 4; i++)
+        expect_cell(&u, facts[i], true, fact_values[i]);
+}
+
+static void reading(void **state)
+{
+    struct world *t = *state;
+    struct xm_reading r;
+    struct xm_pcpu_usage p;
+    t->from.host.window = XM_NS_PER_S;
+    t->to.host.window = 3 * XM_NS_PER_S;
+    t->to.pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED | 4, .buffer_fill = 120};
+    t->to.pcpu[1] = (struct xm_pcpu_row){.buffer_fill = 999}; /* no row */
+    t->to.pcpu[3] = (struct xm_pcpu_row){.id = XM_ROW_USED | 7, .buffer_fill = 480};
+    /* A replay reads no buffers: nothing of this is known. */
+    xm_reading(&t->w, &r);
+    assert_false(r.known || r.fill.known);
+    assert_true(xm_usage_pcpu(&t->w, 0, &p));
+    assert_false(p.buffer_fill.known);
+    t->from.host.passes = 10;
+    t->to.host.passes = 50;
+    t->to.host.own_cpu = 12345;
+    t->to.host.stolen = 2;
+    xm_reading(&t->w, &r);
+    assert_true(r.known && r.fill.known);
+    assert_int_equal(r.window_ns, 2 * XM_NS_PER_S);
+    assert_int_equal(r.passes, 40);
+    assert_int_equal(r.own_cpu_ns, 12345);
+    assert_int_equal(r.stolen, 2);
+    assert_int_equal(r.fill.count, 480);
+    assert_int_equal(r.fill_pcpu, 7);
+    assert_true(xm_usage_pcpu(&t->w, 0, &p));
+    assert_true(p.buffer_fill.known);
+    assert_int_equal(p.buffer_fill.count, 120);
+    t->w.from = NULL;
+    xm_reading(&t->w, &r);
+    assert_int_equal(r.passes, 50);
+}
+
+static void starved(void **state)
+{
+    (void)state;
+    struct xm_usage u = {.window_ns = 1000, .wait_any_ns = 1000};
+    assert_true(xm_usage_starved(&u));
+    u.executions = 1;
+    assert_false(xm_usage_starved(&u));
+    u = (struct xm_usage){.window_ns = 1000, .wait_any_ns = 900};
+    assert_false(xm_usage_starved(&u));
+    u = (struct xm_usage){.window_ns = 1000, .wait_any_ns = 999, .running_ns = 1};
+    assert_false(xm_usage_starved(&u));
+    u = (struct xm_usage){0};
+    assert_false(xm_usage_starved(&u));
+}
+
 static void last_execution(void **state)
 {
     struct world *t = *state;
@@ -531,6 +647,9 @@ int main(void)
         VIEW_TEST(slots_used_again),
         VIEW_TEST(pairs),
         VIEW_TEST(io_not_seen),
+        VIEW_TEST(told),
+        VIEW_TEST(reading),
+        VIEW_TEST(starved),
         VIEW_TEST(last_execution),
         VIEW_TEST(pcpu_windows),
         VIEW_TEST(peaks_of_a_window),
