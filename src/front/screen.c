@@ -14,12 +14,13 @@ static const struct {
     const char *title;
     void (*header)(const struct xm_painter *p, unsigned y, unsigned rows);
     void (*body)(struct xm_painter *p);
+    uint32_t (*hidden)(const struct xm_painter *p, unsigned *hidden); /* starved ones out of sight; may be NULL */
     unsigned header_rows; /* at most */
     bool figures;         /* with a line that says what they are, and one of totals */
 } views[] = {
-    [XM_VIEW_DOMAINS] = {"Domains", xm_screen_domains_header, xm_screen_domains_body, 2, true},
-    [XM_VIEW_VCPUS] = {"vCPUs", xm_screen_vcpus_header, xm_screen_vcpus_body, 2, true},
-    [XM_VIEW_HELP] = {"Help", xm_screen_help_header, xm_screen_help_body, 1, false},
+    [XM_VIEW_DOMAINS] = {"Domains", xm_screen_domains_header, xm_screen_domains_body, xm_screen_domains_hidden, 2, true},
+    [XM_VIEW_VCPUS] = {"vCPUs", xm_screen_vcpus_header, xm_screen_vcpus_body, xm_screen_vcpus_hidden, 2, true},
+    [XM_VIEW_HELP] = {"Help", xm_screen_help_header, xm_screen_help_body, NULL, 1, false},
 };
 
 /* ---- What the parts share. */
@@ -246,6 +247,17 @@ static void put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y
     }
 }
 
+/* "Xen 4.17.7 credit2", as far as it is known. */
+static const char *host_name(const struct xm_region_info *info, char *text, size_t size)
+{
+    char hypervisor[sizeof info->hypervisor];
+    char scheduler[sizeof info->scheduler];
+    xm_format_name(info->hypervisor, sizeof info->hypervisor, hypervisor, sizeof hypervisor);
+    xm_format_name(info->scheduler, sizeof info->scheduler, scheduler, sizeof scheduler);
+    snprintf(text, size, "%s%s%s", hypervisor, hypervisor[0] && scheduler[0] ? " " : "", scheduler);
+    return text;
+}
+
 static void paint_title(const struct xm_painter *p, unsigned y)
 {
     static const char beats[] = "|/-\\";
@@ -256,6 +268,7 @@ static void paint_title(const struct xm_painter *p, unsigned y)
     char rate[32] = "";
     char kind[64] = "";
     char records[32] = "";
+    char host[64];
     unsigned x = xm_grid_put(p->grid, 0, y, XM_MEANING_TITLE, "xenmon ");
     x = xm_grid_print(p->grid, x, y, XM_MEANING_TITLE, "%c ", m->data ? beats[m->beat % 4] : ' ');
     if (m->info.creation_id) {
@@ -269,8 +282,9 @@ static void paint_title(const struct xm_painter *p, unsigned y)
     }
     if (m->data && m->info.tsc_hz)
         snprintf(rate, sizeof rate, "%.3f GHz", (double)m->info.tsc_hz / 1e9);
-    const char *const parts[] = {when, source, records, rate, kind};
-    put_parts(p->grid, x, p->grid->width, y, XM_MEANING_TITLE, parts, 5);
+    host_name(&m->info, host, sizeof host);
+    const char *const parts[] = {when, host, source, records, rate, kind};
+    put_parts(p->grid, x, p->grid->width, y, XM_MEANING_TITLE, parts, 6);
 }
 
 /* ---- The line under it: what is shown, and what the percentages are of. */
@@ -290,8 +304,36 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
         snprintf(text, size, "CPU %u (not seen)", p->choice->cpu);
 }
 
-/* "3-18 of 40" where something is out of sight.  Returns the column that it begins in. */
-static unsigned paint_position(const struct xm_painter *p, unsigned y, enum xm_meaning meaning,
+/*
+ * Who is starved and out of sight; it ends before column `end`, and names him where that leaves `keep` columns.
+ * Returns the column that it begins in.
+ */
+static unsigned paint_starved(const struct xm_painter *p, unsigned y, unsigned keep, unsigned end)
+{
+    char name[96];
+    char text[160];
+    unsigned hidden = 0;
+    if (!p->model->data || !views[p->choice->view].hidden)
+        return end;
+    uint32_t slot = views[p->choice->view].hidden(p, &hidden);
+    if (hidden == 0)
+        return end;
+    xm_screen_domain_name(p->model, slot, name, sizeof name);
+    snprintf(text, sizeof text, hidden > 1 ? " starved: %s, +%u" : " starved: %s", name, hidden - 1);
+    if (xm_grid_columns(p->grid, text) + keep > end)
+        snprintf(text, sizeof text, " %u starved", hidden);
+    unsigned length = xm_grid_columns(p->grid, text);
+    if (length >= end)
+        return end;
+    xm_grid_put(p->grid, end - length, y, XM_MEANING_WARNING, text);
+    return end - length;
+}
+
+/*
+ * "3-18 of 40" where something is out of sight, and who is starved there.  keep: columns of the line that are
+ * taken.  Returns the column that it begins in.
+ */
+static unsigned paint_position(const struct xm_painter *p, unsigned y, enum xm_meaning meaning, unsigned keep,
                                unsigned lines)
 {
     char text[48];
@@ -301,7 +343,7 @@ static unsigned paint_position(const struct xm_painter *p, unsigned y, enum xm_m
     if ((unsigned)length + 12 >= p->grid->width)
         return p->grid->width;
     xm_grid_put_right(p->grid, p->grid->width, y, meaning, text);
-    return p->grid->width - (unsigned)length;
+    return paint_starved(p, y, keep, p->grid->width - (unsigned)length);
 }
 
 static void paint_status(const struct xm_painter *p, unsigned y, unsigned lines)
@@ -319,9 +361,11 @@ static void paint_status(const struct xm_painter *p, unsigned y, unsigned lines)
     if (c->one_cpu && c->view == XM_VIEW_DOMAINS)
         base = "% of its time; waits that ended here; * on any CPU";
     if (c->view == XM_VIEW_VCPUS)
-        base = c->one_cpu ? "last seen there; % of each one's time" : "% of each one's time";
-    const char *const parts[] = {view, base, every};
-    put_parts(p->grid, 0, paint_position(p, y, XM_MEANING_FAINT, lines), y, XM_MEANING_LABEL, parts, 3);
+        base = c->one_cpu ? "last there, or nowhere yet; % of each one's time" : "% of each one's time";
+    unsigned end = paint_position(p, y, XM_MEANING_FAINT, xm_grid_columns(p->grid, view), lines);
+    unsigned x = xm_grid_put_within(p->grid, 0, end, y, XM_MEANING_LABEL, view);
+    const char *const parts[] = {"", base, every};
+    put_parts(p->grid, x, end, y, XM_MEANING_LABEL, parts, 3);
 }
 
 /* ---- Warnings. */
@@ -382,6 +426,27 @@ static void warn_lost(const struct xm_model *m, struct warnings *w)
         warn(w, "%" PRIu64 " left out for want of room", host->refused);
 }
 
+/* What others did to the trace buffers.  Counted since the trace began: it does not happen by itself. */
+static void warn_meddling(const struct xm_model *m, struct warnings *w)
+{
+    const struct xm_host_row *host = &m->window[XM_SPAN_10S].to->host;
+    const struct {
+        uint64_t count;
+        const char *what;
+    } events[] = {
+        {host->stolen, "another consumer took records"},
+        {host->repaired, "others switched tracing off or masked it"},
+        {host->bogus, "a trace buffer's indices made no sense"},
+        {host->dropped, "a recorder was too slow and missed a pass"},
+    };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i].count == 1)
+            warn(w, "%s once", events[i].what);
+        else if (events[i].count)
+            warn(w, "%s %" PRIu64 " times", events[i].what, events[i].count);
+    }
+}
+
 /* Time that nobody knows, of all vCPUs over 10 s. */
 static void warn_unknown(const struct xm_model *m, struct warnings *w)
 {
@@ -409,6 +474,7 @@ static void collect_warnings(const struct xm_model *m, struct warnings *w)
     if (m->info.tsc_hz == 0)
         warn(w, "the TSC's rate is not known yet: no times, only shares");
     warn_lost(m, w);
+    warn_meddling(m, w);
     warn_unknown(m, w);
 }
 
@@ -418,6 +484,46 @@ static void paint_warnings(const struct xm_painter *p, unsigned y, const struct 
     unsigned end = xm_grid_put(p->grid, 0, y, XM_MEANING_WARNING, w->text);
     if (end > width && width > 0)
         xm_grid_put(p->grid, width - 1, y, XM_MEANING_WARNING, ">");
+}
+
+/* ---- How well the trace buffers are read, and what that costs: over the longer window. */
+
+/* The buffers' fill: the fullest one's, or the chosen pCPU's. */
+static void describe_fill(const struct xm_painter *p, const struct xm_reading *r, char *text, size_t size)
+{
+    uint32_t slot;
+    struct xm_pcpu_usage u;
+    const struct xm_window *w = &p->model->window[XM_SPAN_10S];
+    text[0] = '\0';
+    if (p->choice->one_cpu && xm_screen_cpu_slot(p->model, p->choice, &slot) && xm_usage_pcpu(w, slot, &u) &&
+        u.buffer_fill.known)
+        snprintf(text, size, "its buffer %.1f%% full at most", (double)u.buffer_fill.count / 10);
+    else if (!p->choice->one_cpu && r->fill.known)
+        snprintf(text, size, "buffers %.1f%% full at most (CPU %u)", (double)r->fill.count / 10, r->fill_pcpu);
+}
+
+static void paint_quality(const struct xm_painter *p, unsigned y)
+{
+    char fill[64];
+    char passes[32] = "";
+    char wakeups[32] = "";
+    char cpu[48] = "";
+    char percent[16];
+    char span[32];
+    struct xm_reading r;
+    xm_reading(&p->model->window[XM_SPAN_10S], &r);
+    double s = (double)r.window_ns / (double)XM_NS_PER_S;
+    describe_fill(p, &r, fill, sizeof fill);
+    if (s > 0 && p->model->info.tsc_hz) {
+        snprintf(passes, sizeof passes, "%.1f passes/s", (double)r.passes / s);
+        snprintf(wakeups, sizeof wakeups, "%.1f wake-ups/s", (double)r.wakeups / s);
+        xm_format_percent(100 * (double)r.own_cpu_ns / (double)r.window_ns, percent, sizeof percent);
+        snprintf(cpu, sizeof cpu, "xenbaked %s of a CPU", percent);
+    }
+    xm_screen_span_name(p->model, XM_SPAN_10S, span, sizeof span);
+    unsigned x = xm_grid_print(p->grid, 0, y, XM_MEANING_SUBJECT, "Trace %s  ", span);
+    const char *const parts[] = {fill, cpu, wakeups, passes};
+    put_parts(p->grid, x, p->grid->width, y, XM_MEANING_LABEL, parts, 4);
 }
 
 /* ---- Keys. */
@@ -444,7 +550,7 @@ static void paint_keys(const struct xm_painter *p, unsigned y)
 /* ---- The whole. */
 
 struct layout {
-    bool title, status, warning, keys;
+    bool title, status, warning, quality, keys;
     unsigned header, totals; /* rows */
     unsigned body;
 };
@@ -463,7 +569,7 @@ static bool take_rows(struct layout *l, unsigned rows, unsigned least)
 
 /* Gives rows to what surrounds the body, most important first, as long as the body keeps enough. */
 static struct layout lay_out(unsigned height, unsigned header, bool warning, bool status, bool totals,
-                             bool keys)
+                             bool quality, bool keys)
 {
     struct layout l = {.body = height};
     l.title = take_rows(&l, 1, 1);
@@ -475,6 +581,7 @@ static struct layout lay_out(unsigned height, unsigned header, bool warning, boo
         l.header++;
     if (totals && take_rows(&l, 2, ROOMY_BODY))
         l.totals = 2;
+    l.quality = quality && take_rows(&l, 1, ROOMY_BODY);
     return l;
 }
 
@@ -504,7 +611,7 @@ static void paint_parts(struct xm_painter *p, const struct layout *l, const stru
     if (l->header)
         views[p->choice->view].header(p, y, l->header);
     if (l->header && !views[p->choice->view].figures)
-        paint_position(p, y, XM_MEANING_HEADER, lines);
+        paint_position(p, y, XM_MEANING_HEADER, 0, lines);
     y += l->header + l->body;
     if (numbers)
         views[p->choice->view].body(p);
@@ -512,6 +619,8 @@ static void paint_parts(struct xm_painter *p, const struct layout *l, const stru
         xm_screen_empty_body(p);
     for (unsigned i = 0; i < l->totals; i++)
         xm_screen_totals(p, y++, (enum xm_span)i);
+    if (l->quality)
+        paint_quality(p, y++);
     if (l->keys)
         paint_keys(p, y);
 }
@@ -521,7 +630,8 @@ static struct layout lay_out_view(const struct xm_model *m, const struct xm_choi
 {
     bool numbers = m->data || c->view == XM_VIEW_HELP;
     bool figures = views[c->view].figures;
-    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures,
+    bool read = m->data && figures && m->window[XM_SPAN_10S].to->host.passes;
+    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures, read,
                    keys);
 }
 

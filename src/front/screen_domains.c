@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The paper's screen: for every domain the same rows, for every window the same columns side by side. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +9,13 @@
 #include "front/screen_int.h"
 #include "view/format.h"
 
-/* ---- Columns: three windows, in each what a row has to say. */
+/*
+ * ---- Columns: three windows, in each what a row has to say; beside them what went through the domain's
+ * devices.
+ */
 
 enum window { LAST, ONE, TEN, WINDOWS };
-enum field { TOTAL, PERCENT, AVERAGE, FIELDS };
+enum field { TOTAL, PERCENT, AVERAGE, BYTES_IN, BYTES_OUT, OPS_IN, OPS_OUT };
 
 static const struct {
     enum window window;
@@ -26,16 +30,44 @@ static const struct {
     {TEN, TOTAL, {"total", "10 s", 11, 4}},
     {TEN, PERCENT, {"%", "10 s %", 7, 3}},
     {TEN, AVERAGE, {"/exec", "/exec", 9, 5}},
+    {ONE, BYTES_IN, {"in/s", "dev in/s", 17, 8}},
+    {ONE, BYTES_OUT, {"out/s", "out/s", 9, 9}},
+    {ONE, OPS_IN, {"ops in", "ops in", 8, 10}},
+    {ONE, OPS_OUT, {"ops out", "ops out", 8, 11}},
+    {TEN, BYTES_IN, {"in/s", "in/s", 11, 12}},
+    {TEN, BYTES_OUT, {"out/s", "out/s", 9, 13}},
+    {TEN, OPS_IN, {"ops in", "ops in", 8, 14}},
+    {TEN, OPS_OUT, {"ops out", "ops out", 8, 15}},
 };
+
+/* The first column of the devices has their names in it too. */
+#define DEVICE_COLUMNS_FROM 8
+#define DEVICE_NAME_WIDTH 9
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static struct xm_screen_fit fit_columns(unsigned width, unsigned label,
+/* Whether anybody asked dom0's kernel and found a device: a trace that is replayed has no such columns. */
+static bool have_devices(const struct xm_painter *p)
+{
+    const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
+    for (uint32_t i = 0; i < s->used.domains; i++)
+        if (s->domain[i].id && (s->domain[i].vifs || s->domain[i].vbds))
+            return true;
+    return false;
+}
+
+static unsigned column_count(const struct xm_painter *p)
+{
+    return p->choice->rows[XM_ROWS_IO] && have_devices(p) ? COLUMNS : DEVICE_COLUMNS_FROM;
+}
+
+static struct xm_screen_fit fit_columns(const struct xm_painter *p, unsigned label,
                                         struct xm_screen_column plain[COLUMNS])
 {
-    for (size_t i = 0; i < COLUMNS; i++)
+    unsigned count = column_count(p);
+    for (size_t i = 0; i < count; i++)
         plain[i] = columns[i].column;
-    return xm_screen_fit(plain, COLUMNS, label, width);
+    return xm_screen_fit(plain, count, label, p->grid->width);
 }
 
 /* ---- Rows: what each column shows, by the ids of the one table of columns (view/view.h). */
@@ -131,11 +163,20 @@ static void format_figure(const struct xm_painter *p, const char *id, const stru
         xm_format_cell(column, &cell, text, size);
 }
 
+/*
+ * Of a domain that left no record nothing is known but what others say of it: its times and executions are
+ * no zeros.
+ */
+static bool is_silent(const struct xm_usage *u)
+{
+    return u->unknown_ns == u->span_ns && u->executions == 0;
+}
+
 static void put_figure(const struct xm_painter *p, unsigned end, unsigned y, const struct row *row,
                        const char *id, const struct xm_usage *u)
 {
     char text[24] = "-";
-    if (u)
+    if (u && (row->group == XM_ROWS_IO || !is_silent(u)))
         format_figure(p, id, u, text, sizeof text);
     xm_grid_put_right(p->grid, end, y, text[0] == '-' ? XM_MEANING_FAINT : row->meaning, text);
 }
@@ -203,7 +244,7 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
     bool anywhere = p->choice->one_cpu && !row->on_cpu;
     xm_grid_print(p->grid, 0, y, XM_MEANING_LABEL, "%s%s", wide ? row->long_label : row->label,
                   anywhere ? "*" : "");
-    for (size_t i = 0; i < COLUMNS; i++) {
+    for (size_t i = 0; i < DEVICE_COLUMNS_FROM; i++) {
         enum window w = columns[i].window;
         enum field f = columns[i].field;
         const struct xm_usage *u = us->there[w] ? &us->window[w] : NULL;
@@ -215,6 +256,54 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
             put_figure(p, end, y, row, id, u);
         else if (row->group == XM_ROWS_ALLOCATED && f == PERCENT && i > 0 && fit->end[i - 1] && w != LAST)
             put_range(p, end, y, row, u);
+    }
+}
+
+/* ---- The devices: beside the last two rows, as the domain sees them. */
+
+static const struct device {
+    const char *name;
+    const char *ids[4]; /* BYTES_IN to OPS_OUT */
+} devices[] = {
+    {"net",
+     {"net_received_bytes_per_s", "net_sent_bytes_per_s", "net_received_packets_per_s",
+      "net_sent_packets_per_s"}},
+    {"disk",
+     {"disk_read_bytes_per_s", "disk_write_bytes_per_s", "disk_reads_per_s", "disk_writes_per_s"}},
+};
+
+#define DEVICES (sizeof devices / sizeof devices[0])
+
+static void format_traffic(const struct xm_painter *p, const struct xm_usage *u, const char *id, bool bytes,
+                           char *text, size_t size)
+{
+    struct xm_cell cell = {.known = false};
+    if (u && p->model->info.tsc_hz)
+        xm_column_find(id)->get(u, &cell);
+    if (!cell.known)
+        snprintf(text, size, "-");
+    else if (bytes)
+        xm_format_bytes(cell.value, text, size);
+    else
+        snprintf(text, size, "%.*f", cell.value < 99.95 ? 1 : 0, cell.value);
+}
+
+static void paint_device(const struct xm_painter *p, unsigned y, const struct device *device,
+                         const struct usages *us, const struct xm_screen_fit *fit)
+{
+    for (size_t i = DEVICE_COLUMNS_FROM; i < column_count(p); i++) {
+        enum window w = columns[i].window;
+        enum field f = columns[i].field;
+        char text[24];
+        if (!fit->end[i])
+            continue;
+        if (i == DEVICE_COLUMNS_FROM)
+            xm_grid_print(p->grid, fit->end[i] - DEVICE_NAME_WIDTH - 5, y, XM_MEANING_LABEL, "%s%s",
+                          device->name, p->choice->one_cpu ? "*" : "");
+        format_traffic(p, us->there[w] ? &us->window[w] : NULL, device->ids[f - BYTES_IN], f < OPS_IN, text,
+                       sizeof text);
+        xm_grid_put_right(p->grid, fit->end[i], y, text[0] == '-' ? XM_MEANING_FAINT : XM_MEANING_NORMAL,
+                          text);
     }
 }
 
@@ -234,11 +323,28 @@ static void describe_vcpus(const struct xm_painter *p, uint32_t slot, char *text
         counts[state < 4 ? state : 4]++;
         all++;
     }
+    uint64_t online = s->domain[slot].online;
     int used = snprintf(text, size, "%u vCPU%s", all, all == 1 ? "" : "s");
+    if (all == 0)
+        used = snprintf(text, size, "no record yet");
+    if (online && online != all && used > 0 && (size_t)used < size)
+        used += snprintf(text + used, size - (size_t)used, ", %" PRIu64 " online", online);
     for (unsigned i = 0; i < 5 && used > 0 && (size_t)used < size; i++)
         if (counts[i])
             used += snprintf(text + used, size - (size_t)used, "%s%u %s", strchr(text, ':') ? ", " : ": ",
                              counts[i], states[i]);
+}
+
+/* "weight 256, cap 50%": what the scheduler was told. */
+static void describe_shares(const struct xm_domain_row *row, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (row->weight && row->cap)
+        snprintf(text, size, "  weight %" PRIu64 ", cap %" PRIu64 "%%", row->weight, row->cap);
+    else if (row->weight)
+        snprintf(text, size, "  weight %" PRIu64, row->weight);
+    else if (row->cap)
+        snprintf(text, size, "  cap %" PRIu64 "%%", row->cap);
 }
 
 static double share(uint64_t part, const struct xm_usage *u)
@@ -250,13 +356,16 @@ static double share(uint64_t part, const struct xm_usage *u)
 static void paint_subject(const struct xm_painter *p, unsigned y, uint32_t slot, const struct usages *us)
 {
     const struct xm_usage *ten = &us->window[TEN];
+    const struct xm_domain_row *row = &p->model->window[XM_SPAN_1S].to->domain[slot];
     char name[96];
     char text[128];
     char percent[16];
     xm_screen_domain_name(p->model, slot, name, sizeof name);
     unsigned x = xm_grid_put(p->grid, 0, y, XM_MEANING_SUBJECT, name);
-    if (p->model->window[XM_SPAN_1S].to->domain[slot].ended)
+    if (row->ended)
         x = xm_grid_put(p->grid, x, y, XM_MEANING_WARNING, "  ended");
+    else if (row->paused)
+        x = xm_grid_put(p->grid, x, y, XM_MEANING_WARNING, "  paused");
     describe_vcpus(p, slot, text, sizeof text);
     x = xm_grid_print(p->grid, x, y, XM_MEANING_LABEL, "  %s", text);
     if (us->there[TEN] && ten->offline_ns)
@@ -266,8 +375,11 @@ static void paint_subject(const struct xm_painter *p, unsigned y, uint32_t slot,
         x = xm_grid_print(p->grid, x, y, XM_MEANING_WARNING, "  unknown %s",
                           xm_format_percent(share(ten->unknown_ns, ten), percent, sizeof percent));
     if (us->there[TEN] && (ten->offline_ns || ten->unknown_ns))
-        xm_grid_print(p->grid, x, y, XM_MEANING_FAINT, " of %s",
-                      xm_screen_span_name(p->model, XM_SPAN_10S, text, sizeof text));
+        x = xm_grid_print(p->grid, x, y, XM_MEANING_FAINT, " of %s",
+                          xm_screen_span_name(p->model, XM_SPAN_10S, text, sizeof text));
+    describe_shares(row, text, sizeof text);
+    if (x + strlen(text) <= p->grid->width)
+        xm_grid_put(p->grid, x, y, XM_MEANING_LABEL, text);
 }
 
 /* ---- The parts. */
@@ -275,7 +387,8 @@ static void paint_subject(const struct xm_painter *p, unsigned y, uint32_t slot,
 void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
 {
     struct xm_screen_column plain[COLUMNS];
-    struct xm_screen_fit fit = fit_columns(p->grid->width, label_width(p->grid->width), plain);
+    struct xm_screen_fit fit = fit_columns(p, label_width(p->grid->width), plain);
+    unsigned count = column_count(p);
     if (header_rows > 1) {
         xm_grid_mark(p->grid, 0, p->grid->width, y, XM_MEANING_HEADER);
         for (unsigned w = 0; w < WINDOWS; w++) {
@@ -284,45 +397,87 @@ void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned h
             if (w != LAST)
                 xm_screen_span_name(p->model, (enum xm_span)(w - ONE), name, sizeof name);
             bool group[COLUMNS];
-            for (size_t i = 0; i < COLUMNS; i++)
-                group[i] = columns[i].window == w;
-            xm_screen_group(p->grid, y, plain, COLUMNS, &fit, group, name);
+            for (size_t i = 0; i < count; i++)
+                group[i] = columns[i].window == w && i < DEVICE_COLUMNS_FROM;
+            xm_screen_group(p->grid, y, plain, count, &fit, group, name);
+            char devices_name[48];
+            snprintf(devices_name, sizeof devices_name, "devices %s", name);
+            for (size_t i = 0; i < count; i++)
+                group[i] = columns[i].window == w && i >= DEVICE_COLUMNS_FROM;
+            xm_screen_group(p->grid, y, plain, count, &fit, group, devices_name);
         }
         y++;
     }
-    xm_screen_titles(p->grid, y, plain, COLUMNS, &fit, header_rows < 2);
+    xm_screen_titles(p->grid, y, plain, count, &fit, header_rows < 2);
+}
+
+/* Rows of each domain but for the one that names it. */
+static unsigned count_rows(const struct xm_painter *p)
+{
+    unsigned shown = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        shown += p->choice->rows[rows[i].group];
+    return shown;
+}
+
+/* One domain: the line that names it and its rows. */
+static void paint_domain(struct xm_painter *p, uint32_t slot, const struct xm_screen_fit *fit)
+{
+    struct usages us;
+    bool have = false;
+    unsigned y;
+    unsigned left = count_rows(p);
+    /* Usages cost time; a domain out of sight needs none. */
+    for (unsigned i = 0; i <= ROWS; i++) {
+        const struct row *row = i ? &rows[i - 1] : NULL;
+        if (row && !p->choice->rows[row->group])
+            continue;
+        left -= row != NULL;
+        if (!xm_painter_line(p, &y))
+            continue;
+        if (!have)
+            get_usages(p, slot, &us);
+        have = true;
+        if (row)
+            paint_row(p, y, row, &us, fit);
+        else
+            paint_subject(p, y, slot, &us);
+        if (row && left < DEVICES)
+            paint_device(p, y, &devices[DEVICES - 1 - left], &us, fit);
+    }
 }
 
 void xm_screen_domains_body(struct xm_painter *p)
 {
     struct xm_screen_column plain[COLUMNS];
-    struct xm_screen_fit fit = fit_columns(p->grid->width, label_width(p->grid->width), plain);
+    struct xm_screen_fit fit = fit_columns(p, label_width(p->grid->width), plain);
     uint32_t count;
     uint32_t *slots = xm_screen_domains(p->model, &count);
-    for (uint32_t d = 0; d < count; d++) {
-        struct usages us;
-        bool have = false;
-        unsigned y;
-        /* Usages cost time; a domain out of sight needs none. */
-        for (unsigned i = 0; i <= ROWS; i++) {
-            const struct row *row = i ? &rows[i - 1] : NULL;
-            if (row && !p->choice->rows[row->group])
-                continue;
-            if (!xm_painter_line(p, &y))
-                continue;
-            if (!have)
-                get_usages(p, slots[d], &us);
-            have = true;
-            if (row)
-                paint_row(p, y, row, &us, &fit);
-            else
-                paint_subject(p, y, slots[d], &us);
-        }
-    }
+    for (uint32_t d = 0; d < count; d++)
+        paint_domain(p, slots[d], &fit);
     unsigned y;
     if (count == 0 && xm_painter_line(p, &y))
         xm_grid_put(p->grid, 0, y, XM_MEANING_FAINT, "no domain seen yet");
     free(slots);
+}
+
+uint32_t xm_screen_domains_hidden(const struct xm_painter *p, unsigned *hidden)
+{
+    uint32_t count;
+    uint32_t first = 0;
+    uint32_t *slots = xm_screen_domains(p->model, &count);
+    unsigned lines = 1 + count_rows(p);
+    *hidden = 0;
+    for (uint32_t d = 0; d < count; d++) {
+        struct xm_usage u;
+        bool in_sight = d * lines >= p->first && d * lines < p->first + p->rows;
+        if (in_sight || !xm_usage_domain(&p->model->window[XM_SPAN_10S], slots[d], &u) || !xm_usage_starved(&u))
+            continue;
+        if ((*hidden)++ == 0)
+            first = slots[d];
+    }
+    free(slots);
+    return first;
 }
 
 /* ---- The line of totals. */

@@ -39,8 +39,20 @@ static const struct entry {
      "memory pages exchanged: flipped, or mapped through grants; with the domain's own pages, and those of "
      "others that it handled (a driver domain). In all, per second, per execution. Pages copied leave no "
      "record in most traces."},
+    {"net, disk",
+     "beside the rows, where the terminal is wide: bytes and requests (ops) per second through the domain's own "
+     "network interfaces and disks, as the domain sees them: in is received and read, out is sent and written; "
+     "ops are packets and requests. Counted by the kernel that serves them, so that copied pages are in it. Of a "
+     "domain none of whose devices dom0's kernel serves it is not known. With * wherever the domain ran."},
     {"-", "not seen, or not to be told: the trace has no such records, or there was nothing to divide by. "
           "Not the same as 0."},
+
+    {"The domain's line", NULL},
+    {"no record yet", "it exists, and has neither run nor changed its state since the trace began."},
+    {"online", "so many of its vCPUs are not unplugged, where that is not what was seen."},
+    {"weight, cap", "what the scheduler was told: its share, and the most it may use of one CPU's time."},
+    {"paused", "by the toolstack: xl pause, or a save or migration under way."},
+    {"starved", "at the top right: ready to run for the last ten seconds, never ran, and out of sight here."},
 
     {"Windows", NULL},
     {"last execution",
@@ -58,6 +70,10 @@ static const struct entry {
      "vCPUs' time or, after the key u, of one CPU's."},
     {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
+    {"Trace",
+     "how the trace buffers are read: the highest fill that was found (records are lost at 100), and what xenbaked "
+     "itself takes: CPU time, wake-ups, passes over the buffers."},
+
     {"vCPUs", NULL},
     {"wake pree other",
      "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
@@ -68,6 +84,11 @@ static const struct entry {
 
     {"Warnings", NULL},
     {"records lost", "Xen had no room for them in its trace buffers: what happened meanwhile is unknown."},
+    {"another consumer", "xentrace or another monitor reads the same buffers: what it took is missing here."},
+    {"others switched", "tracing was switched off, or some CPUs or events masked, by others; xenbaked switched it on "
+                        "again."},
+    {"indices", "what a trace buffer says of itself made no sense; it was read afresh."},
+    {"a recorder", "what xenmon record writes has a gap there, as it says itself; the figures here have none."},
     {"anomalies", "records that contradict what was known before; the record wins."},
     {"damaged bytes", "parts of the trace that are no records; they were skipped."},
     {"stale", "xenbaked gives no sign of life: the figures are old."},

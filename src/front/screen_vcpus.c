@@ -54,11 +54,13 @@ static struct xm_screen_fit fit_columns(unsigned width, struct xm_screen_column 
 }
 
 /* A state that is only a guess is marked so. */
-static const char *state_name(const struct xm_usage *u, char *text, size_t size)
+static const char *state_name(const struct xm_usage *u, bool paused, char *text, size_t size)
 {
     static const char *const states[] = {"running", "waiting", "blocked", "offline", "unknown"};
     unsigned state = u->state & 7;
-    if (state >= 4 && u->state & 16)
+    if (paused && state >= 3)
+        snprintf(text, size, "paused");
+    else if (state >= 4 && u->state & 16)
         snprintf(text, size, "%s?", states[u->state >> 8 & 3]);
     else
         snprintf(text, size, "%s", states[state < 4 ? state : 4]);
@@ -84,18 +86,26 @@ static const uint64_t *shared_ns(enum field field, const struct xm_usage *u)
     return ns[field];
 }
 
-static void format_field(const struct xm_painter *p, enum field field, const struct xm_usage *u, char *text,
-                         size_t size)
+/* Of one that left no record nothing is known but that; its other times are no zeros. */
+static bool is_silent(const struct xm_usage *u)
+{
+    return u->unknown_ns == u->window_ns && u->executions == 0;
+}
+
+static void format_field(const struct xm_painter *p, enum field field, const struct xm_usage *u, bool paused,
+                         char *text, size_t size)
 {
     const uint64_t *ns = shared_ns(field, u);
     bool timed = p->model->info.tsc_hz != 0;
     double s = (double)u->window_ns / (double)XM_NS_PER_S;
     snprintf(text, size, "-");
+    if (is_silent(u) && field != STATE && field != CPU && field != UNKNOWN)
+        return;
     if (ns && u->window_ns) {
         xm_format_percent(100 * (double)*ns / (double)u->window_ns, text, size);
         text[strcspn(text, "%")] = '\0'; /* the header has it */
     } else if (field == STATE)
-        state_name(u, text, size);
+        state_name(u, paused, text, size);
     else if (field == CPU && u->pcpu)
         snprintf(text, size, "%u", u->pcpu - 1);
     else if (field == RATE && timed && s > 0)
@@ -125,6 +135,8 @@ static void paint_vcpu(const struct xm_painter *p, unsigned y, uint32_t slot, co
 {
     struct xm_usage u[XM_SPANS];
     bool there[XM_SPANS];
+    const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
+    bool paused = s->domain[s->vcpu_domain[slot]].paused != 0;
     paint_name(p, y, slot);
     for (unsigned i = 0; i < XM_SPANS; i++)
         there[i] = xm_usage_vcpu(&p->model->window[i], slot, &u[i]);
@@ -135,7 +147,7 @@ static void paint_vcpu(const struct xm_painter *p, unsigned y, uint32_t slot, co
         if (!fit->end[i])
             continue;
         if (there[columns[i].span])
-            format_field(p, columns[i].field, usage, text, sizeof text);
+            format_field(p, columns[i].field, usage, paused, text, sizeof text);
         bool nothing = strcmp(text, "-") == 0 || strcmp(text, "0.0") == 0;
         xm_grid_put_right(p->grid, fit->end[i], y, nothing ? XM_MEANING_FAINT : meaning, text);
     }
@@ -175,7 +187,8 @@ static struct xm_screen_ordered *order_vcpus(const struct xm_painter *p, uint32_
         uint32_t domain = s->vcpu_domain[i];
         if (s->vcpu[i].id == 0 || domain >= s->used.domains || !rank[domain])
             continue;
-        if (p->choice->one_cpu && s->vcpu[i].pcpu != (uint64_t)p->choice->cpu + 1)
+        /* One that never ran was last on no pCPU: it must not be out of sight in each one's view. */
+        if (p->choice->one_cpu && s->vcpu[i].pcpu && s->vcpu[i].pcpu != (uint64_t)p->choice->cpu + 1)
             continue;
         list[*count].key = (uint64_t)rank[domain] << 32 | xm_row_vcpu(s->vcpu[i].id);
         list[(*count)++].slot = i;
@@ -184,6 +197,24 @@ static struct xm_screen_ordered *order_vcpus(const struct xm_painter *p, uint32_
     free(rank);
     free(slots);
     return list;
+}
+
+uint32_t xm_screen_vcpus_hidden(const struct xm_painter *p, unsigned *hidden)
+{
+    uint32_t count;
+    uint32_t first = 0;
+    struct xm_screen_ordered *list = order_vcpus(p, &count);
+    *hidden = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct xm_usage u;
+        bool in_sight = i >= p->first && i < p->first + p->rows;
+        if (in_sight || !xm_usage_vcpu(&p->model->window[XM_SPAN_10S], list[i].slot, &u) || !xm_usage_starved(&u))
+            continue;
+        if ((*hidden)++ == 0)
+            first = p->model->window[XM_SPAN_1S].to->vcpu_domain[list[i].slot];
+    }
+    free(list);
+    return first;
 }
 
 void xm_screen_vcpus_body(struct xm_painter *p)

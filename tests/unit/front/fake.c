@@ -48,6 +48,7 @@ static void fill_vcpu(struct xm_sample *s, uint32_t i, uint64_t seconds)
     d->vcpus++;
     d->running += v->running;
     d->runnable += v->runnable;
+    d->wait_any += v->runnable; /* of each domain one vCPU waits */
     d->blocked += v->blocked;
     d->wait_wake += v->wait_wake;
     d->wait_preempt += v->wait_preempt;

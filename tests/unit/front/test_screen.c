@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <cmocka.h>
 
@@ -212,7 +213,7 @@ static void test_40x10(void **state)
     struct screen *s = *state;
     build(s, 40, 10);
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  some.trace");
-    assert_string_equal(line(s, 1), "Domains on all CPUs (2)        1-6 of 24");
+    assert_string_equal(line(s, 1), "Domains on all CPUs~ 1 starved 1-6 of 24");
     assert_string_equal(line(s, 2), "                  1 s  1 s %    /exec +5");
     assert_string_equal(line(s, 3), "Domain-0 (dom 0)  2 vCPUs: 2 blocked");
     assert_string_equal(line(s, 4), "Gotten       300.0 ms  15.0% 1.500 ms");
@@ -288,7 +289,9 @@ static void test_vcpus(void **state)
     s->choice.cpu = 2;
     build(s, 80, 24);
     assert_string_equal(line(s, 4), "web v0        running   2  50.0  25.0  25.0   0.0    100  20.0   5.0 40.00 ms");
-    assert_string_equal(line(s, 5), "");
+    /* What never ran was last on no CPU: it is starved on each of them. */
+    assert_non_null(strstr(line(s, 5), "dom 7 v0      waiting   -   0.0 100.0"));
+    assert_string_equal(line(s, 6), "");
 }
 
 static void test_vcpu_guess(void **state)
@@ -495,6 +498,244 @@ static void test_frame(void **state)
     assert_non_null(strstr(line(s, height - 1), "All  10 s"));
 }
 
+/* ---- A live host. */
+
+/* web with devices and a weight, Domain-0 without; the buffers read 10 times a second. */
+static void make_live(struct screen *s)
+{
+    struct xm_sample *samples[] = {&s->fake.from[XM_SPAN_1S], &s->fake.from[XM_SPAN_10S], &s->fake.to};
+    static const uint64_t seconds[] = {19, 10, 20};
+    for (unsigned i = 0; i < 3; i++) {
+        struct xm_domain_row *web = &samples[i]->domain[FAKE_WEB];
+        struct xm_host_row *host = &samples[i]->host;
+        uint64_t t = seconds[i];
+        web->online = 1;
+        web->weight = 256;
+        web->vifs = 1;
+        web->vbds = 1;
+        web->received_bytes = t * 1250000;
+        web->sent_bytes = t * 64;
+        web->received_packets = t * 850;
+        web->sent_packets = t * 2;
+        web->disk_read_bytes = t * 40960;
+        web->disk_reads = t * 10;
+        host->passes = t * 10;
+        host->wakeups = t * 12;
+        host->own_cpu = t * XM_NS_PER_S / 400;
+    }
+    s->fake.to.pcpu[0].buffer_fill = 42;
+    s->fake.to.pcpu[1].buffer_fill = 317;
+    struct xm_region_info *info = &s->fake.model.info;
+    info->source = XM_SOURCE_LIVE;
+    snprintf(info->hypervisor, sizeof info->hypervisor, "Xen 4.17.7");
+    snprintf(info->scheduler, sizeof info->scheduler, "credit2");
+    snprintf(info->source_name, sizeof info->source_name, "the hypervisor");
+    snprintf(info->tsc_hz_from, sizeof info->tsc_hz_from, "host");
+}
+
+static void test_live_title(void **state)
+{
+    struct screen *s = *state;
+    make_live(s);
+    build(s, 120, 24);
+    assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  Xen 4.17.7 credit2  the hypervisor  4321 rec/s  1.000 GHz  "
+                                    "(live, TSC rate from the host)");
+    build(s, 40, 10);
+    assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  Xen 4.17.7 credit2");
+    s->fake.model.info.scheduler[0] = '\0';
+    snprintf(s->fake.model.info.hypervisor, sizeof s->fake.model.info.hypervisor, "Xen\x1b[2J");
+    build(s, 40, 10);
+    assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  Xen?[2J");
+}
+
+/* Devices stand beside the last rows, as far as the width allows; what nobody serves is "-". */
+static void test_devices(void **state)
+{
+    struct screen *s = *state;
+    make_live(s);
+    build(s, 200, 60);
+    unsigned y = fake_find(&s->grid, 0, "web (dom 1)");
+    assert_string_equal(line(s, 3), "                    total      %      total      %    /exec      total      %    /exec"
+                                    "             in/s    out/s  ops in ops out       in/s    out/s  ops in ops out");
+    assert_non_null(strstr(line(s, 2), "devices 1 s"));
+    assert_non_null(strstr(line(s, 2), "devices 10 s"));
+    assert_string_equal(line(s, y + 6), "Execution count                         100  100/s                1000  100/s"
+                                        "            net    1.25 MB     64 B     850     2.0    1.25 MB     64 B     850     2.0");
+    assert_string_equal(line(s, y + 7), "I/O count               0                50 50.0/s    0.500        500 50.0/s    0.500"
+                                        "   disk   41.0 kB      0 B    10.0     0.0    41.0 kB      0 B    10.0     0.0");
+    y = fake_find(&s->grid, 0, "Domain-0");
+    assert_non_null(strstr(line(s, y + 6), "   net          -        -       -       -          -        -       -       -"));
+    /* Fewer columns the narrower it is: 10 s before 1 s, requests before bytes, all of it before the paper's. */
+    build(s, 120, 60);
+    y = fake_find(&s->grid, 0, "web (dom 1)");
+    assert_string_equal(line(s, y + 6), "Execution count                         100  100/s                1000  100/s"
+                                        "            net    1.25 MB     64 B     850");
+    assert_non_null(strstr(line(s, 3), "+5"));
+    build(s, 80, 60);
+    y = fake_find(&s->grid, 0, "web (dom 1)");
+    assert_string_equal(line(s, y + 6), "Executions                        100  100/s                1000  100/s");
+    assert_non_null(strstr(line(s, 3), "+8"));
+    /* They go with the row of I/O, and move up where others are hidden. */
+    build(s, 200, 60);
+    s->choice.rows[XM_ROWS_IO] = false;
+    build(s, 200, 60);
+    assert_false(has(s, "1.25 MB") || has(s, "devices"));
+    xm_choice_init(&s->choice);
+    for (unsigned i = XM_ROWS_ALLOCATED; i < XM_ROWS_IO; i++)
+        s->choice.rows[i] = false;
+    build(s, 200, 60);
+    y = fake_find(&s->grid, 0, "web (dom 1)");
+    assert_non_null(strstr(line(s, y + 1), "net     1.25 MB"));
+    assert_non_null(strstr(line(s, y + 2), "disk    41.0 kB"));
+    s->choice.one_cpu = true;
+    build(s, 200, 60);
+    assert_non_null(strstr(line(s, y + 1), "net*    1.25 MB"));
+}
+
+/* What the toolstack says of a domain stands where it is named. */
+static void test_toolstack(void **state)
+{
+    struct screen *s = *state;
+    struct xm_domain_row *web = &s->fake.to.domain[FAKE_WEB];
+    make_live(s);
+    build(s, 80, 40);
+    assert_true(has(s, "web (dom 1)  1 vCPU: 1 running  weight 256"));
+    web->cap = 50;
+    web->online = 2;
+    web->paused = 1;
+    s->fake.to.vcpu[0].state = 3;
+    build(s, 80, 40);
+    assert_true(has(s, "web (dom 1)  paused  1 vCPU, 2 online: 1 offline  weight 256, cap 50%"));
+    build(s, 60, 40);
+    assert_string_equal(line(s, fake_find(&s->grid, 0, "web (dom 1)")), "web (dom 1)  paused  1 vCPU, 2 online: 1 offline");
+    s->choice.view = XM_VIEW_VCPUS;
+    build(s, 80, 24);
+    assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web v0")), "web v0         paused   2"));
+    /* A guest may be paused while it sleeps: it goes on sleeping. */
+    s->fake.to.vcpu[0].state = 2;
+    build(s, 80, 24);
+    assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web v0")), "blocked"));
+}
+
+/* A domain that the toolstack knows and no record has named: it is there, and nothing is 0. */
+static void test_no_record(void **state)
+{
+    struct screen *s = *state;
+    struct xm_sample *to = &s->fake.to;
+    make_live(s);
+    to->used.domains = FAKE_DOMAINS + 1;
+    to->domain[FAKE_DOMAINS] = (struct xm_domain_row){.id = XM_ROW_USED | 9, .online = 2, .weight = 512};
+    build(s, 80, 60);
+    unsigned y = fake_find(&s->grid, 0, "dom 9");
+    assert_string_equal(line(s, y), "dom 9  no record yet, 2 online  weight 512");
+    assert_string_equal(line(s, y + 1), "Gotten            -      -          -      -        -          -      -        -");
+    assert_string_equal(line(s, y + 3), "Waited            -      -          -      -        -          -      -        -");
+    assert_string_equal(line(s, y + 6), "Executions                          -      -                   -      -");
+    /* The same once the host has told of its vCPUs, whose time is unknown. */
+    to->used.vcpus++;
+    to->vcpu[4] = (struct xm_vcpu_row){.id = XM_ROW_USED | 9, .unknown = to->host.window, .state = 4};
+    to->vcpu_domain[4] = FAKE_DOMAINS;
+    to->domain[FAKE_DOMAINS].vcpus = 1;
+    to->domain[FAKE_DOMAINS].unknown = to->host.window;
+    build(s, 80, 60);
+    y = fake_find(&s->grid, 0, "dom 9");
+    assert_string_equal(line(s, y), "dom 9  1 vCPU, 2 online: 1 unknown  unknown 100.0% of 10 s  weight 512");
+    assert_string_equal(line(s, y + 1), "Gotten            -      -          -      -        -          -      -        -");
+    s->choice.view = XM_VIEW_VCPUS;
+    build(s, 80, 24);
+    assert_string_equal(line(s, fake_find(&s->grid, 0, "dom 9 v0")),
+                        "dom 9 v0      unknown   -     -     -     -     -      -     -     -        -");
+}
+
+/* Someone starved is named where his line is out of sight, and only then. */
+static void test_starved_out_of_sight(void **state)
+{
+    struct screen *s = *state;
+    build(s, 80, 24);
+    assert_false(has(s, "starved"));
+    build(s, 80, 16);
+    assert_string_equal(line(s, 1), "Domains on all CPUs (2)  % of the vCPUs' time           starved: dom 7 1-9 of 24");
+    assert_int_equal(meaning(s, 1, "starved"), XM_MEANING_WARNING);
+    s->choice.scroll = 1000;
+    build(s, 80, 16);
+    assert_false(has(s, "starved"));
+    s->choice.scroll = 0;
+    s->choice.view = XM_VIEW_VCPUS;
+    s->fake.to.used.vcpus = 5;
+    s->fake.to.vcpu[4] = (struct xm_vcpu_row){.id = s->fake.to.vcpu[1].id | 2 << 16, .blocked = s->fake.to.host.window};
+    s->fake.to.vcpu_domain[4] = FAKE_DOM0;
+    build(s, 80, 8);
+    assert_true(has(s, "starved: dom 7 1-4 of 5"));
+    build(s, 80, 24);
+    assert_false(has(s, "starved"));
+    /* It got the CPU once: not starved. */
+    s->choice.view = XM_VIEW_DOMAINS;
+    s->fake.to.domain[FAKE_STARVED].executions = 1;
+    build(s, 80, 16);
+    assert_false(has(s, "starved"));
+}
+
+static void test_quality(void **state)
+{
+    struct screen *s = *state;
+    struct xm_host_row *host = &s->fake.to.host;
+    build(s, 100, 30);
+    assert_false(has(s, "wake-ups"));
+    make_live(s);
+    build(s, 110, 30);
+    assert_string_equal(line(s, 28), "Trace 10 s  buffers 31.7% full at most (CPU 2)  xenbaked 0.2% of a CPU  12.0 wake-ups/s  "
+                                     "10.0 passes/s");
+    build(s, 60, 30);
+    assert_string_equal(line(s, 28), "Trace 10 s  buffers 31.7% full at most (CPU 2)");
+    s->choice.one_cpu = true;
+    build(s, 80, 30);
+    assert_non_null(strstr(line(s, 28), "its buffer 4.2% full at most"));
+    assert_false(has(s, "consumer"));
+    host->stolen = 2;
+    host->repaired = 1;
+    host->bogus = 3;
+    build(s, 200, 30);
+    assert_string_equal(line(s, 2), "another consumer took records 2 times; others switched tracing off or masked it once; "
+                                    "a trace buffer's indices made no sense 3 times");
+}
+
+/* No name gets a control character, or more columns than there are, onto the screen. */
+static void test_hostile_names(void **state)
+{
+    static const char *const names[] = {
+        "\x1b]0;title\x07\x1b[2J\x1b[H",
+        "\xe2\x80\xae" "0 niamoD",             /* right to left */
+        "\xe2\x81\xa7" "a" "\xe2\x80\x8b" "b",  /* isolate, zero width */
+        "\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81",
+        "z\xcc\x81\xcc\x82\xcc\x83\xcc\x84\xcc\x85\xcc\x86\xcc\x87\xcc\x88\xcc\x89\xcc\x8a\xcc\x8b\xcc\x8c",
+        "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", /* joined emoji */
+        "\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87",
+        "\xff\xfe\xc0\x80\xed\xa0\x80\xf8\x88\x80",
+        "%s%n%x",
+        "a\r\nAll   1 s  running 100%",
+    };
+    struct screen *s = *state;
+    struct xm_region_domain *fact = &s->fake.fact[FAKE_WEB];
+    make_live(s);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        memset(fact->name, 0, sizeof fact->name);
+        memcpy(fact->name, names[i], strlen(names[i]));
+        for (unsigned width = XM_SCREEN_MIN_WIDTH; width < 210; width += 13) {
+            s->choice.view = width % 2 ? XM_VIEW_DOMAINS : XM_VIEW_VCPUS;
+            build(s, width, 40);
+            for (unsigned y = 0; y < 40; y++) {
+                wchar_t wide[4096];
+                const char *text = line(s, y);
+                size_t length = mbstowcs(wide, text, 4096);
+                assert_true(length < 4096); /* valid UTF-8 */
+                int columns = wcswidth(wide, length);
+                if (columns < 0 || (unsigned)columns > width)
+                    fail_msg("name %zu at %u columns, line %u takes %d: %s", i, width, y, columns, text);
+            }
+        }
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make, drop)
 
 int main(void)
@@ -506,7 +747,9 @@ int main(void)
         TEST(test_vcpu_guess),  TEST(test_names),     TEST(test_reused_id),    TEST(test_ended),
         TEST(test_warnings),    TEST(test_unknown),   TEST(test_links),        TEST(test_beat),
         TEST(test_no_rate),     TEST(test_short_window), TEST(test_help),
-        TEST(test_frame),       TEST(test_slices),
+        TEST(test_frame),       TEST(test_slices),    TEST(test_live_title),   TEST(test_devices),
+        TEST(test_toolstack),   TEST(test_no_record), TEST(test_quality),      TEST(test_starved_out_of_sight),
+        TEST(test_hostile_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
