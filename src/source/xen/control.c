@@ -32,7 +32,7 @@ struct scratch {
 };
 
 struct xm_control {
-    const struct xm_hyper *hyper;
+    struct xm_hyper hyper; /* a copy: the table and its self are borrowed */
     struct scratch *scratch;
     uint32_t sysctl_version;
     uint32_t domctl_version; /* 0: none is accepted */
@@ -54,7 +54,7 @@ static struct abi_sysctl *sysctl_of(struct xm_control *control, uint32_t command
 
 static int call_sysctl(struct xm_control *control)
 {
-    return control->hyper->ops->sysctl(control->hyper->self, &control->scratch->sysctl);
+    return control->hyper.ops->sysctl(control->hyper.self, &control->scratch->sysctl);
 }
 
 static struct abi_tbuf *tbuf_of(struct xm_control *control, uint32_t command)
@@ -76,7 +76,7 @@ static struct abi_domctl *domctl_of(struct xm_control *control, uint32_t command
 
 static int call_domctl(struct xm_control *control)
 {
-    return control->hyper->ops->domctl(control->hyper->self, &control->scratch->domctl);
+    return control->hyper.ops->domctl(control->hyper.self, &control->scratch->domctl);
 }
 
 /* ---- Which hypervisor, which versions. */
@@ -84,14 +84,14 @@ static int call_domctl(struct xm_control *control)
 static void read_version(struct xm_control *control)
 {
     char *extra = control->scratch->extraversion;
-    const struct xm_hyper_ops *ops = control->hyper->ops;
-    int version = ops->version(control->hyper->self, ABI_VERSION, NULL);
+    const struct xm_hyper_ops *ops = control->hyper.ops;
+    int version = ops->version(control->hyper.self, ABI_VERSION, NULL);
     snprintf(control->hypervisor, sizeof control->hypervisor, "Xen");
     if (version <= 0)
         return;
     control->major = (unsigned)version >> 16;
     control->minor = (unsigned)version & 0xffff;
-    if (ops->version(control->hyper->self, ABI_EXTRAVERSION, extra) < 0)
+    if (ops->version(control->hyper.self, ABI_EXTRAVERSION, extra) < 0)
         extra[0] = 0;
     extra[ABI_EXTRAVERSION_BYTES - 1] = 0;
     /* It is printed: ".7", "-unstable"; "<denied>" where a policy hides it. */
@@ -199,7 +199,7 @@ enum xm_status xm_control_open(const struct xm_hyper *hyper, struct xm_control *
         free(made);
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory for hypercalls");
     }
-    made->hyper = hyper;
+    made->hyper = *hyper;
     read_version(made);
     enum xm_status status = find_sysctl_version(made, err);
     if (status != XM_OK) {
@@ -216,7 +216,7 @@ void xm_control_close(struct xm_control *control)
 {
     if (!control)
         return;
-    control->hyper->ops->release(control->hyper->self, control->scratch, sizeof *control->scratch);
+    control->hyper.ops->release(control->hyper.self, control->scratch, sizeof *control->scratch);
     free(control);
 }
 

@@ -28,7 +28,7 @@
 struct xm_control;
 
 /*
- * hyper is borrowed until the control is closed.  XM_DENIED, err in one line: every version is refused (too old, too new, or
+ * What hyper refers to is borrowed until the control is closed.  XM_DENIED, err in one line: every version is refused (too old, too new, or
  * a security policy: says which hypervisor it is and what was tried), or the hypervisor was built without tracing; XM_IO: it
  * answers otherwise, or nonsense; XM_NOMEM.  *control is NULL then.
  * A domctl version that cannot be found is no error: weights and caps are not known then.
