@@ -462,9 +462,10 @@ static void test_help(void **state)
 {
     struct screen *s = *state;
     s->choice.view = XM_VIEW_HELP;
-    build(s, 80, 100);
+    build(s, 80, 140);
     static const char *const terms[] = {"Gotten", "Allocated", "Waited", "Blocked", "Execution count", "I/O count",
-                                        "last execution", "PgUp", "one pCPU (key c)", "anomalies"};
+                                        "last execution", "PgUp", "one pCPU (key c)", "anomalies", "net, disk", "starved",
+                                        "another consumer"};
     for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++)
         assert_true(has(s, terms[i]));
     build(s, 30, 10);
@@ -585,11 +586,11 @@ static void test_devices(void **state)
         s->choice.rows[i] = false;
     build(s, 200, 60);
     y = fake_find(&s->grid, 0, "web (dom 1)");
-    assert_non_null(strstr(line(s, y + 1), "net     1.25 MB"));
-    assert_non_null(strstr(line(s, y + 2), "disk    41.0 kB"));
+    assert_non_null(strstr(line(s, y + 1), "net    1.25 MB"));
+    assert_non_null(strstr(line(s, y + 2), "disk   41.0 kB"));
     s->choice.one_cpu = true;
     build(s, 200, 60);
-    assert_non_null(strstr(line(s, y + 1), "net*    1.25 MB"));
+    assert_non_null(strstr(line(s, y + 1), "net*   1.25 MB"));
 }
 
 /* What the toolstack says of a domain stands where it is named. */
