@@ -83,6 +83,9 @@ enum xm_status xm_account_events(struct xm_account *a, const struct xm_event *ev
 enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32_t vcpu, enum xm_runstate state,
                                     xm_cycles told, xm_cycles now, struct xm_capacity *want) XM_MUST_CHECK;
 
+/* Whether a vCPU of that number has a row, of a domain that lives. */
+bool xm_account_knows(const struct xm_account *a, uint32_t domid, uint32_t vcpu);
+
 /* The domain is no more, as of `now`: for a trace that does not tell ends.  Nothing where there is none. */
 void xm_account_gone(struct xm_account *a, uint32_t domid, xm_cycles now);
 

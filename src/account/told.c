@@ -30,6 +30,12 @@ enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32
     return XM_OK;
 }
 
+bool xm_account_knows(const struct xm_account *a, uint32_t domid, uint32_t vcpu)
+{
+    return domid < XM_DOMID_FIRST_RESERVED && vcpu < XM_MAX_VCPU_NUMBER &&
+           xm_known_vcpu(a, domid << 16 | vcpu) != NOBODY;
+}
+
 void xm_account_gone(struct xm_account *a, uint32_t domid, xm_cycles now)
 {
     xm_domain_removed(a, domid, now.v > a->now ? now.v : a->now, false);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define GROUP      "xenmon"
+#define USER       "xenmon" /* whom a xenbaked that root has started becomes */
 #define PATH_BYTES 4096
 
 static enum xm_status refuse(struct xm_error *err, const char *path, const char *why)
@@ -31,7 +33,10 @@ static bool join(char *to, const char *path, const char *suffix)
 
 static bool ours(uid_t owner)
 {
-    return owner == geteuid() || owner == 0;
+    if (owner == geteuid() || owner == 0)
+        return true;
+    const struct passwd *user = geteuid() == 0 ? getpwnam(USER) : NULL;
+    return user && owner == user->pw_uid;
 }
 
 enum xm_status xm_place_directory(const char *path, struct xm_error *err)

@@ -9,7 +9,8 @@
 
 /*
  * Makes the directory that `path` lies in if there is none (the last level only; 0755 for root, 0700 for
- * others) and makes sure that nobody else can exchange what is in it: it belongs to us or to root, and
+ * others) and makes sure that nobody else can exchange what is in it: it belongs to us, to root, or, where we are root,
+ * to the user xenmon, and
  * others may not write to it, unless it is sticky.  XM_OK; XM_IO and `err` say what is wrong.
  */
 enum xm_status xm_place_directory(const char *path, struct xm_error *err) XM_MUST_CHECK;

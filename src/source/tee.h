@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The raw stream for others: whoever connects to a local socket gets what the source delivers, while it is being baked.
- * One consumer of the trace buffers, any number of listeners.
+ * One consumer of the trace buffers, any number of listeners (source/listener.h is the other end).
  *
- * The socket speaks lines first: a client sends "record\n" and is answered "ok HYPERVISOR\tHZ\tEVENTS\n" (text, decimal, 0x hex) or
- * "error TEXT\n".  After ok come frames: a u32 little-endian count of bytes, then so many bytes, which are one pass over
- * the buffers as xentrace would have written it.  Frames begin with the first whole pass.  Nothing is read after the
- * request; closing ends it.
+ * The socket speaks lines first: a client sends "record\n", and nothing after it, and is answered
+ * "ok HYPERVISOR\tHZ\tEVENTS\n" (text, decimal, 0x hex) or "error TEXT\n" and the end.  After ok come frames: a u32
+ * little-endian count of bytes, then so many bytes, which are one pass over the buffers as xentrace would have written
+ * it.  Frames begin with the first pass that begins after the answer.  Nothing is read after the request; closing ends it.
  *
- * A listener that is too slow never holds up anything: it has a backlog of at most `backlog_bytes`; passes that do not
- * fit are left out, and before the next one that does come LOST_RECORDS records that say how many on which CPU.
+ * A listener that is too slow never holds up anything: it has a backlog of at most `backlog_bytes`.  Passes that do not
+ * fit are left out, and before the next one that does comes a frame whose count has XM_TEE_MARKS set: a window with one
+ * LOST_RECORDS for each CPU that lost some.  It says how many records were left out, from which time to which (it is
+ * written with the time of the last), and who was running then as far as the records left out say.
+ *
+ * A client that asks for nothing, or for something else, is dropped; while it waits it takes a place of the
+ * XM_TEE_LISTENERS, but gives it up to whoever comes next.
  *
  * Threads: one.
  */
 #ifndef XM_TEE_H
 #define XM_TEE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,23 +31,34 @@ struct xm_tee;
 
 #define XM_TEE_LISTENERS 8u
 #define XM_TEE_BACKLOG (UINT64_C(64) << 20)
+#define XM_TEE_MARKS UINT32_C(0x80000000) /* in a frame's count */
+#define XM_TEE_PATIENCE_PASSES 100u       /* so many passes a client may take to say what it wants */
 
 struct xm_tee_config {
     const char *path;       /* of the socket, mode 0660, of group xenmon where there is one; copied */
-    const char *hypervisor; /* copied */
+    const char *hypervisor; /* copied, at most 63 bytes, without control characters */
     uint64_t hz;
     uint32_t events;
-    uint64_t backlog_bytes;
+    uint64_t backlog_bytes; /* for each listener; 0: XM_TEE_BACKLOG */
 };
 
-/* XM_OK; XM_IO: err says why there is no socket; XM_NOMEM.  A stale socket of that name is replaced. */
+/* Where the socket of the xenbaked that writes this region is: beside it.  False where that does not fit. */
+bool xm_tee_path(const char *region, char *path, size_t size);
+
+/*
+ * XM_OK; XM_IO: err says why there is no socket (a name too long for one, something else of that name, no permission);
+ * XM_NOMEM.  A stale socket of that name is replaced; that nobody is behind it any more is for the caller to know.
+ */
 enum xm_status xm_tee_open(const struct xm_tee_config *config, struct xm_tee **tee, struct xm_error *err) XM_MUST_CHECK;
 void xm_tee_close(struct xm_tee *tee); /* what is in the backlogs is sent as far as it goes at once; NULL is fine */
 
-/* Bytes of the pass that is under way; one comparison where nobody listens. */
+/*
+ * Bytes of the pass that is under way, in any split.  Cost: one comparison where nobody listens; else they are copied
+ * once for all listeners, and backlogs move.  Never blocks, and out of memory is a pass left out.
+ */
 void xm_tee_bytes(struct xm_tee *tee, const void *bytes, size_t size);
 
-/* The pass is over: it goes out, backlogs move, new listeners come in.  Never blocks. */
+/* The pass is over: it goes out, backlogs move, new listeners come in.  Never blocks.  A system call where nobody listens. */
 void xm_tee_pass(struct xm_tee *tee);
 
 struct xm_tee_status {

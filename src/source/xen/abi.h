@@ -93,7 +93,7 @@ struct abi_domain {
 #define ABI_DOMAIN_PVH (1u << 7) /* 4.7 and 4.8, sysctl versions up to 0x0e; since then another flag */
 #define ABI_DOMAIN_PVH_LAST 0x0eu
 
-enum abi_domctl_command { ABI_DOMCTL_DOMAIN = 5, ABI_DOMCTL_SCHEDULER = 16 };
+enum abi_domctl_command { ABI_DOMCTL_DOMAIN = 5, ABI_DOMCTL_VCPU = 14, ABI_DOMCTL_SCHEDULER = 16 };
 
 #define ABI_SCHEDULER_GET 1u
 
@@ -109,6 +109,13 @@ struct abi_domctl {
             uint16_t weight; /* credit, credit2 */
             uint16_t cap;    /* credit; credit2 since 4.10, before that it is left as it was */
         } scheduler;
+        struct {
+            uint32_t vcpu;
+            uint8_t online, blocked, running;
+            uint8_t gap;
+            uint64_t cpu_ns;
+            uint32_t cpu;
+        } vcpu;
         uint8_t pad[128];
     } u;
 };
@@ -127,6 +134,8 @@ _Static_assert(offsetof(struct abi_domain, cpu_ns) == 56 && offsetof(struct abi_
                offsetof(struct abi_domain, max_vcpu) == 68 && offsetof(struct abi_domain, handle) == 76, "getdomaininfo");
 _Static_assert(offsetof(struct abi_domctl, u) == 16 && offsetof(struct abi_domctl, u.scheduler.weight) == 24 &&
                offsetof(struct abi_domctl, u.scheduler.cap) == 26, "scheduler_op");
+_Static_assert(offsetof(struct abi_domctl, u.vcpu.online) == 20 && offsetof(struct abi_domctl, u.vcpu.running) == 22 &&
+               offsetof(struct abi_domctl, u.vcpu.cpu_ns) == 24 && offsetof(struct abi_domctl, u.vcpu.cpu) == 32, "getvcpuinfo");
 _Static_assert(sizeof(struct abi_sysctl) == 136 && sizeof(struct abi_domctl) == 144, "what Xen copies back");
 
 #endif

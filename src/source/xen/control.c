@@ -382,3 +382,25 @@ enum xm_status xm_control_domain(struct xm_control *control, uint32_t first, str
     find_weight(control, domain);
     return XM_OK;
 }
+
+enum xm_status xm_control_vcpu(struct xm_control *control, uint32_t domid, uint32_t vcpu, struct xm_control_vcpu *info)
+{
+    *info = (struct xm_control_vcpu){0};
+    if (domid >= DOMAINS_END)
+        return XM_END;
+    if (!control->domctl_version)
+        return XM_UNSUPPORTED;
+    struct abi_domctl *domctl = domctl_of(control, ABI_DOMCTL_VCPU, (uint16_t)domid);
+    domctl->u.vcpu.vcpu = vcpu;
+    int error = call_domctl(control);
+    if (error == -ESRCH || error == -EINVAL)
+        return XM_END;
+    if (error < 0)
+        return XM_IO;
+    *info = (struct xm_control_vcpu){.online = domctl->u.vcpu.online,
+                                     .blocked = domctl->u.vcpu.blocked,
+                                     .running = domctl->u.vcpu.running,
+                                     .cpu = domctl->u.vcpu.cpu,
+                                     .cpu_ns = domctl->u.vcpu.cpu_ns};
+    return XM_OK;
+}

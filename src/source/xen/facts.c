@@ -71,6 +71,26 @@ static struct xm_facts_domain *find(const struct rows *rows, uint32_t domid)
     return low < rows->count && rows->domain[low].domain.domid == domid ? &rows->domain[low] : NULL;
 }
 
+/* False: the hypervisor has no UUID for it, as for dom0. */
+static bool write_uuid(const uint8_t handle[16], char uuid[40])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t any = 0;
+    for (unsigned i = 0; i < 16; i++)
+        any |= handle[i];
+    if (!any)
+        return false;
+    char *at = uuid;
+    for (unsigned i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[handle[i] >> 4];
+        *at++ = digits[handle[i] & 15];
+    }
+    *at = 0;
+    return true;
+}
+
 /* Ids ascend.  A domain that was not there the last time is a new one, and all of it begins at 0. */
 static enum xm_status append(struct xm_facts *f, const struct xm_control_domain *domain)
 {
@@ -88,6 +108,7 @@ static enum xm_status append(struct xm_facts *f, const struct xm_control_domain 
     *row = before ? *before : (struct xm_facts_domain){0};
     row->seen += row->seen < UINT32_MAX;
     row->domain = *domain;
+    (void)write_uuid(domain->handle, row->uuid);
     return XM_OK;
 }
 
@@ -159,7 +180,8 @@ static void take(struct xm_facts *f, struct xm_names_work *work)
         if (!row || row->seen <= age)
             continue;
         memcpy(row->name, said->name, sizeof row->name);
-        memcpy(row->uuid, said->uuid, sizeof row->uuid);
+        if (!write_uuid(row->domain.handle, row->uuid))
+            memcpy(row->uuid, said->uuid, sizeof row->uuid);
         if (work->cpus && f->from_xenstore) {
             row->domain.vcpus = said->vcpus;
             row->domain.online = said->online;

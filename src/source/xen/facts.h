@@ -43,7 +43,7 @@ struct xm_facts_domain {
     struct xm_control_domain domain;
     uint32_t seen;      /* refreshes in a row that have listed it, at least 1 */
     char name[64];
-    char uuid[40];      /* 36 characters, or "" */
+    char uuid[40];      /* 36 characters, or ""; the hypervisor's, else xenstore's */
     struct xm_facts_devices devices;
 };
 

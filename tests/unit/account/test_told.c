@@ -21,7 +21,7 @@ static void test_quiet(void **state)
     STATES(vcpu(&w, 8, 1), 0, 400, 0, 0, 0);
     assert_int_equal(vcpu(&w, 8, 1)->wait_other, 400);
     assert_int_equal(domain(&w, 8)->wait_any, 200);
-    change(&w, 1500, 0, 8, 1, W, R);
+    change(&w, 1500, 1, 8, 1, W, R);
     change(&w, 1520, 0, 7, 0, O, W);
     total(&w, 1600);
     STATES(vcpu(&w, 8, 1), 100, 500, 0, 0, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The paced loop, with made-up time: what comes out of the region is what goes into it, when it is due. */
-#include "source/replay.h"
+#include "source/loop.h"
+#include "source/preview.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -57,7 +58,7 @@ struct rig {
     char region[96];
     struct xm_source *source;
     struct xm_writer *writer;
-    struct xm_replay *replay;
+    struct xm_loop *replay;
     uint64_t now_ns;
 };
 
@@ -66,7 +67,7 @@ static void capture_path(char path[512], const char *name)
     snprintf(path, 512, "%s/xen417-%s.trace.zst", captures, name);
 }
 
-static void open_rig(struct rig *g, const char *input, struct xm_capacity capacity, struct xm_replay_config config)
+static void open_rig(struct rig *g, const char *input, struct xm_capacity capacity, struct xm_loop_config config)
 {
     struct xm_error err;
     xm_error_clear(&err);
@@ -85,14 +86,14 @@ static void open_rig(struct rig *g, const char *input, struct xm_capacity capaci
         config.hz = HZ;
         config.hz_from = "option";
     }
-    if (xm_replay_create(&config, &g->replay, &err) != XM_OK)
+    if (xm_loop_create(&config, &g->replay, &err) != XM_OK)
         fail_msg("%s", err.text);
 }
 
 static void close_rig(struct rig *g)
 {
     char lock[112];
-    xm_replay_destroy(g->replay);
+    xm_loop_destroy(g->replay);
     xm_writer_close(g->writer, true);
     xm_source_close(g->source);
     snprintf(lock, sizeof lock, "%s.lock", g->region);
@@ -105,7 +106,7 @@ static enum xm_status step(struct rig *g, int wait_ms, struct xm_error *err)
 {
     uint64_t wake_ns;
     struct xm_moment now = {g->now_ns, REAL_NS + g->now_ns};
-    enum xm_status status = xm_replay_step(g->replay, now, wait_ms, &wake_ns, err);
+    enum xm_status status = xm_loop_step(g->replay, now, wait_ms, &wake_ns, err);
     if (status == XM_AGAIN && wake_ns) {
         assert_true(wake_ns > g->now_ns);
         g->now_ns = wake_ns;
@@ -232,7 +233,7 @@ static void test_totals(void **state)
         char path[512];
         capture_path(path, names[i]);
         find_truth(&t, names[i]);
-        open_rig(&g, path, (struct xm_capacity){0}, (struct xm_replay_config){.passes = 1});
+        open_rig(&g, path, (struct xm_capacity){0}, (struct xm_loop_config){.passes = 1});
         assert_int_equal(run_out(&g, &err), XM_END);
         assert_int_equal(g.now_ns, START_NS); /* never waited */
         compare(&t, g.region);
@@ -252,7 +253,7 @@ static void test_growth(void **state)
     char path[512];
     capture_path(path, "credit2-lifecycle");
     find_truth(&t, "credit2-lifecycle");
-    open_rig(&g, path, (struct xm_capacity){1, 1, 1}, (struct xm_replay_config){.passes = 1});
+    open_rig(&g, path, (struct xm_capacity){1, 1, 1}, (struct xm_loop_config){.passes = 1});
     assert_int_equal(run_out(&g, &err), XM_END);
     compare(&t, g.region);
     newest(g.region, XM_SERIES_SLOW, &sample, &info);
@@ -271,7 +272,7 @@ static void test_no_room_to_grow(void **state)
     struct xm_error err;
     char path[512], lock[112];
     capture_path(path, "credit2-lifecycle");
-    open_rig(&g, path, (struct xm_capacity){1, 1, 1}, (struct xm_replay_config){.passes = 1});
+    open_rig(&g, path, (struct xm_capacity){1, 1, 1}, (struct xm_loop_config){.passes = 1});
     struct xm_region *region;
     assert_int_equal(xm_region_open(g.region, &region, NULL), XM_OK);
     snprintf(lock, sizeof lock, "%s.lock", g.region);
@@ -279,7 +280,7 @@ static void test_no_room_to_grow(void **state)
     assert_int_equal(unlink(lock), 0);
     assert_int_equal(rmdir(g.directory), 0);
     assert_int_equal(run_out(&g, &err), XM_END);
-    struct xm_replay_status status = xm_replay_status(g.replay);
+    struct xm_loop_status status = xm_loop_status(g.replay);
     assert_int_equal(status.cramped->status, XM_IO);
     assert_non_null(strstr(status.cramped->text, "No such file"));
     assert_in_range(status.wanted.domains, 4, 16);
@@ -312,13 +313,13 @@ static void test_pace(void **state)
     for (size_t i = 0; i < sizeof speeds / sizeof speeds[0]; i++) {
         struct rig g;
         struct xm_error err;
-        open_rig(&g, path, (struct xm_capacity){0}, (struct xm_replay_config){.passes = 1, .speed = speeds[i]});
+        open_rig(&g, path, (struct xm_capacity){0}, (struct xm_loop_config){.passes = 1, .speed = speeds[i]});
         xm_error_clear(&err);
         uint64_t samples = 0;
         enum xm_status status;
         do {
             status = step(&g, 0, &err);
-            struct xm_replay_status s = xm_replay_status(g.replay);
+            struct xm_loop_status s = xm_loop_status(g.replay);
             assert_true(s.samples - samples <= 1 || status == XM_END);
             samples = s.samples;
             /* never early: so much of the trace is over in this time */
@@ -352,7 +353,7 @@ static void test_names(void **state)
     char path[512];
     unsigned zero = 0, others = 0;
     capture_path(path, "credit2-idle");
-    open_rig(&g, path, (struct xm_capacity){0}, (struct xm_replay_config){.passes = 1});
+    open_rig(&g, path, (struct xm_capacity){0}, (struct xm_loop_config){.passes = 1});
     assert_int_equal(run_out(&g, &err), XM_END);
     assert_int_equal(xm_region_open(g.region, &region, NULL), XM_OK);
     for (uint32_t slot = 0; slot < 32; slot++) {
@@ -384,9 +385,9 @@ static void test_repeat(void **state)
     capture_path(path, "credit2-lifecycle");
     find_truth(&t, "credit2-lifecycle");
     open_rig(&g, path, (struct xm_capacity){0},
-             (struct xm_replay_config){.passes = PASSES, .keep_ns = 60 * XM_NS_PER_S});
+             (struct xm_loop_config){.passes = PASSES, .keep_ns = 60 * XM_NS_PER_S});
     assert_int_equal(run_out(&g, &err), XM_END);
-    assert_int_equal(xm_replay_status(g.replay).passes, PASSES);
+    assert_int_equal(xm_loop_status(g.replay).passes, PASSES);
     newest(g.region, XM_SERIES_FAST, &sample, &info);
     uint64_t span = t.sample.host.window;
     assert_int_equal(sample.host.records, PASSES * t.sample.host.records);
@@ -421,20 +422,20 @@ static void test_no_allocation(void **state)
     xm_source_close(source);
     assert_int_equal(fclose(out), 0);
 
-    open_rig(&g, plain, (struct xm_capacity){0}, (struct xm_replay_config){.passes = 1});
+    open_rig(&g, plain, (struct xm_capacity){0}, (struct xm_loop_config){.passes = 1});
     xm_error_clear(&err);
     enum xm_status status = XM_OK;
-    while (xm_replay_status(g.replay).trace_ns < 20 * XM_NS_PER_S && status == XM_OK)
+    while (xm_loop_status(g.replay).trace_ns < 20 * XM_NS_PER_S && status == XM_OK)
         status = step(&g, 0, &err);
     assert_int_equal(status, XM_OK);
     assert_in_range(allocations, 10, 10000); /* the counter works */
-    uint64_t samples = xm_replay_status(g.replay).samples;
+    uint64_t samples = xm_loop_status(g.replay).samples;
     allocations = 0;
-    while (xm_replay_status(g.replay).trace_ns < 39 * XM_NS_PER_S && status == XM_OK)
+    while (xm_loop_status(g.replay).trace_ns < 39 * XM_NS_PER_S && status == XM_OK)
         status = step(&g, 0, &err);
     assert_int_equal(status, XM_OK);
     assert_int_equal(allocations, 0);
-    assert_in_range(xm_replay_status(g.replay).samples - samples, 150, 250);
+    assert_in_range(xm_loop_status(g.replay).samples - samples, 150, 250);
     close_rig(&g);
     unlink(plain);
 }
@@ -473,7 +474,7 @@ static void test_pipe_falls_silent(void **state)
     snprintf(fifo, sizeof fifo, "/tmp/xm-replay-%d.fifo", (int)getpid());
     assert_int_equal(mkfifo(fifo, 0600), 0);
     open_rig(&g, fifo, (struct xm_capacity){0},
-             (struct xm_replay_config){.passes = 1, .stream = {.order = XM_ORDER_PROMPT}});
+             (struct xm_loop_config){.passes = 1, .stream = {.order = XM_ORDER_PROMPT}});
     xm_error_clear(&err);
     assert_int_equal(step(&g, 0, &err), XM_AGAIN); /* nobody writes yet */
     int fd = open(fifo, O_WRONLY | O_NONBLOCK);
@@ -483,27 +484,27 @@ static void test_pipe_falls_silent(void **state)
     assert_int_equal(write(fd, trace, size), (ssize_t)size);
     while (step(&g, 0, &err) == XM_OK)
         ;
-    uint64_t before = xm_replay_status(g.replay).samples;
-    uint64_t before_ns = xm_replay_status(g.replay).trace_ns;
+    uint64_t before = xm_loop_status(g.replay).samples;
+    uint64_t before_ns = xm_loop_status(g.replay).trace_ns;
     g.now_ns += 200000000; /* too soon */
     assert_int_equal(step(&g, 0, &err), XM_AGAIN);
-    assert_int_equal(xm_replay_status(g.replay).samples, before);
+    assert_int_equal(xm_loop_status(g.replay).samples, before);
     g.now_ns += 60000000;
     for (int i = 0; i < 5; i++, g.now_ns += 50000000)
         assert_int_equal(step(&g, 0, &err), XM_AGAIN);
     struct xm_sample sample;
     struct xm_region_info info;
     newest(g.region, XM_SERIES_FAST, &sample, &info);
-    assert_true(xm_replay_status(g.replay).trace_ns > before_ns);
-    assert_in_range(sample.host.mono, xm_replay_status(g.replay).trace_ns, xm_replay_status(g.replay).trace_ns);
-    assert_in_range(xm_replay_status(g.replay).trace_ns % 100000000, 1000, 99999000); /* off the beat */
+    assert_true(xm_loop_status(g.replay).trace_ns > before_ns);
+    assert_in_range(sample.host.mono, xm_loop_status(g.replay).trace_ns, xm_loop_status(g.replay).trace_ns);
+    assert_in_range(xm_loop_status(g.replay).trace_ns % 100000000, 1000, 99999000); /* off the beat */
     xm_sample_fini(&sample);
-    before = xm_replay_status(g.replay).samples;
+    before = xm_loop_status(g.replay).samples;
     for (int i = 0; i < 10; i++) { /* nothing new: no sample, the heartbeat is enough */
         g.now_ns += 100000000;
         assert_int_equal(step(&g, 0, &err), XM_AGAIN);
     }
-    assert_int_equal(xm_replay_status(g.replay).samples, before);
+    assert_int_equal(xm_loop_status(g.replay).samples, before);
 
     while (size < total) {
         ssize_t n = write(fd, trace + size, total - size);
@@ -541,7 +542,7 @@ static void test_damage(void **state)
     assert_int_equal(fwrite(bytes, 1, size - 2, out), size - 2);
     xm_source_close(source);
     assert_int_equal(fclose(out), 0);
-    open_rig(&g, torn, (struct xm_capacity){0}, (struct xm_replay_config){.passes = 1});
+    open_rig(&g, torn, (struct xm_capacity){0}, (struct xm_loop_config){.passes = 1});
     assert_int_equal(run_out(&g, &err), XM_DAMAGED);
     assert_int_equal(err.status, XM_DAMAGED);
     assert_in_range(err.offset, size - 42, size - 2);
@@ -563,16 +564,16 @@ static void test_preview(void **state)
     char path[512];
     struct xm_source *source;
     struct xm_stream_config stream = {0};
-    struct xm_replay_preview preview;
+    struct xm_preview preview;
     struct xm_error err;
     int asked = 0;
     xm_error_clear(&err);
     capture_path(path, "credit2-web-rate");
     assert_int_equal(xm_source_open(path, &source, &err), XM_OK);
-    assert_int_equal(xm_replay_preview(source, &stream, NULL, NULL, &preview, &err), XM_OK);
+    assert_int_equal(xm_preview(source, &stream, NULL, NULL, &preview, &err), XM_OK);
     assert_in_range(preview.hz, HZ - HZ / 500, HZ + HZ / 500);
     assert_int_equal(preview.records, 73860);
-    assert_int_equal(xm_replay_preview(source, &stream, stop_at_once, &asked, &preview, &err), XM_AGAIN);
+    assert_int_equal(xm_preview(source, &stream, stop_at_once, &asked, &preview, &err), XM_AGAIN);
     assert_int_equal(asked, 1);
     xm_source_close(source);
 }

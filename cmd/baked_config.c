@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "baked_config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "source/loop.h"
+#include "xenmon/region.h"
+
+#define PROGRAM "xenbaked"
+#define MS UINT64_C(1000000)
+
+static const char *set_speed(const struct xm_option *option, const char *text, void *where)
+{
+    char *end;
+    if (strcmp(text, "max") == 0) {
+        *(uint64_t *)where = XM_SPEED_MAX;
+        return NULL;
+    }
+    double factor = strtod(text, &end);
+    if (end == text || (*end && strcmp(end, "x") != 0) || !(factor >= 1e-3 && factor <= 1e6))
+        return "max or a factor from 0.001 to 1000000";
+    *(uint64_t *)where = (uint64_t)llround(factor * (double)XM_SPEED_ONE);
+    return NULL;
+}
+
+static const char *set_passes(const struct xm_option *option, const char *text, void *where)
+{
+    uint64_t n;
+    if (strcmp(text, "forever") == 0)
+        n = 0;
+    else if (!xm_read_count(text, &n) || n == 0)
+        return "a number of passes, or forever";
+    *(uint64_t *)where = n;
+    return NULL;
+}
+
+static const char *set_events(const struct xm_option *option, const char *text, void *where)
+{
+    return xm_read_events(text, where) ? NULL
+                                       : "a number such as 0x169000 or names such as runstates,slices,grants,domains "
+                                         "(xenbaked(8) lists them)";
+}
+
+static const char *set_cpus(const struct xm_option *option, const char *text, void *where)
+{
+    return xm_read_cpus(text, where) ? NULL : "all, a list such as 0-3,7 or a mask such as 0xf";
+}
+
+#define AT(member) offsetof(struct xm_baked_config, member)
+static const struct xm_option options[] = {
+    {.help = "What the running Xen is asked for (without FILE):"},
+    {"evt-mask", 'e', XM_ARG_NEEDED, set_events, AT(live.events), "MASK", "events to trace: a number or names (0x169000: runstates,slices,grants,domains)", 0, 0, 0},
+    {"minimal", 0, XM_ARG_NONE, xm_set_flag, AT(minimal), NULL, "runstates alone (0x21000): no slices, no I/O", 0, 0, 0},
+    {"copies", 0, XM_ARG_NONE, xm_set_flag, AT(copies), NULL, "PV hypercalls too (0x36b000), for grant copies: a record for every hypercall", 0, 0, 0},
+    {"trace-buf-size", 'S', XM_ARG_NEEDED, xm_set_count, AT(live.pages), "PAGES", "of 4 KiB for each pCPU, if Xen has none yet: it allocates them once a boot (32)", 1, 65535, 0},
+    {"cpu-mask", 'c', XM_ARG_NEEDED, set_cpus, AT(live.cpus), "CPUS", "pCPUs to trace: all, 0-3,7 or 0xf (all)", 0, 0, 0},
+    {"poll-sleep", 's', XM_ARG_NEEDED, xm_set_duration, AT(live.poll_ns), "MS", "longest time between looks at the buffers (100); less where they fill", MS, 60000 * MS, MS},
+    {"poll-fixed", 0, XM_ARG_NONE, xm_set_flag, AT(live.poll_fixed), NULL, "always that time, however full they are", 0, 0, 0},
+    {"no-record", 0, XM_ARG_NONE, xm_set_flag, AT(live.no_record), NULL, "no socket for xenmon record", 0, 0, 0},
+    {"user", 0, XM_ARG_NEEDED, xm_set_text, AT(live.user), "NAME", "whom root becomes once all is open: none, or a user (xenmon where there is one)", 0, 0, 0},
+    {.help = "What is replayed:"},
+    {"speed", 0, XM_ARG_NEEDED, set_speed, AT(speed), "FACTOR", "1 is real time, the default for files; max waits for nothing, the default for pipes", 0, 0, 0},
+    {"repeat", 0, XM_ARG_NEEDED, set_passes, AT(passes), "N", "replay a file N times, or forever", 0, 0, 0},
+    {"cpu-hz", 0, XM_ARG_NEEDED, xm_set_hz, AT(hz), "HZ", "rate of the trace's clock; found in the trace if not given", 0, 0, 0},
+    {"order", 0, XM_ARG_NEEDED, xm_set_choice, AT(order), "strict|prompt", "when events are released: strict waits for every CPU (files), prompt for a pass (pipes)", 0, 0, 0},
+    {"max-jump", 0, XM_ARG_NEEDED, xm_set_duration, AT(max_jump_ns), "TIME", "a clock that leaps further than this is damage (1h)", 0, 0, XM_NS_PER_S},
+    {"source", 0, XM_ARG_NEEDED, xm_set_choice, AT(source), "auto|file|pipe|xen", "what must be read; auto: FILE, or without one Xen", 0, 0, 0},
+    {"exit-at-end", 0, XM_ARG_NONE, xm_set_flag, AT(exit_at_end), NULL, "end when the trace does", 0, 0, 0},
+    {"linger", 0, XM_ARG_NEEDED, xm_set_duration, AT(linger_ns), "TIME", "keep the region so long after the trace's end (until SIGTERM)", 0, 0, XM_NS_PER_S},
+    {.help = "What is kept:"},
+    {"ms_per_sample", 'm', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "MS", "time between samples (100)", MS, 60000 * MS, MS},
+    {"samples-per-second", 0, XM_ARG_NEEDED, xm_set_count, AT(per_second), "N", "the same as a rate (10)", 1, 1000, 0},
+    {"history", 0, XM_ARG_NEEDED, xm_set_duration, AT(history_ns), "TIME", "how far back samples are kept (60s)", XM_NS_PER_S, 86400 * XM_NS_PER_S, XM_NS_PER_S},
+    {"slow-history", 0, XM_ARG_NEEDED, xm_set_duration, AT(slow_history_ns), "TIME", "how far back one sample a second is kept (1h)", XM_NS_PER_S, 604800 * XM_NS_PER_S, XM_NS_PER_S},
+    {"memory", 0, XM_ARG_NEEDED, xm_set_size, AT(memory_bytes), "SIZE", "history is cut short so as to need no more (64M)", UINT64_C(1) << 20, UINT64_C(1) << 40, 0},
+    {"max-domains", 0, XM_ARG_NEEDED, xm_set_count, AT(domains), "N", "room to begin with; more makes a larger region (32)", 1, 8192, 0},
+    {"max-vcpus", 0, XM_ARG_NEEDED, xm_set_count, AT(vcpus), "N", "likewise (100)", 1, 16384, 0},
+    {"max-pcpus", 0, XM_ARG_NEEDED, xm_set_count, AT(pcpus), "N", "likewise (8)", 1, 4096, 0},
+    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "where the region is", 0, 0, 0},
+    {"show-config", 0, XM_ARG_NONE, xm_set_flag, AT(show), NULL, "print all this and the memory it needs, and exit", 0, 0, 0},
+    {.help = "How it runs:"},
+    {"foreground", 0, XM_ARG_NONE, xm_set_flag, AT(foreground), NULL, "stay in the foreground (the default)", 0, 0, 0},
+    {"daemon", 0, XM_ARG_NONE, xm_set_flag, AT(background), NULL, "go into the background once the region is there", 0, 0, 0},
+    {"pid-file", 0, XM_ARG_NEEDED, xm_set_text, AT(pid_file), "PATH", "write the process id there", 0, 0, 0},
+    {"log-to", 0, XM_ARG_NEEDED, xm_set_text, AT(log_to), "WHERE", "stderr, syslog (the default with --daemon), or a file", 0, 0, 0},
+    {"log-level", 0, XM_ARG_NEEDED, xm_set_choice, AT(log_level), XM_LOG_LEVELS, "how much is said (info)", 0, 0, 0},
+    {"log-thresh", 't', XM_ARG_NEEDED, xm_set_count, AT(log_thresh), "N", "accepted for older scripts", 0, 0, 0},
+    {"version", 'V', XM_ARG_NONE, xm_set_flag, AT(version), NULL, "print the version and exit", 0, 0, 0},
+    {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
+};
+#define OPTIONS (sizeof options / sizeof options[0])
+
+int xm_baked_help(void)
+{
+    printf("Usage: " PROGRAM " [options] [FILE|-]\n"
+           "Turns the trace of the running Xen into numbers in shared memory, for xenmon and others to\n"
+           "show; with FILE, that trace.  FILE is what xentrace wrote, plain or packed with zstd, or a FIFO; - is standard input.\n");
+    xm_options_print(options, OPTIONS, stdout);
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
+
+/* The daemon leaves its directory, so that the names it was given must not depend on it. */
+static bool absolute(const char *path, char *buffer, size_t size)
+{
+    char cwd[PATH_MAX];
+    int n;
+    if (path[0] == '/')
+        n = snprintf(buffer, size, "%s", path);
+    else if (getcwd(cwd, sizeof cwd))
+        n = snprintf(buffer, size, "%s/%s", cwd, path);
+    else
+        return false;
+    return n >= 0 && (size_t)n < size;
+}
+
+static bool settle_paths(struct xm_baked_config *c)
+{
+    if (!c->log_to)
+        c->log_to = c->background ? "syslog" : "stderr";
+    bool to_file = strcmp(c->log_to, "stderr") != 0 && strcmp(c->log_to, "syslog") != 0;
+    if (to_file && !absolute(c->log_to, c->log_path, sizeof c->log_path))
+        return false;
+    if (to_file)
+        c->log_to = c->log_path;
+    if (c->pid_file && !absolute(c->pid_file, c->pid_path, sizeof c->pid_path))
+        return false;
+    if (!c->region)
+        return xm_region_default_path(c->region_path, sizeof c->region_path);
+    return absolute(c->region, c->region_path, sizeof c->region_path);
+}
+
+/* What does not go together; NULL: all does. */
+static const char *contradiction(const struct xm_baked_config *c)
+{
+    const struct {
+        bool is;
+        const char *text;
+    } wrong[] = {
+        {c->foreground && c->background, "--foreground or --daemon, not both"},
+        {c->minimal && c->copies, "--minimal or --copies, not both"},
+        {c->input && c->source == XM_BAKED_XEN, "either a trace to replay or --source=xen, not both"},
+        {!c->input && c->source == XM_BAKED_FILE, "--source=file: name it"},
+        {!c->input && c->source == XM_BAKED_PIPE, "--source=pipe: name it, or - for standard input"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (wrong[i].is)
+            return wrong[i].text;
+    return NULL;
+}
+
+/* --minimal is a mask of its own, --copies adds to what there is. */
+static void settle_events(struct xm_baked_config *c)
+{
+    if (c->minimal)
+        c->live.events = XM_LIVE_EVENTS_MINIMAL;
+    if (c->copies)
+        c->live.events |= XM_LIVE_EVENTS_COPIES;
+}
+
+int xm_baked_config_read(int argc, char **argv, struct xm_baked_config *c)
+{
+    struct xm_error err;
+    int operands;
+    xm_error_clear(&err);
+    *c = (struct xm_baked_config){.interval_ns = XM_PLAN_INTERVAL_NS,
+                         .history_ns = XM_PLAN_FAST_S * XM_NS_PER_S,
+                         .slow_history_ns = XM_PLAN_SLOW_S * XM_NS_PER_S,
+                         .memory_bytes = XM_PLAN_LIMIT_BYTES,
+                         .domains = 32,
+                         .vcpus = 100,
+                         .pcpus = 8,
+                         .speed = XM_BAKED_SPEED_UNSET,
+                         .passes = 1,
+                         .linger_ns = XM_BAKED_FOREVER,
+                         .live = {.events = XM_LIVE_EVENTS, .pages = XM_LIVE_PAGES, .poll_ns = 100 * MS},
+                         .order = XM_BAKED_BY_SOURCE,
+                         .log_level = XM_LOG_INFO};
+    if (xm_options_read(options, OPTIONS, c, argc, argv, &operands, &err) != XM_OK)
+        return xm_usage_error(PROGRAM, "%s", err.text);
+    if (operands > 1)
+        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[2]);
+    c->input = operands ? argv[1] : NULL;
+    const char *wrong = contradiction(c);
+    if (wrong)
+        return xm_usage_error(PROGRAM, "%s", wrong);
+    settle_events(c);
+    if (c->per_second)
+        c->interval_ns = XM_NS_PER_S / c->per_second;
+    if (c->exit_at_end)
+        c->linger_ns = 0;
+    if (!settle_paths(c))
+        return xm_usage_error(PROGRAM, "a path is too long");
+    return XM_EXIT_DONE;
+}
+
+struct xm_region_settings xm_baked_settings(const struct xm_baked_config *c)
+{
+    return (struct xm_region_settings){
+        .capacity = {(uint32_t)c->domains, (uint32_t)c->vcpus, (uint32_t)c->pcpus},
+        .interval_ns = c->interval_ns,
+        .fast_s = (uint32_t)((c->history_ns + XM_NS_PER_S - 1) / XM_NS_PER_S),
+        .slow_s = (uint32_t)((c->slow_history_ns + XM_NS_PER_S - 1) / XM_NS_PER_S),
+        .limit_bytes = c->memory_bytes,
+    };
+}
+
+/* ---- --show-config */
+
+const char *xm_baked_seconds(uint64_t ns, char text[32])
+{
+    snprintf(text, 32, "%" PRIu64 ".%03" PRIu64, ns / XM_NS_PER_S, ns % XM_NS_PER_S / MS);
+    return text;
+}
+
+static void show_series(const struct xm_region_plan *plan, enum xm_series series, const char *name)
+{
+    const struct xm_plan_ring *ring = &plan->ring[series];
+    char history[32];
+    printf("%s_interval_s = %s\n", name, xm_baked_seconds(plan->interval_ns[series], history));
+    printf("%s_samples = %" PRIu64 "\n", name, ring->slots);
+    printf("%s_history_s = %s\n", name, xm_baked_seconds(xm_plan_history_ns(plan, series), history));
+    printf("%s_bytes = %" PRIu64 "\n", name, ring->slots * ring->stride);
+}
+
+/* Memory that is not the region's: the account, a sample, the source's and the stream's buffers. */
+static uint64_t private_bytes(struct xm_capacity c)
+{
+    uint64_t sample = (uint64_t)c.vcpus * (sizeof(struct xm_vcpu_row) + sizeof(uint32_t)) +
+                      (uint64_t)c.domains * sizeof(struct xm_domain_row) +
+                      (uint64_t)c.pcpus * sizeof(struct xm_pcpu_row) +
+                      (uint64_t)c.domains * c.pcpus * sizeof(struct xm_pair_row);
+    return xm_account_bytes(c) + sample;
+}
+
+int xm_baked_config_show(const struct xm_baked_config *c)
+{
+    static const char *const orders[] = {"strict", "prompt", "strict for files, prompt for pipes"};
+    struct xm_region_settings settings = xm_baked_settings(c);
+    struct xm_region_plan plan;
+    struct xm_error err;
+    char text[32];
+    xm_error_clear(&err);
+    if (xm_region_plan(&settings, &plan, &err) != XM_OK) {
+        xm_complain(PROGRAM, "%s", err.text);
+        return XM_EXIT_USAGE;
+    }
+    printf("region = %s\n", c->region_path);
+    printf("input = %s\n", c->input ? c->input : "xen");
+    if (!c->input)
+        printf("event_mask = 0x%08x\ntrace_buffer_pages = %" PRIu64 "\npoll_s = %s\n", c->live.events, c->live.pages,
+               xm_baked_seconds(c->live.poll_ns, text));
+    if (c->speed == XM_BAKED_SPEED_UNSET)
+        printf("speed = 1 for files, max for pipes\n");
+    else if (c->speed == XM_SPEED_MAX)
+        printf("speed = max\n");
+    else
+        printf("speed = %g\n", (double)c->speed / (double)XM_SPEED_ONE);
+    if (c->passes)
+        printf("repeat = %" PRIu64 "\n", c->passes);
+    else
+        printf("repeat = forever\n");
+    printf("order = %s\n", orders[c->order]);
+    printf("cpu_hz = %" PRIu64 "\n", c->hz);
+    printf("log_to = %s\n", c->log_to);
+    printf("domains = %" PRIu64 "\nvcpus = %" PRIu64 "\npcpus = %" PRIu64 "\n", c->domains, c->vcpus, c->pcpus);
+    show_series(&plan, XM_SERIES_FAST, "fast");
+    show_series(&plan, XM_SERIES_SLOW, "slow");
+    printf("memory_limit_bytes = %" PRIu64 "\n", c->memory_bytes);
+    printf("region_bytes = %" PRIu64 "\n", plan.bytes);
+    printf("private_bytes = %" PRIu64 "\n", private_bytes(plan.capacity));
+    printf("history_cut_short = %s\n", plan.shrunk ? "yes" : "no");
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}

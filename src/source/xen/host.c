@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/xen/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "account/account.h"
+#include "source/xen/live.h"
+#include "xenmon/units.h"
+
+#define REFRESH_NS XM_NS_PER_S
+
+/*
+ * The instant of a sample is known by the newest record's age (src/source/loop.c), which a host that wakes xenbaked ten
+ * times a second keeps far below this.
+ */
+#define CLOCK_SLACK_NS UINT64_C(100000000)
+
+#define NEWCOMERS 1024u /* more are introduced a second later */
+
+/* DOM0_DOMOPS' class and subclass: the creation and end of domains. */
+#define EVENTS_DOMAINS_CLASS 0x00040000u
+#define EVENTS_DOMAINS_SUBCLASS 0x00001000u
+
+/* A vCPU that the host lists and no record has named. */
+struct newcomer {
+    uint16_t domid;
+    uint16_t vcpu;
+    enum xm_runstate state;
+};
+
+/* What a domain's row was last filled with: after its end it stays. */
+struct filled {
+    uint64_t id;
+    struct xm_facts_devices devices;
+};
+
+struct xm_host {
+    struct xm_host_config config;
+    uint64_t refreshed_ns;    /* CLOCK_MONOTONIC; 0: never */
+    uint64_t told;            /* a TSC that was past when the host was last asked, */
+    uint64_t settled_ns;      /* and a time by which it had answered */
+    bool pending;             /* the answer waits for the account to come to that time */
+    struct newcomer newcomer[NEWCOMERS];
+    size_t newcomers;
+    uint16_t gone[NEWCOMERS]; /* domains that the account had and the host had no more */
+    size_t goners;
+    struct filled *filled;    /* by domain slot */
+    uint32_t room;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_host **host, struct xm_error *err)
+{
+    *host = calloc(1, sizeof **host);
+    if (!*host)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    (*host)->config = *config;
+    return XM_OK;
+}
+
+void xm_host_destroy(struct xm_host *h)
+{
+    if (!h)
+        return;
+    free(h->filled);
+    free(h);
+}
+
+/* ---- Asking the host. */
+
+static enum xm_runstate state_of(const struct xm_control_domain *domain, const struct xm_control_vcpu *vcpu)
+{
+    if (domain->paused || !vcpu->online)
+        return XM_OFFLINE;
+    return vcpu->running ? XM_RUNNING : vcpu->blocked ? XM_BLOCKED : XM_RUNNABLE;
+}
+
+static void note_newcomers(struct xm_host *h, const struct xm_account *account, const struct xm_control_domain *domain)
+{
+    struct xm_control_vcpu info;
+    for (uint32_t n = 0; n < domain->vcpus && n < XM_MAX_VCPU_NUMBER && h->newcomers < NEWCOMERS; n++) {
+        if (xm_account_knows(account, domain->domid, n))
+            continue;
+        if (xm_control_vcpu(h->config.control, domain->domid, n, &info) == XM_OK)
+            h->newcomer[h->newcomers++] =
+                (struct newcomer){domain->domid, (uint16_t)n, state_of(domain, &info)};
+    }
+}
+
+static bool tells_ends(const struct xm_host *h)
+{
+    return h->config.events & EVENTS_DOMAINS_CLASS && h->config.events & EVENTS_DOMAINS_SUBCLASS;
+}
+
+/* Every domain that the account has is older than the list, for the account is behind. */
+static void note_gone(struct xm_host *h, const struct xm_account *account)
+{
+    uint32_t slots = xm_account_capacity(account).domains;
+    for (uint32_t slot = 0; slot < slots && h->goners < NEWCOMERS; slot++) {
+        struct xm_account_domain d = xm_account_domain(account, slot);
+        if (d.id && !d.ended.v && !xm_facts_find(h->config.facts, xm_row_domid(d.id)))
+            h->gone[h->goners++] = (uint16_t)xm_row_domid(d.id);
+    }
+}
+
+static void ask(struct xm_host *h, struct xm_bake *bake)
+{
+    size_t count;
+    const struct xm_account *account = xm_bake_account(bake);
+    h->told = xm_bake_stats(bake).last_tsc.v;
+    h->newcomers = h->goners = 0;
+    h->refreshed_ns = clock_ns(CLOCK_MONOTONIC);
+    if (xm_facts_refresh(h->config.facts) != XM_OK)
+        return;
+    const struct xm_facts_domain *domains = xm_facts_domains(h->config.facts, &count);
+    for (size_t i = 0; i < count; i++)
+        if (!domains[i].domain.dying)
+            note_newcomers(h, account, &domains[i].domain);
+    if (count && !tells_ends(h))
+        note_gone(h, account);
+    h->settled_ns = clock_ns(CLOCK_MONOTONIC) + CLOCK_SLACK_NS;
+    h->pending = true;
+}
+
+/* The account has come to the time of the answer. */
+static enum xm_status tell(struct xm_host *h, struct xm_bake *bake)
+{
+    enum xm_status status = XM_OK;
+    h->pending = false;
+    for (size_t i = 0; i < h->newcomers && status == XM_OK; i++) {
+        const struct newcomer *n = &h->newcomer[i];
+        status = xm_bake_introduce(bake, n->domid, n->vcpu, n->state,
+                                   xm_cycles_of(h->config.all_traced ? h->told : 0));
+    }
+    for (size_t i = 0; i < h->goners; i++)
+        xm_bake_gone(bake, h->gone[i]);
+    return status;
+}
+
+static enum xm_status before(void *user, struct xm_bake *bake, xm_cycles now, struct xm_moment moment)
+{
+    struct xm_host *h = user;
+    enum xm_status status = XM_OK;
+    if (h->pending && moment.mono_ns >= h->settled_ns)
+        status = tell(h, bake);
+    if (!h->pending && clock_ns(CLOCK_MONOTONIC) - h->refreshed_ns >= REFRESH_NS)
+        ask(h, bake);
+    return status;
+}
+
+/* ---- Into the sample. */
+
+static bool make_room(struct xm_host *h, uint32_t domains)
+{
+    if (domains <= h->room)
+        return true;
+    struct filled *filled = realloc(h->filled, domains * sizeof *filled);
+    if (!filled)
+        return false;
+    memset(filled + h->room, 0, (domains - h->room) * sizeof *filled);
+    h->filled = filled;
+    h->room = domains;
+    return true;
+}
+
+static void fill_domain(struct xm_host *h, struct xm_domain_row *row, struct filled *filled)
+{
+    const struct xm_facts_domain *f = row->ended ? NULL : xm_facts_find(h->config.facts, xm_row_domid(row->id));
+    if (filled->id != row->id)
+        *filled = (struct filled){.id = row->id};
+    if (f) {
+        filled->devices = f->devices;
+        row->online = f->domain.online;
+        row->paused = f->domain.paused;
+        row->weight = f->domain.weight;
+        row->cap = f->domain.cap;
+    }
+    const struct xm_facts_devices *d = &filled->devices;
+    row->vifs = d->vifs;
+    row->vbds = d->vbds;
+    row->received_bytes = d->received_bytes;
+    row->received_packets = d->received_packets;
+    row->sent_bytes = d->sent_bytes;
+    row->sent_packets = d->sent_packets;
+    row->disk_reads = d->reads;
+    row->disk_writes = d->writes;
+    row->disk_read_bytes = d->read_bytes;
+    row->disk_write_bytes = d->write_bytes;
+}
+
+static void fill_pcpu(struct xm_host *h, struct xm_pcpu_row *row)
+{
+    uint32_t permille;
+    if (row->id && xm_live_fill(h->config.source, (uint32_t)(row->id & UINT16_MAX), &permille))
+        row->buffer_fill = permille;
+}
+
+static void fill(void *user, struct xm_sample *sample)
+{
+    struct xm_host *h = user;
+    const struct xm_live_status live = xm_live_status(h->config.source);
+    sample->host.passes = live.passes;
+    sample->host.wakeups = live.wakeups;
+    sample->host.virqs = live.virqs;
+    sample->host.bogus = live.bogus;
+    sample->host.stolen = live.stolen;
+    sample->host.repaired = live.repaired;
+    sample->host.own_cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    sample->host.dropped = h->config.tee ? xm_tee_status(h->config.tee).passes_dropped : 0;
+    for (uint32_t i = 0; i < sample->used.pcpus; i++)
+        fill_pcpu(h, &sample->pcpu[i]);
+    if (!make_room(h, sample->capacity.domains))
+        return; /* the next sample may have more luck */
+    for (uint32_t i = 0; i < sample->used.domains; i++)
+        if (sample->domain[i].id)
+            fill_domain(h, &sample->domain[i], &h->filled[i]);
+}
+
+static void name(void *user, uint32_t domid, char text[64], char uuid[40])
+{
+    const struct xm_host *h = user;
+    const struct xm_facts_domain *f = xm_facts_find(h->config.facts, domid);
+    if (!f)
+        return;
+    memcpy(text, f->name, sizeof f->name);
+    memcpy(uuid, f->uuid, sizeof f->uuid);
+}
+
+struct xm_surroundings xm_host_surroundings(struct xm_host *h)
+{
+    return (struct xm_surroundings){.before = before, .fill = fill, .name = name, .user = h};
+}
+
+void xm_host_look_after(struct xm_host *h)
+{
+    xm_live_look_after(h->config.source);
+}
