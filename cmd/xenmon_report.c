@@ -390,7 +390,7 @@ static int report_reading(const struct config *c, struct reading *r, struct xm_s
         .hz_from = c->hz ? "option" : r->info.tsc_hz_from, .states_from = r->info.states_from,
         .io_seen = r->info.io_seen, .classes = r->info.classes, .anomalies = r->info.anomaly,
         .anomaly_name = anomaly_name, .ends = count_ends(&r->totals), .waits = waits_of_region,
-        .domain = domain_of_region, .user = r,
+        .domain = domain_of_region, .user = r, .region = &r->info,
     };
     if (!xm_scale_init(&scale, c->hz ? c->hz : r->info.tsc_hz)) {
         xm_complain(PROGRAM, "xenbaked does not know the rate of the trace's clock: give it with --cpu-hz");

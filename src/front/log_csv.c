@@ -3,7 +3,7 @@
  * The log as one stream of CSV: a row for each vCPU and interval, all of it in exact integers.
  *
  * I/O is a domain's and not a vCPU's: it stands on the row of the domain's first vCPU and is empty on the
- * others, so that it can be added up like everything else.
+ * others, so that it can be added up like everything else.  The same holds for what the toolstack says of it.
  */
 #include <inttypes.h>
 #include <time.h>
@@ -35,6 +35,15 @@ static const char *const domain_columns[] = {
     "page_transfers",      "grant_maps",      "grant_unmaps",      "grant_copies_issued",
     "done_page_transfers", "done_grant_maps", "done_grant_unmaps",
 };
+/* What the toolstack and dom0's kernel say: behind all that older versions had. */
+static const char *const told_columns[] = {
+    "online_vcpus",       "paused",
+    "weight",             "cap_pct",
+    "net_received_bytes", "net_received_packets",
+    "net_sent_bytes",     "net_sent_packets",
+    "disk_reads",         "disk_writes",
+    "disk_read_bytes",    "disk_write_bytes",
+};
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -53,6 +62,7 @@ void xm_log_csv_header(FILE *out)
     put_names(&csv, late_columns, ELEMENTS(late_columns));
     put_names(&csv, more_columns, ELEMENTS(more_columns));
     put_names(&csv, domain_columns, ELEMENTS(domain_columns));
+    put_names(&csv, told_columns, ELEMENTS(told_columns));
     xm_csv_end(&csv);
 }
 
@@ -128,6 +138,7 @@ static void put_vcpu(struct xm_csv *csv, const struct xm_log_interval *i, uint32
     put_late(csv, &w, slot);
     put_columns(csv, &u, more_columns, ELEMENTS(more_columns));
     put_columns(csv, io, domain_columns, ELEMENTS(domain_columns));
+    put_columns(csv, io, told_columns, ELEMENTS(told_columns));
     xm_csv_end(csv);
 }
 
@@ -140,6 +151,7 @@ static void put_bare_domain(struct xm_csv *csv, const struct xm_log_interval *i,
     put_columns(csv, NULL, late_columns, ELEMENTS(late_columns));
     put_columns(csv, NULL, more_columns, ELEMENTS(more_columns));
     put_columns(csv, io, domain_columns, ELEMENTS(domain_columns));
+    put_columns(csv, io, told_columns, ELEMENTS(told_columns));
     xm_csv_end(csv);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "view/view.h"
+#include "xenmon/region.h"
 #include "xenmon/sample.h"
 #include "xenmon/status.h"
 #include "xenmon/trace.h"
@@ -34,6 +35,7 @@ struct xm_report {
     const char *(*anomaly_name)(unsigned kind); /* NULL past the last */
     const struct xm_stream_stats *stats; /* NULL where the report is not on a trace */
     const struct xm_error *damage;    /* the first damage, status XM_OK for none; NULL: not known */
+    const struct xm_region_info *region; /* what a region says of its host; NULL: the report is on a trace */
     uint64_t ends;                    /* domains whose end was seen */
     bool peaks_complete;              /* slice minima and maxima and the longest wait cover everything */
 

@@ -20,6 +20,15 @@ static const char *const domain_columns[] = {
     "wait_any_ns",         "page_transfers",      "grant_maps",      "grant_unmaps",
     "grant_copies_issued", "done_page_transfers", "done_grant_maps", "done_grant_unmaps",
 };
+/* What the toolstack and dom0's kernel say: behind all that older versions had. */
+static const char *const told_columns[] = {
+    "online_vcpus",       "paused",
+    "weight",             "cap_pct",
+    "net_received_bytes", "net_received_packets",
+    "net_sent_bytes",     "net_sent_packets",
+    "disk_reads",         "disk_writes",
+    "disk_read_bytes",    "disk_write_bytes",
+};
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -49,6 +58,7 @@ static void put_header(struct xm_csv *csv)
     put_names(csv, "", percentiles, ELEMENTS(percentiles));
     put_names(csv, "", slice_columns, ELEMENTS(slice_columns));
     put_names(csv, "domain_", domain_columns, ELEMENTS(domain_columns));
+    put_names(csv, "domain_", told_columns, ELEMENTS(told_columns));
     xm_csv_end(csv);
 }
 
@@ -68,6 +78,7 @@ static void put_vcpu(struct xm_csv *csv, const struct xm_report_rows *rows, uint
     xm_csv_u64(csv, v.wait_p99_ns);
     put_columns(csv, &v.usage, slice_columns, ELEMENTS(slice_columns));
     put_columns(csv, domain, domain_columns, ELEMENTS(domain_columns));
+    put_columns(csv, domain, told_columns, ELEMENTS(told_columns));
     xm_csv_end(csv);
 }
 

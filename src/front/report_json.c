@@ -69,6 +69,37 @@ static void put_damage(struct xm_json *json, const struct xm_report *r)
     xm_json_close(json);
 }
 
+/* The host that a region is of, and what reading its trace buffers took: null where that is not known. */
+static void put_host(struct xm_json *json, const struct xm_report_rows *rows)
+{
+    static const struct xm_region_info none;
+    const struct xm_region_info *info = rows->report->region ? rows->report->region : &none;
+    struct xm_reading r;
+    xm_reading(&rows->window, &r);
+    const struct {
+        const char *key;
+        struct xm_maybe value;
+    } members[] = {
+        {"events", {info->events != 0, info->events}},
+        {"buffer_bytes", {info->buffer_bytes != 0, info->buffer_bytes}},
+        {"host_cpus", {info->host_cpus != 0, info->host_cpus}},
+        {"passes", {r.known, r.passes}},
+        {"wakeups", {r.known, r.wakeups}},
+        {"own_cpu_ns", {r.known, r.own_cpu_ns}},
+        {"virqs", {r.known, r.virqs}},
+        {"bogus", {r.known, r.bogus}},
+        {"stolen", {r.known, r.stolen}},
+        {"repaired", {r.known, r.repaired}},
+        {"dropped", {r.known, r.dropped}},
+    };
+    xm_json_object(json, "host", true);
+    xm_json_text(json, "hypervisor", info->hypervisor[0] ? info->hypervisor : NULL);
+    xm_json_text(json, "scheduler", info->scheduler[0] ? info->scheduler : NULL);
+    for (size_t i = 0; i < ELEMENTS(members); i++)
+        put_maybe(json, members[i].key, members[i].value);
+    xm_json_close(json);
+}
+
 static void put_trace(struct xm_json *json, const struct xm_report_rows *rows)
 {
     const struct xm_report *r = rows->report;
@@ -115,6 +146,7 @@ static void put_pcpus(struct xm_json *json, const struct xm_report_rows *rows)
         xm_json_u64(json, "executions", u.executions);
         xm_json_u64(json, "lost_records", u.lost_records);
         xm_json_u64(json, "gap_ns", u.gap_ns);
+        put_maybe(json, "buffer_fill_permille", u.buffer_fill);
         xm_json_close(json);
     }
     xm_json_close(json);
@@ -152,6 +184,30 @@ static void put_io(struct xm_json *json, const char *key, const struct xm_io *io
     xm_json_close(json);
 }
 
+/* What the toolstack and dom0's kernel say of the domain. */
+static void put_told(struct xm_json *json, const struct xm_told *t)
+{
+    put_maybe(json, "online_vcpus", t->online);
+    if (t->paused.known)
+        xm_json_bool(json, "paused", t->paused.count != 0);
+    else
+        xm_json_null(json, "paused");
+    put_maybe(json, "weight", t->weight);
+    put_maybe(json, "cap_pct", t->cap);
+    xm_json_object(json, "net", false);
+    put_maybe(json, "received_bytes", t->received_bytes);
+    put_maybe(json, "received_packets", t->received_packets);
+    put_maybe(json, "sent_bytes", t->sent_bytes);
+    put_maybe(json, "sent_packets", t->sent_packets);
+    xm_json_close(json);
+    xm_json_object(json, "disk", false);
+    put_maybe(json, "reads", t->disk_reads);
+    put_maybe(json, "writes", t->disk_writes);
+    put_maybe(json, "read_bytes", t->disk_read_bytes);
+    put_maybe(json, "write_bytes", t->disk_write_bytes);
+    xm_json_close(json);
+}
+
 static void put_domains(struct xm_json *json, const struct xm_report_rows *rows)
 {
     size_t next = 0;
@@ -173,6 +229,7 @@ static void put_domains(struct xm_json *json, const struct xm_report_rows *rows)
         xm_json_close(json);
         put_io(json, "io", &u.io);
         put_io(json, "io_done", &u.io_done);
+        put_told(json, &u.told);
         xm_json_close(json);
     }
     xm_json_close(json);
@@ -185,6 +242,7 @@ void xm_report_json(const struct xm_report_rows *rows, FILE *out)
     xm_json_object(&json, NULL, true);
     xm_json_text(&json, "schema", "xenmon.report/1");
     put_trace(&json, rows);
+    put_host(&json, rows);
     put_pcpus(&json, rows);
     put_domains(&json, rows);
     xm_json_close(&json);

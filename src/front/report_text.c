@@ -117,6 +117,34 @@ static void put_damage(const struct xm_report *r, FILE *out)
         fprintf(out, "             %s\n", xm_format_name(r->damage->text, sizeof text, text, sizeof text));
 }
 
+/* The host, and what reading its trace buffers took; nothing where a trace is reported on. */
+static void put_host(const struct xm_report_rows *rows, FILE *out)
+{
+    const struct xm_region_info *info = rows->report->region;
+    struct xm_reading r;
+    char text[64];
+    if (info && info->hypervisor[0]) {
+        fprintf(out, "host         %s",
+                xm_format_name(info->hypervisor, sizeof info->hypervisor, text, sizeof text));
+        if (info->scheduler[0])
+            fprintf(out, ", scheduler %s",
+                    xm_format_name(info->scheduler, sizeof info->scheduler, text, sizeof text));
+        fputc('\n', out);
+    }
+    xm_reading(&rows->window, &r);
+    if (!r.known)
+        return;
+    fprintf(out, "read         in %" PRIu64 " passes, %" PRIu64 " wake-ups, %s of CPU time", r.passes, r.wakeups,
+            xm_format_ns(r.own_cpu_ns, text, sizeof text));
+    if (r.fill.known)
+        fprintf(out, "; buffers %.1f%% full at most", (double)r.fill.count / 10);
+    fputc('\n', out);
+    if (r.stolen || r.repaired || r.bogus)
+        fprintf(out, "MEDDLING     others took records %" PRIu64 " times and changed the tracing %" PRIu64 " times;\n"
+                     "             a buffer's indices made no sense %" PRIu64 " times\n",
+                r.stolen, r.repaired, r.bogus);
+}
+
 static void put_facts(const struct xm_report_rows *rows, FILE *out)
 {
     static const struct {
@@ -131,6 +159,7 @@ static void put_facts(const struct xm_report_rows *rows, FILE *out)
         if (strcmp(from, sources[i].from) == 0)
             from = sources[i].words;
     fprintf(out, "XenMon report on %s\n\n", xm_format_name(r->source, SIZE_MAX, text, sizeof text));
+    put_host(rows, out);
     fprintf(out, "trace        %s, %" PRIu64 " records\n",
             xm_format_ns(xm_scale_to_ns(r->scale, xm_cycles_of(host->window)).v, text, sizeof text),
             host->records);
@@ -318,6 +347,32 @@ static void put_io(const struct xm_report_rows *rows, FILE *out)
     }
 }
 
+/* What went through the devices that dom0's kernel serves; nothing where it serves none. */
+static void put_devices(const struct xm_report_rows *rows, FILE *out)
+{
+    static const struct text_column columns[] = {
+        {"net_received_bytes", "bytes in", 9}, {"net_sent_bytes", "out", 9},
+        {"net_received_packets", "packets", 9}, {"net_sent_packets", "out", 9},
+        {"disk_read_bytes", "read", 9},         {"disk_write_bytes", "written", 9},
+        {"disk_reads", "reads", 8},            {"disk_writes", "writes", 8},
+    };
+    bool any = false;
+    for (size_t i = 0; i < rows->domain_count; i++) {
+        const struct xm_domain_row *row = &rows->report->totals->domain[rows->domains[i].slot];
+        any |= row->vifs || row->vbds;
+    }
+    if (!any)
+        return;
+    put_header("Network and disk, as the domain sees them (- not served by dom0's kernel)", columns,
+               ELEMENTS(columns), out);
+    for (size_t i = 0; i < rows->domain_count; i++) {
+        struct xm_usage u;
+        xm_usage_domain(&rows->window, rows->domains[i].slot, &u);
+        put_row(&u, false, columns, ELEMENTS(columns), out);
+        fputc('\n', out);
+    }
+}
+
 void xm_report_text(const struct xm_report_rows *rows, FILE *out)
 {
     put_facts(rows, out);
@@ -327,4 +382,5 @@ void xm_report_text(const struct xm_report_rows *rows, FILE *out)
     put_waits(rows, out);
     put_slices(rows, out);
     put_io(rows, out);
+    put_devices(rows, out);
 }

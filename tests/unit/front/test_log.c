@@ -285,6 +285,34 @@ static void intervals_and_end(void **state)
     assert_string_equal(s->said, "");
 }
 
+/* What dom0's kernel counts stands on the domain's row; of a domain without its devices nothing is known. */
+static void devices(void **state)
+{
+    struct scene *s = *state;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    vcpu(s, 1, VCPU(1, 1, 0), 0);
+    vcpu(s, 2, VCPU(2, 0, 0), 1);
+    struct xm_domain_row *web = &s->sample.domain[0];
+    web->vifs = 1;
+    web->weight = 256;
+    s->sample.domain[1].sent_bytes = 99;
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 20; i++) {
+        web->received_bytes += 1000;
+        web->sent_packets += 2;
+        pass(s);
+        assert_int_equal(step(s), XM_AGAIN);
+    }
+    assert_int_equal(column_sum(s, "net_received_bytes", UINT64_MAX), 20000);
+    assert_int_equal(column_sum(s, "net_sent_packets", 0), 40);
+    assert_int_equal(column_sum(s, "net_sent_packets", 1), 0);
+    assert_int_equal(column_sum(s, "net_sent_bytes", UINT64_MAX), 0);
+    assert_int_equal(column_sum(s, "weight", UINT64_MAX), 2 * 256);
+    assert_non_null(strstr(csv(s), ",,,256,0,10000,0,0,20,,,,\n")); /* disks are not known, not 0 */
+    assert_non_null(strstr(csv(s), ",done_grant_unmaps,online_vcpus,paused,weight,cap_pct,net_received_bytes,"));
+}
+
 /* From now on: what was before is nobody's business, and the first window is as long as the others. */
 static void from_now_on(void **state)
 {
@@ -553,7 +581,7 @@ static void upstream_one_cpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(intervals_and_end), SCENE_TEST(from_now_on),
+        SCENE_TEST(intervals_and_end), SCENE_TEST(devices), SCENE_TEST(from_now_on),
         SCENE_TEST(overrun),           SCENE_TEST(growth),
         SCENE_TEST(restart),           SCENE_TEST(time_is_up),
         SCENE_TEST(already_over),      SCENE_TEST(no_rate),

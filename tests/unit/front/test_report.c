@@ -227,6 +227,112 @@ static const json_t *member(const json_t *object, const char *key, size_t index)
     return json_array_get(array, index);
 }
 
+static void expect_null(const json_t *object, const char *key)
+{
+    if (!json_is_null(json_object_get(object, key)))
+        fail_msg("%s is not null", key);
+}
+
+/* A live host: d0 without devices, the second d5 with both kinds. */
+static void make_live(struct host *h, struct xm_region_info *info)
+{
+    struct xm_domain_row *web = &h->totals.domain[0];
+    *info = (struct xm_region_info){.events = 0x169000, .buffer_bytes = 131072, .host_cpus = 4};
+    snprintf(info->hypervisor, sizeof info->hypervisor, "Xen 4.17.7");
+    snprintf(info->scheduler, sizeof info->scheduler, "credit2");
+    h->report.region = info;
+    web->online = 2;
+    web->weight = 512;
+    web->paused = 1;
+    web->vifs = web->vbds = 1;
+    web->received_bytes = 1500;
+    web->sent_packets = 3;
+    web->disk_writes = 7;
+    web->disk_write_bytes = 28672;
+    h->totals.host.passes = 40;
+    h->totals.host.own_cpu = 123;
+    h->totals.host.stolen = 2;
+    h->totals.pcpu[0].buffer_fill = 250;
+}
+
+/* A trace says nothing of what only a live host knows: null, and no zeros. */
+static void report_json_live(void **state)
+{
+    struct host *h = *state;
+    struct xm_region_info info;
+    for (int live = 0; live < 2; live++) {
+        if (live)
+            make_live(h, &info);
+        char *text = print(h, XM_REPORT_JSON);
+        json_t *report = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(report);
+        const json_t *host = json_object_get(report, "host");
+        const json_t *d0 = member(report, "domains", 0);
+        const json_t *web = member(report, "domains", 2);
+        expect_null(json_object_get(d0, "net"), "received_bytes");
+        expect_null(json_object_get(d0, "disk"), "writes");
+        expect_null(d0, "weight");
+        if (live) {
+            assert_string_equal(json_string_value(json_object_get(host, "hypervisor")), "Xen 4.17.7");
+            assert_int_equal(number(host, "events"), 0x169000);
+            assert_int_equal(number(host, "passes"), 40);
+            assert_int_equal(number(host, "stolen"), 2);
+            assert_int_equal(number(host, "repaired"), 0);
+            assert_int_equal(number(member(report, "cpus", 1), "buffer_fill_permille"), 250);
+            assert_int_equal(number(web, "weight"), 512);
+            assert_int_equal(number(web, "cap_pct"), 0);
+            assert_true(json_is_true(json_object_get(web, "paused")));
+            assert_int_equal(number(json_object_get(web, "net"), "received_bytes"), 1500);
+            assert_int_equal(number(json_object_get(web, "net"), "sent_packets"), 3);
+            assert_int_equal(number(json_object_get(web, "disk"), "write_bytes"), 28672);
+        } else {
+            static const char *const keys[] = {"hypervisor", "scheduler", "events", "passes", "own_cpu_ns", "stolen"};
+            for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+                expect_null(host, keys[i]);
+            expect_null(member(report, "cpus", 1), "buffer_fill_permille");
+            expect_null(json_object_get(web, "net"), "received_bytes");
+            expect_null(web, "paused");
+        }
+        json_decref(report);
+        free(text);
+    }
+}
+
+/* New columns stand behind all that there were. */
+static void report_csv_live(void **state)
+{
+    static const char tail[] = ",domain_done_grant_unmaps,domain_online_vcpus,domain_paused,domain_weight,domain_cap_pct,"
+                               "domain_net_received_bytes,domain_net_received_packets,domain_net_sent_bytes,"
+                               "domain_net_sent_packets,domain_disk_reads,domain_disk_writes,domain_disk_read_bytes,"
+                               "domain_disk_write_bytes\n";
+    struct host *h = *state;
+    struct xm_region_info info;
+    make_live(h, &info);
+    char *text = print(h, XM_REPORT_CSV);
+    assert_non_null(strstr(text, tail));
+    assert_non_null(strstr(text, ",2,1,512,0,1500,0,0,3,0,7,0,28672\n"));
+    assert_non_null(strstr(text, ",,,,,,,,,,,,\n"));
+    free(text);
+}
+
+static void report_text_live(void **state)
+{
+    struct host *h = *state;
+    struct xm_region_info info;
+    char *text = print(h, XM_REPORT_TEXT);
+    assert_null(strstr(text, "host  "));
+    assert_null(strstr(text, "Network"));
+    free(text);
+    make_live(h, &info);
+    text = print(h, XM_REPORT_TEXT);
+    assert_non_null(strstr(text, "host         Xen 4.17.7, scheduler credit2\n"));
+    assert_non_null(strstr(text, "read         in 40 passes, 0 wake-ups, 123 ns of CPU time; buffers 25.0% full at most\n"));
+    assert_non_null(strstr(text, "MEDDLING     others took records 2 times and changed the tracing 0 times;\n"));
+    assert_non_null(strstr(text, "d5#1           1500        0        0        3        0    28672       0       7\n"));
+    assert_non_null(strstr(text, "d0                -        -        -        -        -        -       -       -\n"));
+    free(text);
+}
+
 static void report_json(void **state)
 {
     char *text = print(*state, XM_REPORT_JSON);
@@ -384,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_writer), cmocka_unit_test(csv_writer), HOST_TEST(report_json),
+        HOST_TEST(report_json_live),  HOST_TEST(report_csv_live), HOST_TEST(report_text_live),
         HOST_TEST(report_csv),         HOST_TEST(report_text),       HOST_TEST(report_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
