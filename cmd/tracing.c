@@ -152,9 +152,12 @@ bool xm_read_cpus(const char *text, struct xm_cpu_set *set)
         if (!read_mask(text + 2, &read))
             return false;
     } else {
-        while (read_range(&text, &read) && *text == ',')
+        bool good = read_range(&text, &read);
+        while (good && *text == ',') {
             text++;
-        if (*text)
+            good = read_range(&text, &read);
+        }
+        if (!good || *text)
             return false;
     }
     if (memcmp(read.bitmap, none, sizeof none) == 0)
