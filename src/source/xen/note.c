@@ -49,20 +49,23 @@ static void this_boot(const char *proc, char boot[BOOT_BYTES])
 
 static bool understand(const char *text, char boot[BOOT_BYTES], struct xm_note *note)
 {
+    struct xm_note read;
     char tracing[16];
     int end = 0;
     if (strncmp(text, FIRST_LINE, strlen(FIRST_LINE)) != 0)
         return false;
-    int fields = sscanf(text + strlen(FIRST_LINE),
-                        "boot %63s writer %20" SCNu64 " %20" SCNu64 " events 0x%8" SCNx32 " tracing %15s %n", boot,
-                        &note->pid, &note->start, &note->events, tracing, &end);
-    if (fields != 5 || end == 0 || text[strlen(FIRST_LINE) + (size_t)end] != 0)
+    text += strlen(FIRST_LINE);
+    int fields = sscanf(text, "boot %63s writer %20" SCNu64 " %20" SCNu64 " events 0x%8" SCNx32 " tracing %15[a-z]%n",
+                        boot, &read.pid, &read.start, &read.events, tracing, &end);
+    /* The last line's end is there or it was cut short. */
+    if (fields != 5 || end == 0 || strcmp(text + end, "\n") != 0)
         return false;
     for (unsigned i = 0; i < sizeof tracing_name / sizeof tracing_name[0]; i++) {
-        if (strcmp(tracing, tracing_name[i]) == 0) {
-            note->tracing = (enum xm_note_tracing)i;
-            return true;
-        }
+        if (strcmp(tracing, tracing_name[i]) != 0)
+            continue;
+        *note = read;
+        note->tracing = (enum xm_note_tracing)i;
+        return true;
     }
     return false;
 }
