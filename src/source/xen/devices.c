@@ -24,7 +24,7 @@ struct device {
     bool renamed;   /* a vif that is not called vifD.N */
     bool there;     /* and was when last looked at */
     uint32_t number;
-    uint64_t inode; /* of its statistics; 0: none yet.  Another one is another device, whatever its counters say. */
+    uint64_t inode; /* of its statistics; 0: none yet.  Another is another device's, whatever counters say */
     uint64_t last[COUNTERS]; /* what some domain's totals contain already */
 };
 

@@ -25,7 +25,8 @@ struct xm_facts {
     uint8_t listed[XM_DOMIDS / 8]; /* the domains that xenstore listed last */
 };
 
-enum xm_status xm_facts_open(const struct xm_facts_config *config, struct xm_facts **facts, struct xm_error *said)
+enum xm_status xm_facts_open(const struct xm_facts_config *config, struct xm_facts **facts,
+                             struct xm_error *said)
 {
     struct xm_error ignored;
     said = said ? said : &ignored;
@@ -190,7 +191,9 @@ static void take(struct xm_facts *f, struct xm_names_work *work)
     work->count = 0; /* taken once */
 }
 
-/* A toolstack writes a name some time after it has made the domain; one without a name is not asked for ever. */
+/*
+ * A toolstack writes a name some time after it has made the domain; one without a name is not asked for ever.
+ */
 static bool is_due(const struct xm_facts *f, const struct xm_facts_domain *row)
 {
     bool missing = !row->name[0] || !row->uuid[0];

@@ -230,7 +230,8 @@ enum xm_status xm_names_open(const char *const *libraries, struct xm_names **nam
     int error = start_thread(n);
     if (error) {
         destroy(n);
-        return xm_fail(said, XM_IO, XM_NO_OFFSET, "xenstore cannot be read: no thread for it: %s", strerror(error));
+        return xm_fail(said, XM_IO, XM_NO_OFFSET, "xenstore cannot be read: no thread for it: %s",
+                       strerror(error));
     }
     pthread_mutex_lock(&n->lock);
     bool heard = wait_for(n, &n->busy, false, OPEN_NS);

@@ -2,14 +2,16 @@
 /*
  * What xenstore knows of domains, asked in a thread of its own.
  *
- * A xenstored that hangs, or dom0's kernel waiting for one, makes a read last for ever, and libxenstore can neither be
- * given a time limit nor be asked whether an answer is there (xs_fileno() is about watches only).  So the daemon hands
- * over a list of questions and looks later whether they have been answered: it never waits for xenstored, but at the
- * start (a second at most) and at the end (half a second at most).  A thread that xenstored still holds then is left
- * behind: it frees what it has as soon as it is let go, or ends with the process.
+ * A xenstored that hangs, or dom0's kernel waiting for one, makes a read last for ever, and libxenstore can
+ * neither be given a time limit nor be asked whether an answer is there (xs_fileno() is about watches only).
+ * So the daemon hands over a list of questions and looks later whether they have been answered: it never
+ * waits for xenstored, but at the start (a second at most) and at the end (half a second at most).  A thread
+ * that xenstored still holds then is left behind: it frees what it has as soon as it is let go, or ends with
+ * the process.
  *
- * The thread takes no signals.  It is made by xm_names_open(): call that after forking, and with the privileges that
- * connecting to xenstored needs (root), which the connection outlives.  A broken one cannot be made anew without them.
+ * The thread takes no signals.  It is made by xm_names_open(): call that after forking, and with the
+ * privileges that connecting to xenstored needs (root), which the connection outlives.  A broken one cannot
+ * be made anew without them.
  *
  * Threads: one, besides its own.
  */
@@ -22,7 +24,7 @@
 
 #include "xenmon/status.h"
 
-#define XM_DOMIDS 0x7ff0u /* those of domains are below this; above are names for others, DOMID_XEN and such */
+#define XM_DOMIDS 0x7ff0u /* domains' ids are below this; above are names for others, DOMID_XEN and such */
 
 /* A domain of whom something is asked. */
 struct xm_names_row {
@@ -48,9 +50,9 @@ struct xm_names_work {
 struct xm_names;
 
 /*
- * Starts the thread and waits up to a second for its connection; libraries as in xm_xenstore_load().  XM_OK; a daemon
- * that is not there or silent is no error, then `said` (may be NULL) says so.  XM_UNSUPPORTED: no library; XM_IO: no
- * thread; XM_NOMEM; then `said` says it too.
+ * Starts the thread and waits up to a second for its connection; libraries as in xm_xenstore_load().  XM_OK;
+ * a daemon that is not there or silent is no error, then `said` (may be NULL) says so.  XM_UNSUPPORTED: no
+ * library; XM_IO: no thread; XM_NOMEM; then `said` says it too.
  */
 enum xm_status xm_names_open(const char *const *libraries, struct xm_names **names,
                              struct xm_error *said) XM_MUST_CHECK;
@@ -62,7 +64,9 @@ struct xm_names_work *xm_names_work(struct xm_names *names);
 /* Room for so many rows; only while the work is not the thread's.  XM_NOMEM: all is as before. */
 enum xm_status xm_names_room(struct xm_names *names, size_t rows) XM_MUST_CHECK;
 
-/* Hands the work over.  Rows are answered in their order, as they come; what is not reached stays unanswered. */
+/*
+ * Hands the work over.  Rows are answered in their order, as they come; what is not reached stays unanswered.
+ */
 void xm_names_ask(struct xm_names *names);
 
 #endif

@@ -11,8 +11,10 @@
 struct xs_handle;
 typedef struct xs_handle *(*xs_open_call)(unsigned long flags);
 typedef void (*xs_close_call)(struct xs_handle *handle);
-typedef void *(*xs_read_call)(struct xs_handle *handle, uint32_t transaction, const char *path, unsigned *length);
-typedef char **(*xs_directory_call)(struct xs_handle *handle, uint32_t transaction, const char *path, unsigned *count);
+typedef void *(*xs_read_call)(struct xs_handle *handle, uint32_t transaction, const char *path,
+                              unsigned *length);
+typedef char **(*xs_directory_call)(struct xs_handle *handle, uint32_t transaction, const char *path,
+                                    unsigned *count);
 
 struct xm_xenstore {
     void *library;
@@ -47,7 +49,8 @@ static enum xm_status load_one(struct xm_xenstore *store, const char *name, stru
     return XM_UNSUPPORTED;
 }
 
-enum xm_status xm_xenstore_load(const char *const *libraries, struct xm_xenstore **store, struct xm_error *err)
+enum xm_status xm_xenstore_load(const char *const *libraries, struct xm_xenstore **store,
+                                struct xm_error *err)
 {
     static const char *const usual[] = {"libxenstore.so.4", "libxenstore.so.3.0", NULL};
     *store = NULL;
@@ -96,8 +99,9 @@ enum xm_status xm_xenstore_connect(struct xm_xenstore *store, struct xm_error *e
 }
 
 /*
- * Why a call gave nothing.  An answer of xenstored's that says no leaves the connection as it was; all else means that
- * libxenstore has closed it.  (A daemon's word that libxenstore does not know becomes EINVAL, as does a broken stream.)
+ * Why a call gave nothing.  An answer of xenstored's that says no leaves the connection as it was; all else
+ * means that libxenstore has closed it.  (A daemon's word that libxenstore does not know becomes EINVAL, as
+ * does a broken stream.)
  */
 static enum xm_status refusal(struct xm_xenstore *store, int error)
 {
@@ -118,7 +122,10 @@ static enum xm_status refusal(struct xm_xenstore *store, int error)
     }
 }
 
-/* How many of a value's bytes go into a string of `most`: a character that would be cut through is left out whole. */
+/*
+ * How many of a value's bytes go into a string of `most`: a character that would be cut through is left out
+ * whole.
+ */
 static size_t cut(const unsigned char *bytes, size_t size, size_t most)
 {
     const unsigned char *end = size ? memchr(bytes, 0, size) : NULL;
