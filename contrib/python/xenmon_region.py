@@ -437,7 +437,11 @@ def last_second(region):
 def print_domains(region):
     window = last_second(region)
     span = window["host"]["window"]
-    hz = region.header()["tsc_hz"]
+    header = region.header()
+    hz = header["tsc_hz"]
+    host = " ".join(filter(None, (header.get("hypervisor"), header.get("scheduler"))))  # since layout 1.1
+    if host:
+        print(host)
     length = f"{span / hz:.3f} s" if hz else f"{span} cycles"
     print(f"last {length}; percentages are of that and may exceed 100 with several vCPUs")
     print(f"{'domain':>7} {'name':<20} {'vcpus':>5} {'running':>9} {'runnable':>9} {'blocked':>9}")

@@ -85,6 +85,12 @@ bool xm_screen_cpu_slot(const struct xm_model *model, const struct xm_choice *ch
 
 void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned rows);
 void xm_screen_domains_body(struct xm_painter *p);
+void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_vcpus_body(struct xm_painter *p);
+void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_help_body(struct xm_painter *p);
+void xm_screen_empty_body(struct xm_painter *p); /* why there are no numbers */
+void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span);
 
 /*
  * Starved domains (xm_usage_starved(), over the longer window) whose line is not on the grid: *hidden of them,
@@ -92,13 +98,6 @@ void xm_screen_domains_body(struct xm_painter *p);
  */
 uint32_t xm_screen_domains_hidden(const struct xm_painter *p, unsigned *hidden);
 uint32_t xm_screen_vcpus_hidden(const struct xm_painter *p, unsigned *hidden); /* vCPUs; the first one's domain */
-
-void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned rows);
-void xm_screen_vcpus_body(struct xm_painter *p);
-void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows);
-void xm_screen_help_body(struct xm_painter *p);
-void xm_screen_empty_body(struct xm_painter *p); /* why there are no numbers */
-void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span);
 
 /* Breaks text between words into lines of the painter's width, each from column `indent` on. */
 void xm_screen_wrap(struct xm_painter *p, unsigned indent, enum xm_meaning meaning, const char *text);
