@@ -22,12 +22,9 @@ static const char *const domain_columns[] = {
 };
 /* What the toolstack and dom0's kernel say: behind all that older versions had. */
 static const char *const told_columns[] = {
-    "online_vcpus",       "paused",
-    "weight",             "cap_pct",
-    "net_received_bytes", "net_received_packets",
-    "net_sent_bytes",     "net_sent_packets",
-    "disk_reads",         "disk_writes",
-    "disk_read_bytes",    "disk_write_bytes",
+    "online_vcpus",         "paused",           "weight",           "cap_pct",    "net_received_bytes",
+    "net_received_packets", "net_sent_bytes",   "net_sent_packets", "disk_reads", "disk_writes",
+    "disk_read_bytes",      "disk_write_bytes",
 };
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))

@@ -134,14 +134,16 @@ static void put_host(const struct xm_report_rows *rows, FILE *out)
     xm_reading(&rows->window, &r);
     if (!r.known)
         return;
-    fprintf(out, "read         in %" PRIu64 " passes, %" PRIu64 " wake-ups, %s of CPU time", r.passes, r.wakeups,
-            xm_format_ns(r.own_cpu_ns, text, sizeof text));
+    fprintf(out, "read         in %" PRIu64 " passes, %" PRIu64 " wake-ups, %s of CPU time", r.passes,
+            r.wakeups, xm_format_ns(r.own_cpu_ns, text, sizeof text));
     if (r.fill.known)
         fprintf(out, "; buffers %.1f%% full at most", (double)r.fill.count / 10);
     fputc('\n', out);
     if (r.stolen || r.repaired || r.bogus)
-        fprintf(out, "MEDDLING     others took records %" PRIu64 " times and changed the tracing %" PRIu64 " times;\n"
-                     "             a buffer's indices made no sense %" PRIu64 " times\n",
+        fprintf(out,
+                "MEDDLING     others took records %" PRIu64 " times and changed the tracing %" PRIu64
+                " times;\n"
+                "             a buffer's indices made no sense %" PRIu64 " times\n",
                 r.stolen, r.repaired, r.bogus);
 }
 
@@ -351,10 +353,14 @@ static void put_io(const struct xm_report_rows *rows, FILE *out)
 static void put_devices(const struct xm_report_rows *rows, FILE *out)
 {
     static const struct text_column columns[] = {
-        {"net_received_bytes", "bytes in", 9}, {"net_sent_bytes", "out", 9},
-        {"net_received_packets", "packets", 9}, {"net_sent_packets", "out", 9},
-        {"disk_read_bytes", "read", 9},         {"disk_write_bytes", "written", 9},
-        {"disk_reads", "reads", 8},            {"disk_writes", "writes", 8},
+        {"net_received_bytes", "bytes in", 9},
+        {"net_sent_bytes", "out", 9},
+        {"net_received_packets", "packets", 9},
+        {"net_sent_packets", "out", 9},
+        {"disk_read_bytes", "read", 9},
+        {"disk_write_bytes", "written", 9},
+        {"disk_reads", "reads", 8},
+        {"disk_writes", "writes", 8},
     };
     bool any = false;
     for (size_t i = 0; i < rows->domain_count; i++) {

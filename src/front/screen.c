@@ -14,12 +14,15 @@ static const struct {
     const char *title;
     void (*header)(const struct xm_painter *p, unsigned y, unsigned rows);
     void (*body)(struct xm_painter *p);
-    uint32_t (*hidden)(const struct xm_painter *p, unsigned *hidden); /* starved ones out of sight; may be NULL */
-    unsigned header_rows; /* at most */
-    bool figures;         /* with a line that says what they are, and one of totals */
+    uint32_t (*hidden)(const struct xm_painter *p,
+                       unsigned *hidden); /* starved ones out of sight; may be NULL */
+    unsigned header_rows;                 /* at most */
+    bool figures;                         /* with a line that says what they are, and one of totals */
 } views[] = {
-    [XM_VIEW_DOMAINS] = {"Domains", xm_screen_domains_header, xm_screen_domains_body, xm_screen_domains_hidden, 2, true},
-    [XM_VIEW_VCPUS] = {"vCPUs", xm_screen_vcpus_header, xm_screen_vcpus_body, xm_screen_vcpus_hidden, 2, true},
+    [XM_VIEW_DOMAINS] = {"Domains", xm_screen_domains_header, xm_screen_domains_body,
+                         xm_screen_domains_hidden, 2, true},
+    [XM_VIEW_VCPUS] = {"vCPUs", xm_screen_vcpus_header, xm_screen_vcpus_body, xm_screen_vcpus_hidden, 2,
+                       true},
     [XM_VIEW_HELP] = {"Help", xm_screen_help_header, xm_screen_help_body, NULL, 1, false},
 };
 
@@ -499,7 +502,8 @@ static void describe_fill(const struct xm_painter *p, const struct xm_reading *r
         u.buffer_fill.known)
         snprintf(text, size, "its buffer %.1f%% full at most", (double)u.buffer_fill.count / 10);
     else if (!p->choice->one_cpu && r->fill.known)
-        snprintf(text, size, "buffers %.1f%% full at most (CPU %u)", (double)r->fill.count / 10, r->fill_pcpu);
+        snprintf(text, size, "buffers %.1f%% full at most (CPU %u)", (double)r->fill.count / 10,
+                 r->fill_pcpu);
 }
 
 static void paint_quality(const struct xm_painter *p, unsigned y)
@@ -631,8 +635,8 @@ static struct layout lay_out_view(const struct xm_model *m, const struct xm_choi
     bool numbers = m->data || c->view == XM_VIEW_HELP;
     bool figures = views[c->view].figures;
     bool read = m->data && figures && m->window[XM_SPAN_10S].to->host.passes;
-    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures, read,
-                   keys);
+    return lay_out(height, numbers ? views[c->view].header_rows : 0, warning, figures, m->data && figures,
+                   read, keys);
 }
 
 void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, bool keys, struct xm_grid *grid)

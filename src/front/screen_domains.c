@@ -42,7 +42,7 @@ static const struct {
 
 /* The first column of the devices has their names in it too. */
 #define DEVICE_COLUMNS_FROM 8
-#define DEVICE_NAME_WIDTH 9
+#define DEVICE_NAME_WIDTH   9
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -268,8 +268,7 @@ static const struct device {
     {"net",
      {"net_received_bytes_per_s", "net_sent_bytes_per_s", "net_received_packets_per_s",
       "net_sent_packets_per_s"}},
-    {"disk",
-     {"disk_read_bytes_per_s", "disk_write_bytes_per_s", "disk_reads_per_s", "disk_writes_per_s"}},
+    {"disk", {"disk_read_bytes_per_s", "disk_write_bytes_per_s", "disk_reads_per_s", "disk_writes_per_s"}},
 };
 
 #define DEVICES (sizeof devices / sizeof devices[0])
@@ -309,12 +308,9 @@ static void paint_device(const struct xm_painter *p, unsigned y, const struct de
 
 /* ---- The line that names the domain. */
 
-/* "2 vCPUs: 1 running, 1 blocked" */
-static void describe_vcpus(const struct xm_painter *p, uint32_t slot, char *text, size_t size)
+/* How many of the domain's vCPUs are in each state, unknown the last; returns how many there are. */
+static unsigned count_states(const struct xm_sample *s, uint32_t slot, unsigned counts[5])
 {
-    static const char *const states[] = {"running", "waiting", "blocked", "offline", "unknown"};
-    const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
-    unsigned counts[5] = {0};
     unsigned all = 0;
     for (uint32_t i = 0; i < s->used.vcpus; i++) {
         unsigned state = s->vcpu[i].state & 7;
@@ -323,6 +319,16 @@ static void describe_vcpus(const struct xm_painter *p, uint32_t slot, char *text
         counts[state < 4 ? state : 4]++;
         all++;
     }
+    return all;
+}
+
+/* "2 vCPUs: 1 running, 1 blocked"; "1 vCPU, 2 online: 1 running" where others have not been seen. */
+static void describe_vcpus(const struct xm_painter *p, uint32_t slot, char *text, size_t size)
+{
+    static const char *const states[] = {"running", "waiting", "blocked", "offline", "unknown"};
+    const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
+    unsigned counts[5] = {0};
+    unsigned all = count_states(s, slot, counts);
     uint64_t online = s->domain[slot].online;
     int used = snprintf(text, size, "%u vCPU%s", all, all == 1 ? "" : "s");
     if (all == 0)
@@ -471,7 +477,8 @@ uint32_t xm_screen_domains_hidden(const struct xm_painter *p, unsigned *hidden)
     for (uint32_t d = 0; d < count; d++) {
         struct xm_usage u;
         bool in_sight = d * lines >= p->first && d * lines < p->first + p->rows;
-        if (in_sight || !xm_usage_domain(&p->model->window[XM_SPAN_10S], slots[d], &u) || !xm_usage_starved(&u))
+        if (in_sight || !xm_usage_domain(&p->model->window[XM_SPAN_10S], slots[d], &u) ||
+            !xm_usage_starved(&u))
             continue;
         if ((*hidden)++ == 0)
             first = slots[d];

@@ -87,9 +87,15 @@ static const uint64_t *shared_ns(enum field field, const struct xm_usage *u)
 }
 
 /* Of one that left no record nothing is known but that; its other times are no zeros. */
-static bool is_silent(const struct xm_usage *u)
+static bool is_unknown(enum field field, const struct xm_usage *u)
 {
-    return u->unknown_ns == u->window_ns && u->executions == 0;
+    bool silent = u->unknown_ns == u->window_ns && u->executions == 0;
+    return silent && field != STATE && field != CPU && field != UNKNOWN;
+}
+
+static void format_rate(double per_second, char *text, size_t size)
+{
+    snprintf(text, size, "%.*f", per_second < 99.95 ? 1 : 0, per_second);
 }
 
 static void format_field(const struct xm_painter *p, enum field field, const struct xm_usage *u, bool paused,
@@ -99,7 +105,7 @@ static void format_field(const struct xm_painter *p, enum field field, const str
     bool timed = p->model->info.tsc_hz != 0;
     double s = (double)u->window_ns / (double)XM_NS_PER_S;
     snprintf(text, size, "-");
-    if (is_silent(u) && field != STATE && field != CPU && field != UNKNOWN)
+    if (is_unknown(field, u))
         return;
     if (ns && u->window_ns) {
         xm_format_percent(100 * (double)*ns / (double)u->window_ns, text, size);
@@ -109,7 +115,7 @@ static void format_field(const struct xm_painter *p, enum field field, const str
     else if (field == CPU && u->pcpu)
         snprintf(text, size, "%u", u->pcpu - 1);
     else if (field == RATE && timed && s > 0)
-        snprintf(text, size, "%.*f", (double)u->executions < 99.95 * s ? 1 : 0, (double)u->executions / s);
+        format_rate((double)u->executions / s, text, size);
     else if (field == LONGEST && timed && u->wait_max_ns)
         xm_format_ns(u->wait_max_ns, text, size);
 }
@@ -208,7 +214,8 @@ uint32_t xm_screen_vcpus_hidden(const struct xm_painter *p, unsigned *hidden)
     for (uint32_t i = 0; i < count; i++) {
         struct xm_usage u;
         bool in_sight = i >= p->first && i < p->first + p->rows;
-        if (in_sight || !xm_usage_vcpu(&p->model->window[XM_SPAN_10S], list[i].slot, &u) || !xm_usage_starved(&u))
+        if (in_sight || !xm_usage_vcpu(&p->model->window[XM_SPAN_10S], list[i].slot, &u) ||
+            !xm_usage_starved(&u))
             continue;
         if ((*hidden)++ == 0)
             first = p->model->window[XM_SPAN_1S].to->vcpu_domain[list[i].slot];
