@@ -27,20 +27,21 @@ struct model {
     uint32_t pvh, stores; /* bits of its flags */
     bool next_domain;     /* domctl getdomaininfo goes on to the next id */
     bool credit2_cap;
+    int no_vcpu;          /* what asking for one that is not there gives */
 };
 
 #define HVM (1u << 1)
 static const struct model models[] = {
-    [FAKEXEN_4_6] = {6, ".6", 0x0c, 0x0a, 96, 1u << 7, 1u << 8, true, false},
-    [FAKEXEN_4_7] = {7, ".0", 0x0d, 0x0b, 96, 1u << 7, 1u << 8, true, false},
-    [FAKEXEN_4_11] = {11, ".4", 0x11, 0x10, 104, HVM, 1u << 7, true, true},
-    [FAKEXEN_4_14] = {14, ".6", 0x13, 0x12, 104, HVM, 1u << 7, true, true},
-    [FAKEXEN_4_17] = {17, ".7", 0x15, 0x15, 112, HVM, 1u << 7, true, true},
-    [FAKEXEN_4_20] = {20, ".0", 0x15, 0x17, 112, HVM, 1u << 7, false, true},
-    [FAKEXEN_4_21] = {21, ".1", 0x16, 0x17, 112, HVM, 1u << 7, false, true},
-    [FAKEXEN_4_22] = {22, ".0-rc", 0x16, 0x18, 112, HVM, 1u << 7, false, true},
-    [FAKEXEN_NEXT] = {23, "-unstable", 0x17, 0x19, 160, HVM, 1u << 7, false, true},
-    [FAKEXEN_FAR] = {40, ".0", 0x40, 0x40, 160, HVM, 1u << 7, false, true},
+    [FAKEXEN_4_6] = {6, ".6", 0x0c, 0x0a, 96, 1u << 7, 1u << 8, true, false, -EINVAL},
+    [FAKEXEN_4_7] = {7, ".0", 0x0d, 0x0b, 96, 1u << 7, 1u << 8, true, false, -EINVAL},
+    [FAKEXEN_4_11] = {11, ".4", 0x11, 0x10, 104, HVM, 1u << 7, true, true, -EINVAL},
+    [FAKEXEN_4_14] = {14, ".6", 0x13, 0x12, 104, HVM, 1u << 7, true, true, -EINVAL},
+    [FAKEXEN_4_17] = {17, ".7", 0x15, 0x15, 112, HVM, 1u << 7, true, true, -EINVAL},
+    [FAKEXEN_4_20] = {20, ".0", 0x15, 0x17, 112, HVM, 1u << 7, false, true, -EINVAL},
+    [FAKEXEN_4_21] = {21, ".1", 0x16, 0x17, 112, HVM, 1u << 7, false, true, -EINVAL},
+    [FAKEXEN_4_22] = {22, ".0-rc", 0x16, 0x18, 112, HVM, 1u << 7, false, true, -ENOENT},
+    [FAKEXEN_NEXT] = {23, "-unstable", 0x17, 0x19, 160, HVM, 1u << 7, false, true, -ENOENT},
+    [FAKEXEN_FAR] = {40, ".0", 0x40, 0x40, 160, HVM, 1u << 7, false, true, -ENOENT},
 };
 
 struct cpu {
@@ -270,8 +271,8 @@ static void write_domain(const struct fakexen *fake, const struct fakexen_domain
     const struct model *model = fake->model;
     memset(info, 0xa5, model->info_bytes); /* what nobody said is there may be anything */
     put16(info, 0, domain->domid);
-    put32(info, 4, (domain->dying ? 1u << 0 : 0) | (domain->hvm ? HVM : 0) | (domain->paused ? 1u << 3 : 1u << 5) |
-          (domain->pvh ? model->pvh : 0) | (domain->stores ? model->stores : 0) | 1u << 16);
+    put32(info, 4, (domain->dying ? 1u << 0 : 0) | (domain->paused ? 1u << 3 : 1u << 5) | 1u << 16 |
+          (domain->hvm ? HVM : 0) | (domain->pvh ? model->pvh : 0) | (domain->stores ? model->stores : 0));
     put64(info, 56, 123456789);
     put32(info, 64, domain->online);
     put32(info, 68, domain->vcpus - 1); /* ~0 for none, as Xen has it */
@@ -342,6 +343,20 @@ static int scheduler_op(const struct fakexen *fake, const struct fakexen_domain 
     return 0;
 }
 
+static int vcpu_info(const struct fakexen *fake, const struct fakexen_domain *domain, void *op)
+{
+    uint32_t vcpu = get32(op, 16);
+    if (vcpu >= domain->vcpus)
+        return fake->model->no_vcpu;
+    unsigned char *byte = op;
+    byte[20] = vcpu < domain->online;
+    byte[21] = vcpu < 64 && domain->blocked >> vcpu & 1;
+    byte[22] = vcpu < 64 && domain->running >> vcpu & 1;
+    put64(op, 24, fakexen_cpu_ns(domain->domid, vcpu));
+    put32(op, 32, vcpu % fake->config.cpus);
+    return 0;
+}
+
 static int fake_domctl(void *self, void *op)
 {
     struct fakexen *fake = self;
@@ -364,6 +379,8 @@ static int fake_domctl(void *self, void *op)
         memcpy((char *)op + 16, info, fake->model->info_bytes < 128 ? fake->model->info_bytes : 128);
         put16(op, 8, domain->domid);
         return 0;
+    case 14:
+        return exact ? vcpu_info(fake, domain, op) : -ESRCH;
     case 16:
         return exact ? scheduler_op(fake, domain, op) : -ESRCH;
     default:
@@ -448,7 +465,8 @@ static void *fake_map(void *self, bool writable, const uint64_t *frames, size_t 
             *error = EINVAL;
             return NULL;
         }
-        if (mmap(memory + i * PAGE, PAGE, prot, MAP_SHARED | MAP_FIXED, fake->file, (off_t)page * PAGE) == MAP_FAILED)
+        if (mmap(memory + i * PAGE, PAGE, prot, MAP_SHARED | MAP_FIXED, fake->file, (off_t)page * PAGE) ==
+            MAP_FAILED)
             xt_die("fakexen: no mapping of a page");
     }
     fake->mappings++;
@@ -662,6 +680,11 @@ void fakexen_domain_gone(struct fakexen *fake, uint16_t domid)
     }
 }
 
+uint64_t fakexen_cpu_ns(uint16_t domid, uint32_t vcpu)
+{
+    return UINT64_C(5000000000) * domid + UINT64_C(700) * vcpu + 1;
+}
+
 /* ---- Records. */
 
 #define TRC_LOST 0x0001f001u
@@ -725,8 +748,8 @@ enum fakexen_wrote fakexen_record(struct fakexen *fake, uint32_t cpu, const stru
     return buffer_of(fake, cpu) ? write_record(fake, c, record) : FAKEXEN_NO_BUFFER;
 }
 
-enum fakexen_wrote fakexen_runstate(struct fakexen *fake, uint32_t cpu, uint64_t tsc, uint16_t dom, uint16_t vcpu,
-                                    unsigned from, unsigned to)
+enum fakexen_wrote fakexen_runstate(struct fakexen *fake, uint32_t cpu, uint64_t tsc, uint16_t dom,
+                                    uint16_t vcpu, unsigned from, unsigned to)
 {
     const struct xm_record record = {.event = 0x00021001u | from << 8 | to << 4, .has_tsc = true, .words = 1,
                                      .tsc = {tsc}, .word = {(uint32_t)dom << 16 | vcpu}};

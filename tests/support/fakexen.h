@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hypervisor inside the test program: a struct xm_hyper whose answers are those of a given Xen, with real trace
- * buffers behind it that records are written into under Xen's rules (event mask, CPU mask, lost records, half-full event,
- * impossible indices).
+ * A hypervisor inside the test program: a struct xm_hyper whose answers are those of a given Xen, with real
+ * trace buffers behind it that records are written into under Xen's rules (event mask, CPU mask, lost
+ * records, half-full event, impossible indices).
  *
- * It outlives who asks it: closing the xm_hyper leaves tracing as it was set, as a killed xenbaked would.  Its layouts
- * are written by byte offset from Xen's public headers and know nothing of src/source/xen.
+ * It outlives who asks it: closing the xm_hyper leaves tracing as it was set, as a killed xenbaked would.
+ * Its layouts are written by byte offset from Xen's public headers and know nothing of src/source/xen.
  *
- * Running out of memory ends the program.  Threads: one that asks and one that writes records (fakexen_record(),
- * fakexen_play_*()); what describes domains and refusals belongs to the one that asks.
+ * Running out of memory ends the program.  Threads: one that asks and one that writes records
+ * (fakexen_record(), fakexen_play_*()); what describes domains and refusals belongs to the one that asks.
  */
 #ifndef XM_TEST_FAKEXEN_H
 #define XM_TEST_FAKEXEN_H
@@ -55,7 +55,8 @@ struct fakexen_config {
 
 struct fakexen;
 
-struct fakexen *fakexen_create(const struct fakexen_config *config); /* NULL: all zero.  Domain 0 is there, 2 vCPUs */
+/* NULL: all zero.  Domain 0 is there, with 2 vCPUs. */
+struct fakexen *fakexen_create(const struct fakexen_config *config);
 void fakexen_destroy(struct fakexen *fake);
 
 /* A way to ask it, as xm_hyper_open() gives one; closed by xm_hyper_close().  One at a time. */
@@ -64,7 +65,7 @@ struct xm_hyper fakexen_hyper(struct fakexen *fake);
 /* ---- What it refuses: errno values, 0 for none.  May be changed at any time. */
 
 struct fakexen_refusals {
-    int sysctl;     /* every sysctl: EACCES is a version that is not its own, or FLASK; ENOSYS no sysctl at all */
+    int sysctl;     /* every sysctl: EACCES is a foreign version, or FLASK; ENOSYS no sysctl at all */
     int tbuf;       /* tbuf_op of its own version: ENOSYS compiled out, EPERM or EACCES a security policy */
     int allocate;   /* set_size alone: ENOMEM */
     int enable;     /* enable alone */
@@ -105,7 +106,7 @@ void fakexen_other_enable(struct fakexen *fake, bool on);
 void fakexen_set_indices(struct fakexen *fake, uint32_t cpu, uint32_t cons, uint32_t prod);
 void fakexen_indices(struct fakexen *fake, uint32_t cpu, uint32_t *cons, uint32_t *prod);
 
-/* ---- Domains. */
+/* ---- Domains.  vCPU n was last on CPU n % cpus and has run for fakexen_cpu_ns(domid, n). */
 
 struct fakexen_domain {
     uint16_t domid;
@@ -116,9 +117,11 @@ struct fakexen_domain {
     uint32_t online;
     uint16_t weight, cap;
     uint32_t scheduler; /* of its cpupool; 0: the host's */
+    uint64_t running, blocked; /* vCPU n: bit n.  Those from `online` on are unplugged */
 };
 void fakexen_domain(struct fakexen *fake, const struct fakexen_domain *domain); /* new, or changed */
 void fakexen_domain_gone(struct fakexen *fake, uint16_t domid);
+uint64_t fakexen_cpu_ns(uint16_t domid, uint32_t vcpu);
 
 /* ---- Records. */
 
@@ -134,8 +137,8 @@ enum fakexen_wrote {
 /* One record, at its own TSC (without one: at that of the one before on its CPU). */
 enum fakexen_wrote fakexen_record(struct fakexen *fake, uint32_t cpu, const struct xm_record *record);
 /* The common one: states 0 running, 1 runnable, 2 blocked, 3 offline. */
-enum fakexen_wrote fakexen_runstate(struct fakexen *fake, uint32_t cpu, uint64_t tsc, uint16_t dom, uint16_t vcpu,
-                                    unsigned from, unsigned to);
+enum fakexen_wrote fakexen_runstate(struct fakexen *fake, uint32_t cpu, uint64_t tsc, uint16_t dom,
+                                    uint16_t vcpu, unsigned from, unsigned to);
 
 /* ---- Playing a capture (xt_capture()) into the buffers, in the order of its TSCs over all CPUs. */
 
@@ -149,13 +152,13 @@ uint64_t fakexen_play_first(const struct fakexen_play *play); /* TSC of its firs
 uint64_t fakexen_play_last(const struct fakexen_play *play);
 size_t fakexen_play_left(const struct fakexen_play *play);    /* records not written yet */
 
-/* Step by step: at most `records`; all up to a TSC.  Returns how many were taken, 0: none left (or none due). */
+/* Step by step: at most `records`; all up to a TSC.  Returns how many were taken, 0: none left or none due. */
 size_t fakexen_play_records(struct fakexen_play *play, size_t records);
 size_t fakexen_play_until(struct fakexen_play *play, uint64_t tsc);
 
 /*
- * At `speed` (1: as it was) of a clock of `hz`, until the end or *stop (may be NULL); sleeps in between, at most 1 ms.
- * For a thread of its own.
+ * At `speed` (1: as it was) of a clock of `hz`, until the end or *stop (may be NULL); sleeps in between, at
+ * most 1 ms.  For a thread of its own.
  */
 void fakexen_play_run(struct fakexen_play *play, double hz, double speed, const atomic_bool *stop);
 

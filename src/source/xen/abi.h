@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The structures of the hypercalls that control.c makes, written from Xen's public headers (sysctl.h, domctl.h, version.h)
- * and not taken from the build machine's, which are of one version.
+ * The structures of the hypercalls that control.c makes, written from Xen's public headers (sysctl.h,
+ * domctl.h, version.h) and not taken from the build machine's, which are of one version.
  *
- * Every offset below was compared with those of the public headers of 4.7.0, 4.8.0, 4.9.0, ... 4.21.0 and 4.22.0 (the
- * .0 of each release), compiled for x86-64 and for 64-bit Arm: all are the same.  What differs between versions is not
- * declared: the ends of physinfo and getdomaininfo, and the meaning of the domain flags from bit 7 on.
+ * Every offset below was compared with those of the public headers of 4.7.0, 4.8.0, 4.9.0, ... 4.21.0 and
+ * 4.22.0 (the .0 of each release), compiled for x86-64 and for 64-bit Arm: all are the same.  What differs
+ * between versions is not declared: the ends of physinfo and getdomaininfo, and the meaning of the domain
+ * flags from bit 7 on.
  */
 #ifndef XM_ABI_H
 #define XM_ABI_H
@@ -123,19 +124,37 @@ struct abi_domctl {
 enum abi_version_command { ABI_VERSION = 0, ABI_EXTRAVERSION = 1 };
 #define ABI_EXTRAVERSION_BYTES 16u
 
-_Static_assert(offsetof(struct abi_sysctl, u.tbuf.cpus) == 16 && offsetof(struct abi_sysctl, u.tbuf.cpus_bits) == 24 &&
-               offsetof(struct abi_sysctl, u.tbuf.events) == 32 && offsetof(struct abi_sysctl, u.tbuf.frame) == 40 &&
-               offsetof(struct abi_sysctl, u.tbuf.size) == 48, "tbuf_op");
-_Static_assert(offsetof(struct abi_sysctl, u.physinfo.cpus) == 16 && offsetof(struct abi_sysctl, u.physinfo.max_cpu) == 20 &&
-               offsetof(struct abi_sysctl, u.physinfo.khz) == 32, "physinfo");
-_Static_assert(offsetof(struct abi_sysctl, u.domains.room) == 12 && offsetof(struct abi_sysctl, u.domains.buffer) == 16 &&
-               offsetof(struct abi_sysctl, u.domains.count) == 24, "getdomaininfolist");
-_Static_assert(offsetof(struct abi_domain, cpu_ns) == 56 && offsetof(struct abi_domain, online) == 64 &&
-               offsetof(struct abi_domain, max_vcpu) == 68 && offsetof(struct abi_domain, handle) == 76, "getdomaininfo");
-_Static_assert(offsetof(struct abi_domctl, u) == 16 && offsetof(struct abi_domctl, u.scheduler.weight) == 24 &&
-               offsetof(struct abi_domctl, u.scheduler.cap) == 26, "scheduler_op");
-_Static_assert(offsetof(struct abi_domctl, u.vcpu.online) == 20 && offsetof(struct abi_domctl, u.vcpu.running) == 22 &&
-               offsetof(struct abi_domctl, u.vcpu.cpu_ns) == 24 && offsetof(struct abi_domctl, u.vcpu.cpu) == 32, "getvcpuinfo");
+#define ABI_AT(structure, member, offset) _Static_assert(offsetof(struct structure, member) == (offset), #member)
+ABI_AT(abi_sysctl, u.tbuf.command, 8);
+ABI_AT(abi_sysctl, u.tbuf.cpus, 16);
+ABI_AT(abi_sysctl, u.tbuf.cpus_bits, 24);
+ABI_AT(abi_sysctl, u.tbuf.events, 32);
+ABI_AT(abi_sysctl, u.tbuf.frame, 40);
+ABI_AT(abi_sysctl, u.tbuf.size, 48);
+ABI_AT(abi_sysctl, u.physinfo.cpus, 16);
+ABI_AT(abi_sysctl, u.physinfo.max_cpu, 20);
+ABI_AT(abi_sysctl, u.physinfo.khz, 32);
+ABI_AT(abi_sysctl, u.scheduler, 8);
+ABI_AT(abi_sysctl, u.domains.first, 8);
+ABI_AT(abi_sysctl, u.domains.room, 12);
+ABI_AT(abi_sysctl, u.domains.buffer, 16);
+ABI_AT(abi_sysctl, u.domains.count, 24);
+ABI_AT(abi_domain, flags, 4);
+ABI_AT(abi_domain, cpu_ns, 56);
+ABI_AT(abi_domain, online, 64);
+ABI_AT(abi_domain, max_vcpu, 68);
+ABI_AT(abi_domain, handle, 76);
+ABI_AT(abi_domctl, domid, 8);
+ABI_AT(abi_domctl, u.scheduler.scheduler, 16);
+ABI_AT(abi_domctl, u.scheduler.command, 20);
+ABI_AT(abi_domctl, u.scheduler.weight, 24);
+ABI_AT(abi_domctl, u.scheduler.cap, 26);
+ABI_AT(abi_domctl, u.vcpu.vcpu, 16);
+ABI_AT(abi_domctl, u.vcpu.online, 20);
+ABI_AT(abi_domctl, u.vcpu.blocked, 21);
+ABI_AT(abi_domctl, u.vcpu.running, 22);
+ABI_AT(abi_domctl, u.vcpu.cpu_ns, 24);
+ABI_AT(abi_domctl, u.vcpu.cpu, 32);
 _Static_assert(sizeof(struct abi_sysctl) == 136 && sizeof(struct abi_domctl) == 144, "what Xen copies back");
 
 #endif

@@ -23,7 +23,7 @@ struct scratch {
         struct abi_domctl domctl;
         uint8_t domctl_room[256];
     };
-    char extraversion[ABI_EXTRAVERSION_BYTES];
+    char extra[ABI_EXTRAVERSION_BYTES];
     uint8_t cpus[CPU_BYTES];
     union {
         struct abi_domain domain;
@@ -83,7 +83,7 @@ static int call_domctl(struct xm_control *control)
 
 static void read_version(struct xm_control *control)
 {
-    char *extra = control->scratch->extraversion;
+    char *extra = control->scratch->extra;
     const struct xm_hyper_ops *ops = control->hyper.ops;
     int version = ops->version(control->hyper.self, ABI_VERSION, NULL);
     snprintf(control->hypervisor, sizeof control->hypervisor, "Xen");
@@ -98,13 +98,13 @@ static void read_version(struct xm_control *control)
     size_t plain = 0;
     while (extra[plain] > ' ' && extra[plain] <= '~' && extra[plain] != '<')
         plain++;
-    snprintf(control->hypervisor, sizeof control->hypervisor, "Xen %u.%u%.*s", control->major, control->minor, (int)plain,
-             extra);
+    snprintf(control->hypervisor, sizeof control->hypervisor, "Xen %u.%u%.*s", control->major,
+             control->minor, (int)plain, extra);
 }
 
 /*
- * The one version that `command` is not refused under, newest first (only one can be accepted, the order decides nothing
- * else); -EACCES: none.  *error: what the call came to.
+ * The one version that `command` is not refused under, newest first (only one can be accepted, the order
+ * decides nothing else); -EACCES: none.  *error: what the call came to.
  */
 static int probe_sysctl(struct xm_control *control, uint32_t command, int *error)
 {
@@ -128,18 +128,20 @@ static enum xm_status all_refused(struct xm_control *control, struct xm_error *e
     int error;
     /* FLASK's refusal is -EACCES too.  A harmless call that it allows tells it from an unknown version. */
     if (probe_sysctl(control, ABI_SYSCTL_SCHEDULER, &error) >= 0)
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s's security policy (XSM/FLASK) does not let this domain trace",
-                       control->hypervisor);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                       "%s's security policy (XSM/FLASK) does not let this domain trace", control->hypervisor);
     if (older_than_supported(control))
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s is too old: 4.7 is the oldest that can be read live",
                        control->hypervisor);
-    return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s refuses every sysctl version from %#x to %#x: it is newer than this "
-                   "xenmon, or its security policy (XSM/FLASK) forbids them all", control->hypervisor, XM_SYSCTL_OLDEST,
-                   XM_SYSCTL_NEWEST);
+    return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                   "%s refuses every sysctl version from %#x to %#x: it is newer than this xenmon, or its "
+                   "security policy (XSM/FLASK) forbids them all",
+                   control->hypervisor, XM_SYSCTL_OLDEST, XM_SYSCTL_NEWEST);
 }
 
 /* Why a tracing call failed, in one line. */
-static enum xm_status tbuf_failed(struct xm_control *control, const char *what, int error, struct xm_error *err)
+static enum xm_status tbuf_failed(const struct xm_control *control, const char *what, int error,
+                                  struct xm_error *err)
 {
     switch (-error) {
     case ENOSYS:
@@ -148,10 +150,12 @@ static enum xm_status tbuf_failed(struct xm_control *control, const char *what, 
                        control->hypervisor);
     case EPERM:
     case EACCES:
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s does not let this domain %s: its security policy (XSM) forbids it",
-                       control->hypervisor, what);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                       "%s does not let this domain %s: its security policy (XSM) forbids it", control->hypervisor,
+                       what);
     default:
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s cannot %s: %s", control->hypervisor, what, strerror(-error));
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s cannot %s: %s", control->hypervisor, what,
+                       strerror(-error));
     }
 }
 
@@ -188,7 +192,8 @@ static void find_scheduler(struct xm_control *control)
     control->scheduler = call_sysctl(control) < 0 ? 0 : sysctl->u.scheduler;
 }
 
-enum xm_status xm_control_open(const struct xm_hyper *hyper, struct xm_control **control, struct xm_error *err)
+enum xm_status xm_control_open(const struct xm_hyper *hyper, struct xm_control **control,
+                               struct xm_error *err)
 {
     _Static_assert(sizeof(struct scratch) <= PAGE_BYTES, "one page");
     *control = NULL;
@@ -235,8 +240,9 @@ enum xm_status xm_control_tbuf(struct xm_control *control, struct xm_control_tbu
         return XM_OK;
     /* mfn_offset counts words in 16 bits and a list has at most 65535 of them: a larger table cannot be. */
     if (op->size == 0 || op->size % PAGE_BYTES != 0 || op->size > 2u * 65536u * 4u)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s says nonsense of its trace buffers (a table of %u bytes at frame "
-                       "%#llx)", control->hypervisor, op->size, (unsigned long long)op->frame);
+        return xm_fail(err, XM_IO, XM_NO_OFFSET,
+                       "%s says nonsense of its trace buffers (a table of %u bytes at frame %#llx)",
+                       control->hypervisor, op->size, (unsigned long long)op->frame);
     tbuf->info_bytes = op->size;
     tbuf->info_frame = op->frame;
     return XM_OK;
@@ -249,7 +255,7 @@ enum xm_status xm_control_allocate(struct xm_control *control, uint32_t pages, s
     int error = call_sysctl(control);
     if (error >= 0)
         return XM_OK;
-    /* The one size of a boot: -EBUSY for the same again, -EINVAL for another.  That also means 0 pages, so look. */
+    /* There is one size a boot: -EBUSY for the same again, -EINVAL for another, but for 0 pages too. */
     struct xm_control_tbuf tbuf;
     if (xm_control_tbuf(control, &tbuf, NULL) == XM_OK && tbuf.info_bytes)
         return XM_FULL;
@@ -264,7 +270,8 @@ enum xm_status xm_control_events(struct xm_control *control, uint32_t mask, stru
     return error < 0 ? tbuf_failed(control, "set the mask of events", error, err) : XM_OK;
 }
 
-enum xm_status xm_control_cpus(struct xm_control *control, const uint8_t *bitmap, uint32_t bits, struct xm_error *err)
+enum xm_status xm_control_cpus(struct xm_control *control, const uint8_t *bitmap, uint32_t bits,
+                               struct xm_error *err)
 {
     uint8_t *cpus = control->scratch->cpus;
     if (!bitmap || bits > 8 * CPU_BYTES)
@@ -284,7 +291,9 @@ enum xm_status xm_control_enable(struct xm_control *control, bool on, struct xm_
 {
     tbuf_of(control, on ? ABI_TBUF_ENABLE : ABI_TBUF_DISABLE);
     int error = call_sysctl(control);
-    return error < 0 ? tbuf_failed(control, on ? "switch tracing on" : "switch tracing off", error, err) : XM_OK;
+    if (error < 0)
+        return tbuf_failed(control, on ? "switch tracing on" : "switch tracing off", error, err);
+    return XM_OK;
 }
 
 /* ---- The host. */
@@ -340,7 +349,8 @@ static void find_weight(struct xm_control *control, struct xm_control_domain *do
         (void)read_weight(control, likely == ABI_CREDIT ? ABI_CREDIT2 : ABI_CREDIT, domain);
 }
 
-static void take_domain(const struct xm_control *control, const struct abi_domain *from, struct xm_control_domain *to)
+static void take_domain(const struct xm_control *control, const struct abi_domain *from,
+                        struct xm_control_domain *to)
 {
     uint32_t hvm = ABI_DOMAIN_HVM | (control->sysctl_version <= ABI_DOMAIN_PVH_LAST ? ABI_DOMAIN_PVH : 0);
     *to = (struct xm_control_domain){.domid = from->domid,
@@ -360,8 +370,8 @@ enum xm_status xm_control_domain(struct xm_control *control, uint32_t first, str
     if (first >= DOMAINS_END)
         return XM_END;
     /*
-     * The list of one domain from sysctl: domctl's getdomaininfo went on to the next higher id only until 4.17.  With one
-     * structure asked for, it does not matter how long the hypervisor's is.
+     * The list of one domain from sysctl: domctl's getdomaininfo went on to the next higher id only until
+     * 4.17.  With one structure asked for, it does not matter how long the hypervisor's is.
      */
     const struct abi_domain *from = &control->scratch->domain;
     struct abi_domains *list = &sysctl_of(control, ABI_SYSCTL_DOMAINS)->u.domains;
@@ -383,7 +393,8 @@ enum xm_status xm_control_domain(struct xm_control *control, uint32_t first, str
     return XM_OK;
 }
 
-enum xm_status xm_control_vcpu(struct xm_control *control, uint32_t domid, uint32_t vcpu, struct xm_control_vcpu *info)
+enum xm_status xm_control_vcpu(struct xm_control *control, uint32_t domid, uint32_t vcpu,
+                               struct xm_control_vcpu *info)
 {
     *info = (struct xm_control_vcpu){0};
     if (domid >= DOMAINS_END)
@@ -393,7 +404,8 @@ enum xm_status xm_control_vcpu(struct xm_control *control, uint32_t domid, uint3
     struct abi_domctl *domctl = domctl_of(control, ABI_DOMCTL_VCPU, (uint16_t)domid);
     domctl->u.vcpu.vcpu = vcpu;
     int error = call_domctl(control);
-    if (error == -ESRCH || error == -EINVAL)
+    /* -EINVAL: it never had so many; since 4.22 that is -ENOENT. */
+    if (error == -ESRCH || error == -EINVAL || error == -ENOENT)
         return XM_END;
     if (error < 0)
         return XM_IO;

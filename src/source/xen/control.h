@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's controls, typed: tracing, the host, its domains (reference of the layouts: Xen's public headers
- * sysctl.h, domctl.h, version.h).
+ * The hypervisor's controls, typed: tracing, the host, its domains (reference of the layouts: Xen's public
+ * headers sysctl.h, domctl.h, version.h).
  *
- * sysctl and domctl are the toolstack's interface: their version must be the hypervisor's own or the call is refused
- * (-EACCES).  Only structures, or beginnings of structures, that have been the same in every version are used (abi.h says
- * which were checked); the version is found by trying, which has no effect.
+ * sysctl and domctl are the toolstack's interface: their version must be the hypervisor's own or the call is
+ * refused (-EACCES).  Only structures, or beginnings of structures, that have been the same in every version
+ * are used (abi.h says which were checked); the version is found by trying, which has no effect.
  *
  * Threads: one.  Every call is a hypercall or a few.
  */
@@ -28,10 +28,11 @@
 struct xm_control;
 
 /*
- * What hyper refers to is borrowed until the control is closed.  XM_DENIED, err in one line: every version is refused (too old, too new, or
- * a security policy: says which hypervisor it is and what was tried), or the hypervisor was built without tracing; XM_IO: it
- * answers otherwise, or nonsense; XM_NOMEM.  *control is NULL then.
- * A domctl version that cannot be found is no error: weights and caps are not known then.
+ * What hyper refers to is borrowed until the control is closed.  XM_DENIED, err in one line: every version is
+ * refused (too old, too new, or a security policy: says which hypervisor it is and what was tried), or the
+ * hypervisor was built without tracing; XM_IO: it answers otherwise, or nonsense; XM_NOMEM.  *control is NULL
+ * then.
+ * A domctl version that cannot be found is no error: weights, caps and vCPUs are not known then.
  * Cost: up to 60 hypercalls, a page of memory.
  */
 enum xm_status xm_control_open(const struct xm_hyper *hyper, struct xm_control **control,
@@ -49,13 +50,18 @@ enum xm_status xm_control_tbuf(struct xm_control *control, struct xm_control_tbu
                                struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Allocates `pages` for each pCPU that is online, and tracing is on from then on.  Xen takes fewer pages where its table
- * has no room for so many.  XM_FULL: they were allocated before, with this or another size, and stay (err is untouched, and
- * whether tracing is on too).  XM_IO: too little memory, too.
+ * Allocates `pages` for each pCPU that is online, and tracing is on from then on.  Xen takes fewer pages
+ * where its table has no room for so many.  XM_FULL: they were allocated before, with this or another size,
+ * and stay (err is untouched, and whether tracing is on too).  XM_IO: too little memory, too.
  */
-enum xm_status xm_control_allocate(struct xm_control *control, uint32_t pages, struct xm_error *err) XM_MUST_CHECK;
-enum xm_status xm_control_events(struct xm_control *control, uint32_t mask, struct xm_error *err) XM_MUST_CHECK;
-/* bitmap: CPU n is bit n % 8 of byte n / 8; bits that are missing count as 0, those past 16383 too.  NULL: every CPU. */
+enum xm_status xm_control_allocate(struct xm_control *control, uint32_t pages,
+                                   struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_control_events(struct xm_control *control, uint32_t mask,
+                                 struct xm_error *err) XM_MUST_CHECK;
+/*
+ * bitmap: CPU n is bit n % 8 of byte n / 8; bits that are missing count as 0, those past 16383 too.  NULL:
+ * every CPU.
+ */
 enum xm_status xm_control_cpus(struct xm_control *control, const uint8_t *bitmap, uint32_t bits,
                                struct xm_error *err) XM_MUST_CHECK;
 /* On: XM_IO where no buffers are allocated.  Off: forgets what was lost since the last record that fitted. */
@@ -90,9 +96,10 @@ struct xm_control_domain {
 };
 
 /*
- * The domain with the lowest id that is at least `first`.  XM_OK; XM_END: there is none; XM_UNSUPPORTED: the hypervisor does
- * not list domains to us; XM_IO.  Cost: two hypercalls; three where the domain is in a pool with another scheduler.  Xen
- * traces that a weight was asked for (TRC_SCHED_ADJDOM, among the verbose scheduling events).
+ * The domain with the lowest id that is at least `first`.  XM_OK; XM_END: there is none; XM_UNSUPPORTED: the
+ * hypervisor does not list domains to us; XM_IO.  Cost: two hypercalls; three where the domain is in a pool
+ * with another scheduler.  Xen traces that a weight was asked for (TRC_SCHED_ADJDOM, among the verbose
+ * scheduling events).
  */
 enum xm_status xm_control_domain(struct xm_control *control, uint32_t first,
                                  struct xm_control_domain *domain) XM_MUST_CHECK;

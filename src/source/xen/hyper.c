@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls on libxencall, libxenforeignmemory and libxenevtchn.  Only functions that each had in its first version
- * (VERS_1.0, Xen 4.7): tests/system/symbols.py holds that.
+ * The calls on libxencall, libxenforeignmemory and libxenevtchn.  Only functions that each had in its first
+ * version (VERS_1.0, Xen 4.7): tests/system/symbols.py holds that.
  */
 #include "source/xen/hyper.h"
 
@@ -37,13 +37,13 @@ struct machine {
     xenevtchn_handle *events; /* NULL: not bound */
 };
 
-static void quiet_message(struct xentoollog_logger *logger, xentoollog_level level, int error, const char *context,
-                          const char *format, va_list args)
+static void quiet_message(struct xentoollog_logger *logger, xentoollog_level level, int error,
+                          const char *context, const char *format, va_list args)
 {
 }
 
-static void quiet_progress(struct xentoollog_logger *logger, const char *context, const char *what, int percent,
-                           unsigned long done, unsigned long total)
+static void quiet_progress(struct xentoollog_logger *logger, const char *context, const char *what,
+                           int percent, unsigned long done, unsigned long total)
 {
 }
 

@@ -46,9 +46,9 @@ struct xm_hyper {
 };
 
 /*
- * The hypervisor that this machine runs on.  XM_DENIED, and err says in one line what is missing and what to do:
- * no Xen here, not dom0, no permission, no /dev/xen/privcmd; XM_UNSUPPORTED: built without libxencall and its
- * companions; XM_IO, XM_NOMEM.  VIRQ_TBUF is not bound yet.
+ * The hypervisor that this machine runs on.  XM_DENIED, and err says in one line what is missing and what to
+ * do: no Xen here, not dom0, no permission, no /dev/xen/privcmd; XM_UNSUPPORTED: built without libxencall and
+ * its companions; XM_IO, XM_NOMEM.  VIRQ_TBUF is not bound yet.
  */
 enum xm_status xm_hyper_open(struct xm_hyper *hyper, struct xm_error *err) XM_MUST_CHECK;
 void xm_hyper_close(struct xm_hyper *hyper); /* a zeroed one is fine */

@@ -30,7 +30,7 @@ static int read_text(const char *path, char *text, size_t room)
     return error;
 }
 
-/* Opening says more than access(2): a node without its driver, or effective rights that are not the real user's. */
+/* Opening says more than access(2): a node without its driver, the rights in effect and not the real user's. */
 static int try_device(const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -50,8 +50,8 @@ static enum xm_status check_device(const char *path, int error, const char *modu
     if (!error)
         return XM_OK;
     if (is_missing(error))
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "no %s: the kernel's driver is not loaded (modprobe %s)", path,
-                       module);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                       "no %s: the kernel's driver is not loaded (modprobe %s)", path, module);
     if (error == EACCES || error == EPERM)
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "no permission to open %s: run as root", path);
     return xm_fail(err, XM_IO, XM_NO_OFFSET, "cannot open %s: %s", path, strerror(error));
@@ -66,22 +66,24 @@ static enum xm_status check_dom0(const struct xm_machine_paths *paths, struct xm
 
     /* A kernel built without /sys/hypervisor still has xenfs, and only under Xen. */
     if (no_type && no_capabilities)
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "this machine does not run under Xen (no %s): only files can be "
-                       "read here", paths->type);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                       "this machine does not run under Xen (no %s): only files can be read here", paths->type);
     if (!no_type && strcmp(type, "xen") != 0)
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "this machine runs under '%.16s', not under Xen (%s)",
                        type, paths->type);
     if (is_missing(no_capabilities))
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "no %s: xenfs is not mounted (mount -t xenfs xenfs /proc/xen)",
-                       paths->capabilities);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                       "no %s: xenfs is not mounted (mount -t xenfs xenfs /proc/xen)", paths->capabilities);
     if (no_capabilities == EACCES || no_capabilities == EPERM)
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "no permission to read %s: run as root", paths->capabilities);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "no permission to read %s: run as root",
+                       paths->capabilities);
     if (no_capabilities)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "cannot read %s: %s", paths->capabilities,
                        strerror(no_capabilities));
     if (!strstr(capabilities, "control_d"))
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "this is a guest, not Xen's control domain (no control_d in %s): "
-                       "run it in dom0", paths->capabilities);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
+                       "this is a guest, not Xen's control domain (no control_d in %s): run it in dom0",
+                       paths->capabilities);
     return XM_OK;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether this machine's hypervisor can be asked at all, found out from files before any library complains. */
+/* Whether this machine's hypervisor can be asked, found out from files before any library complains. */
 #ifndef XM_MACHINE_H
 #define XM_MACHINE_H
 
@@ -8,7 +8,7 @@
 /* Where the kernel says it, borrowed; tests have their own. */
 struct xm_machine_paths {
     const char *type;         /* "/sys/hypervisor/type": "xen" */
-    const char *capabilities; /* "/proc/xen/capabilities": "control_d" in dom0; there where xenfs is mounted */
+    const char *capabilities; /* "/proc/xen/capabilities", of xenfs: "control_d" in dom0 */
     const char *privcmd;      /* "/dev/xen/privcmd": hypercalls and mappings */
     const char *privcmd_old;  /* "/proc/xen/privcmd": the same, before /dev had it */
     const char *evtchn;       /* "/dev/xen/evtchn": events */
@@ -17,8 +17,8 @@ struct xm_machine_paths {
 struct xm_machine_paths xm_machine_paths(void); /* those of a running kernel */
 
 /*
- * XM_OK: dom0, and its devices can be opened; XM_DENIED: err says in one line what is missing and what to do; XM_IO: a
- * file cannot be read for another reason.  Opens and closes the devices, which has no effect.
+ * XM_OK: dom0, and its devices can be opened; XM_DENIED: err says in one line what is missing and what to do;
+ * XM_IO: a file cannot be read for another reason.  Opens and closes the devices, which has no effect.
  */
 enum xm_status xm_machine_check(const struct xm_machine_paths *paths, struct xm_error *err) XM_MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The hypervisor's controls against a fake of each version: which is accepted, what is read, what every refusal says. */
+/* The hypervisor's controls against a fake of each version: what is accepted, what is read, what refusals say. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,8 +82,8 @@ static const struct expected {
 static void test_every_version_is_found(void **unused)
 {
     for (size_t i = 0; i < VERSIONS; i++) {
-        const struct fakexen_config config = {.version = expected[i].version, .cpus = 6, .offline = {[3] = true},
-                                              .khz = 2294608, .scheduler = FAKEXEN_CREDIT};
+        const struct fakexen_config config = {.version = expected[i].version, .cpus = 6, .khz = 2294608,
+                                              .offline = {[3] = true}, .scheduler = FAKEXEN_CREDIT};
         struct bench b = opened(&config);
         struct xm_control_host host;
         xm_control_host(b.control, &host);
@@ -130,7 +131,8 @@ static void test_tracing_is_set(void **unused)
         assert_int_equal(xm_control_cpus(b.control, some, 10, &b.err), XM_OK);
         for (uint32_t cpu = 0; cpu < 16; cpu++)
             assert_int_equal(fakexen_traces_cpu(b.fake, cpu), cpu == 0 || cpu == 2 || cpu == 9);
-        assert_int_equal(xm_control_cpus(b.control, some, 9, &b.err), XM_OK); /* the tenth bit is none of it */
+        /* The tenth bit is none of it. */
+        assert_int_equal(xm_control_cpus(b.control, some, 9, &b.err), XM_OK);
         assert_false(fakexen_traces_cpu(b.fake, 9));
         assert_int_equal(xm_control_cpus(b.control, NULL, 0, &b.err), XM_OK);
         for (uint32_t cpu = 0; cpu < FAKEXEN_CPUS; cpu++)
@@ -234,7 +236,7 @@ static void test_not_permitted(void **unused)
 {
     struct bench b = set_up(NULL);
     fakexen_refusals(b.fake)->tbuf = EPERM;
-    assert_refused(&b, XM_DENIED, "Xen 4.17.7 does not let this domain trace: its security policy (XSM) forbids it");
+    assert_refused(&b, XM_DENIED, "Xen 4.17.7 does not let this domain trace: its security policy (XSM)");
 }
 
 static void test_compiled_out(void **unused)
@@ -276,6 +278,8 @@ static void test_silent_hypervisor(void **unused)
     assert_int_equal(xm_control_domain(b.control, 0, &domain), XM_OK);
     assert_int_equal(domain.vcpus, 2);
     assert_int_equal(domain.weight, 0);
+    struct xm_control_vcpu vcpu;
+    assert_int_equal(xm_control_vcpu(b.control, 0, 0, &vcpu), XM_UNSUPPORTED);
     tear_down(&b);
 }
 
@@ -465,6 +469,31 @@ static void test_weights_of_schedulers(void **unused)
     }
 }
 
+static void test_vcpus(void **unused)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct bench b = opened(&(struct fakexen_config){.version = expected[i].version, .cpus = 3});
+        struct xm_control_vcpu v;
+        fakexen_domain(b.fake, &(struct fakexen_domain){.domid = 7, .vcpus = 5, .online = 4, .running = 2,
+                                                       .blocked = 4});
+        for (uint32_t n = 0; n < 5; n++) {
+            assert_int_equal(xm_control_vcpu(b.control, 7, n, &v), XM_OK);
+            assert_int_equal(v.online, n < 4);
+            assert_int_equal(v.running, n == 1);
+            assert_int_equal(v.blocked, n == 2);
+            assert_int_equal(v.cpu, n % 3);
+            assert_int_equal(v.cpu_ns, fakexen_cpu_ns(7, n));
+        }
+        assert_int_equal(xm_control_vcpu(b.control, 7, 5, &v), XM_END);
+        assert_int_equal(xm_control_vcpu(b.control, 6, 0, &v), XM_END);
+        assert_int_equal(xm_control_vcpu(b.control, 32752, 0, &v), XM_END);
+        assert_int_equal(xm_control_vcpu(b.control, 65536 + 7, 0, &v), XM_END); /* and not domain 7 */
+        fakexen_refusals(b.fake)->domctl = EPERM;
+        assert_int_equal(xm_control_vcpu(b.control, 7, 0, &v), XM_IO);
+        tear_down(&b);
+    }
+}
+
 static void test_domains_refused(void **unused)
 {
     static const int hidden[] = {EPERM, EACCES, ENOSYS};
@@ -514,7 +543,7 @@ static void *map_buffer(struct bench *b, const struct xm_tinfo *info, uint32_t c
     return buffer;
 }
 
-/* Records go in on a sparse set of CPUs and come out of the mapping, under the masks, with the half-full event. */
+/* Records go in on a sparse set of CPUs and come out of the mapping; masks, and the event when half full. */
 static void test_fake_buffers(void **unused)
 {
     struct bench b = opened(&(struct fakexen_config){.cpus = 5, .offline = {[1] = true, [2] = true}});
@@ -626,6 +655,77 @@ static void test_fake_plays(void **unused)
     tear_down(&b);
 }
 
+#define MANY 200000u
+
+struct producer {
+    struct fakexen *fake;
+    uint64_t count[FAKEXEN_BOGUS + 1];
+    atomic_bool done;
+};
+
+static void *produce(void *user)
+{
+    struct producer *p = user;
+    for (uint32_t i = 0; i < MANY; i++)
+        p->count[fakexen_runstate(p->fake, 0, i + 1, 7, 1, i & 1, ~i & 1)]++;
+    atomic_store(&p->done, true);
+    return NULL;
+}
+
+/* Takes what is there; records in order, and those that are said to be lost. */
+static uint64_t take_window(struct xm_ring *ring, uint64_t *lost, uint64_t *last)
+{
+    struct xm_ring_window window;
+    uint64_t records = 0;
+    if (xm_ring_peek(ring, &window) != XM_OK)
+        return 0;
+    for (unsigned part = 0; part < 2; part++) {
+        struct xm_record r;
+        size_t used;
+        for (size_t at = 0; at < window.part[part].size; at += used) {
+            assert_int_equal(xm_record_read(window.part[part].bytes + at, window.part[part].size - at, &r, &used),
+                             XM_OK);
+            if (r.event == 0x0001f001)
+                *lost += r.word[0];
+            if (r.event >> 12 != 0x21)
+                continue;
+            assert_true(r.tsc.v > *last);
+            *last = r.tsc.v;
+            records++;
+        }
+    }
+    xm_ring_consume(ring, window.size);
+    return records;
+}
+
+/* One thread writes, one consumes through a mapping of its own: nothing is torn, all of it is accounted for. */
+static void test_fake_two_threads(void **unused)
+{
+    struct bench b = opened(&(struct fakexen_config){.boot_pages = 1, .boot_events = 0x00021000});
+    struct xm_control_tbuf tbuf;
+    struct xm_tinfo info;
+    struct xm_ring ring;
+    struct producer producer = {.fake = b.fake};
+    uint64_t taken = 0, lost = 0, last = 0;
+    pthread_t thread;
+    void *table = map_info(&b, &tbuf, &info);
+    void *buffer = map_buffer(&b, &info, 0);
+    assert_int_equal(xm_ring_attach(&ring, buffer, 1), XM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, produce, &producer), 0);
+    while (!atomic_load(&producer.done))
+        taken += take_window(&ring, &lost, &last);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    taken += take_window(&ring, &lost, &last);
+    assert_int_equal(fakexen_runstate(b.fake, 0, MANY + 1, 7, 1, 0, 1), FAKEXEN_WROTE); /* tells the last losses */
+    taken += take_window(&ring, &lost, &last);
+    assert_int_equal(taken, producer.count[FAKEXEN_WROTE] + 1);
+    assert_int_equal(lost, producer.count[FAKEXEN_LOST]);
+    assert_int_equal(taken + lost, MANY + 1);
+    b.hyper.ops->unmap(b.hyper.self, buffer, 1);
+    b.hyper.ops->unmap(b.hyper.self, table, tbuf.info_bytes / 4096);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -647,11 +747,13 @@ int main(void)
         cmocka_unit_test(test_domains_are_listed),
         cmocka_unit_test(test_flags_that_moved),
         cmocka_unit_test(test_weights_of_schedulers),
+        cmocka_unit_test(test_vcpus),
         cmocka_unit_test(test_domains_refused),
         cmocka_unit_test(test_fake_buffers),
         cmocka_unit_test(test_fake_forgets_losses),
         cmocka_unit_test(test_fake_other_consumer),
         cmocka_unit_test(test_fake_plays),
+        cmocka_unit_test(test_fake_two_threads),
     };
     return cmocka_run_group_tests_name("control", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said where a machine cannot be asked: each thing that can be missing, by files of a made-up machine. */
+/* What is said where a machine cannot be asked: each thing that can be missing, by files of a made-up one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -68,7 +68,8 @@ static void test_dom0(void **unused)
     unlink(m->paths.type); /* a kernel without /sys/hypervisor */
     assert_int_equal(xm_machine_check(&m->paths, &m->err), XM_OK);
     m = machine();
-    assert_int_equal(rename(m->paths.privcmd, m->paths.privcmd_old), 0); /* one from before /dev/xen/privcmd */
+    /* One from before /dev/xen/privcmd. */
+    assert_int_equal(rename(m->paths.privcmd, m->paths.privcmd_old), 0);
     assert_int_equal(xm_machine_check(&m->paths, &m->err), XM_OK);
     assert_string_equal(m->err.text, "");
 }
