@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/xen/note.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,27 +49,62 @@ static void this_boot(const char *proc, char boot[BOOT_BYTES])
     boot[strcspn(boot, "\n")] = 0;
 }
 
+/* Steps over `word`, which must come next. */
+static bool skip(const char **text, const char *word)
+{
+    size_t size = strlen(word);
+    if (strncmp(*text, word, size) != 0)
+        return false;
+    *text += size;
+    return true;
+}
+
+static bool number(const char **text, int base, uint64_t *value)
+{
+    char *end;
+    if (!isxdigit((unsigned char)**text))
+        return false;
+    errno = 0;
+    *value = strtoull(*text, &end, base);
+    *text = end;
+    return errno == 0;
+}
+
+static bool understand_boot(const char **text, char boot[BOOT_BYTES])
+{
+    size_t size = strcspn(*text, "\n");
+    if (size == 0 || size >= BOOT_BYTES)
+        return false;
+    memcpy(boot, *text, size);
+    boot[size] = 0;
+    *text += size;
+    return true;
+}
+
+static bool understand_tracing(const char **text, enum xm_note_tracing *tracing)
+{
+    for (unsigned i = 0; i < sizeof tracing_name / sizeof tracing_name[0]; i++) {
+        *tracing = (enum xm_note_tracing)i;
+        if (skip(text, tracing_name[i]))
+            return true;
+    }
+    return false;
+}
+
+/* All of it and nothing else: one that was cut short does not count. */
 static bool understand(const char *text, char boot[BOOT_BYTES], struct xm_note *note)
 {
     struct xm_note read;
-    char tracing[16];
-    int end = 0;
-    if (strncmp(text, FIRST_LINE, strlen(FIRST_LINE)) != 0)
+    uint64_t events;
+    bool good = skip(&text, FIRST_LINE "boot ") && understand_boot(&text, boot) && skip(&text, "\nwriter ") &&
+                number(&text, 10, &read.pid) && skip(&text, " ") && number(&text, 10, &read.start) &&
+                skip(&text, "\nevents 0x") && number(&text, 16, &events) && events <= UINT32_MAX &&
+                skip(&text, "\ntracing ") && understand_tracing(&text, &read.tracing) && strcmp(text, "\n") == 0;
+    if (!good)
         return false;
-    text += strlen(FIRST_LINE);
-    int fields = sscanf(text, "boot %63s writer %20" SCNu64 " %20" SCNu64 " events 0x%8" SCNx32 " tracing %15[a-z]%n",
-                        boot, &read.pid, &read.start, &read.events, tracing, &end);
-    /* The last line's end is there or it was cut short. */
-    if (fields != 5 || end == 0 || strcmp(text + end, "\n") != 0)
-        return false;
-    for (unsigned i = 0; i < sizeof tracing_name / sizeof tracing_name[0]; i++) {
-        if (strcmp(tracing, tracing_name[i]) != 0)
-            continue;
-        *note = read;
-        note->tracing = (enum xm_note_tracing)i;
-        return true;
-    }
-    return false;
+    read.events = (uint32_t)events;
+    *note = read;
+    return true;
 }
 
 enum xm_status xm_note_read(const char *path, const char *proc, struct xm_note *note, struct xm_error *err)

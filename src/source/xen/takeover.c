@@ -95,8 +95,10 @@ static enum xm_status map_cpus(struct xm_live *s, const struct xm_tinfo *info, s
     uint64_t *frames = calloc(info->pages, sizeof *frames);
     s->cpu = calloc(info->cpus, sizeof *s->cpu);
     s->pages = info->pages;
-    if (!frames || !s->cpu)
-        status = xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    if (!frames || !s->cpu) {
+        free(frames);
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    }
     for (uint32_t id = 0; id < info->cpus && status == XM_OK; id++)
         status = map_cpu(s, info, id, frames, err);
     free(frames);
@@ -354,13 +356,8 @@ static enum xm_status take_over(struct xm_live *s, struct xm_error *err)
         return status;
     s->touched = true;
     status = existed ? XM_OK : make_buffers(s, &tbuf, err);
-    if (status != XM_OK)
-        return status;
-    if (s->pages != s->config.pages)
-        xm_live_say(s, false, "the trace buffers have %u pages for each CPU, as they were allocated, not %u: until the "
-                              "next boot that stays",
-                    s->pages, s->config.pages);
-    status = probe(s, err);
+    if (status == XM_OK)
+        status = probe(s, err);
     return status == XM_OK ? begin(s, err) : status;
 }
 

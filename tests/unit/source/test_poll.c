@@ -122,7 +122,7 @@ static void test_bursts(void **state)
     }
 }
 
-/* A load that varies by a tenth does not move it to and fro. */
+/* A load that varies by a tenth does not move it. */
 static void test_hysteresis(void **state)
 {
     struct load l = begin();
