@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* A live host from its buffers to the region: the loop, names and facts, domains without a record, the clocks. */
+#include <time.h>
+
+#include "baked.h"
+#include "live_world.h"
+#include "region/writer.h"
+#include "source/loop.h"
+#include "source/xen/facts.h"
+#include "source/xen/host.h"
+#include "xenmon/region.h"
+
+#define HZ 2793439000u /* of the captures */
+#define SILENT 9u      /* a domain that the capture does not know */
+
+struct live {
+    struct world *w;
+    struct xm_facts *facts;
+    struct xm_host *host;
+    struct xm_writer *writer;
+    struct xm_loop *loop;
+    struct xt_bytes capture;
+    struct fakexen_play *play;
+    struct xm_region *region;
+    struct xm_sample sample;
+    char path[96];
+    struct xm_moment began;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void add_domains(struct fakexen *fake)
+{
+    fakexen_domain(fake, &(struct fakexen_domain){.domid = 0, .vcpus = 2, .online = 2, .weight = 512});
+    fakexen_domain(fake, &(struct fakexen_domain){.domid = 1, .vcpus = 2, .online = 2, .weight = 256, .cap = 50});
+    fakexen_domain(fake, &(struct fakexen_domain){.domid = SILENT, .vcpus = 3, .online = 2, .weight = 100});
+}
+
+static struct live live_on(const char *capture, uint32_t events, bool all_traced)
+{
+    static const char *const no_library[] = {"/nonexistent/libxenstore.so", NULL};
+    struct live l = {.w = world(NULL), .capture = xt_capture(capture)};
+    struct xm_error err;
+    xm_error_clear(&err);
+    add_domains(l.w->fake);
+    l.w->config.pages = 64;
+    l.w->config.events = events;
+    open_live(l.w);
+    const struct xm_facts_config facts = {.control = l.w->control, .sys = l.w->dir, .libraries = no_library};
+    assert_int_equal(xm_facts_open(&facts, &l.facts, NULL), XM_OK);
+    const struct xm_host_config host = {.source = l.w->source, .control = l.w->control, .facts = l.facts,
+                                        .events = events, .all_traced = all_traced};
+    assert_int_equal(xm_host_create(&host, &l.host, &err), XM_OK);
+    snprintf(l.path, sizeof l.path, "%s/shm", l.w->dir);
+    const struct xm_writer_config writer = {.path = l.path, .source = XM_SOURCE_LIVE, .source_name = "Xen of the tests"};
+    assert_int_equal(xm_writer_create(&writer, &l.writer, &err), XM_OK);
+    const struct xm_loop_config loop = {.source = l.w->source, .writer = l.writer, .hz = HZ, .hz_from = "host",
+                                        .stream = {.order = XM_ORDER_PROMPT}, .speed = XM_SPEED_MAX, .passes = 1,
+                                        .facts = {.hypervisor = "Xen 4.17.1", .scheduler = "credit2"},
+                                        .around = xm_host_surroundings(l.host)};
+    assert_int_equal(xm_loop_create(&loop, &l.loop, &err), XM_OK);
+    l.play = fakexen_play(l.w->fake, l.capture.data, l.capture.size);
+    assert_int_equal(xm_region_open(l.path, &l.region, &err), XM_OK);
+    assert_int_equal(xm_sample_init(&l.sample, (struct xm_capacity){32, 100, 8}), XM_OK);
+    l.began = (struct xm_moment){clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_REALTIME)};
+    return l;
+}
+
+static void live_end(struct live *l)
+{
+    xm_region_close(l->region);
+    xm_sample_fini(&l->sample);
+    fakexen_play_end(l->play);
+    xm_loop_destroy(l->loop);
+    xm_writer_close(l->writer, true);
+    xm_host_destroy(l->host);
+    xm_facts_close(l->facts);
+    xt_free(&l->capture);
+    world_end(l->w);
+}
+
+/* When trace time `tsc` is on the host of the test, `late_ns` after it was. */
+static struct xm_moment moment_at(const struct live *l, uint64_t tsc, uint64_t late_ns)
+{
+    uint64_t ns = (uint64_t)((double)(tsc - fakexen_play_first(l->play)) * 1e9 / HZ) + late_ns;
+    return (struct xm_moment){l->began.mono_ns + ns, l->began.real_ns + ns};
+}
+
+/* Everything up to `tsc` is written and passes are taken, `late_ns` later. */
+static void run_to(struct live *l, uint64_t tsc, uint64_t late_ns)
+{
+    uint64_t passes = xm_live_status(l->w->source).passes;
+    struct xm_error err;
+    xm_error_clear(&err);
+    fakexen_play_until(l->play, tsc);
+    /* A pass is complete when the next one has begun. */
+    for (int steps = 0; xm_live_status(l->w->source).passes < passes + 2; steps++) {
+        uint64_t wake;
+        enum xm_status status = xm_loop_step(l->loop, moment_at(l, tsc, late_ns), 20, &wake, &err);
+        assert_true(status == XM_OK || status == XM_AGAIN);
+        assert_true(steps < 10000);
+    }
+}
+
+static void newest(struct live *l)
+{
+    struct xm_region_info info;
+    assert_int_equal(xm_region_info(l->region, &info), XM_REGION_OK);
+    assert_int_not_equal(info.series[XM_SERIES_FAST].newest, UINT64_MAX);
+    assert_int_equal(xm_region_sample(l->region, XM_SERIES_FAST, info.series[XM_SERIES_FAST].newest, &l->sample),
+                     XM_REGION_OK);
+    assert_null(xt_broken_sum(&l->sample));
+}
+
+static void play_all(struct live *l, uint64_t late_ns)
+{
+    uint64_t last = fakexen_play_last(l->play);
+    uint64_t step = HZ / 20;
+    for (uint64_t tsc = fakexen_play_first(l->play) + step; tsc < last; tsc += step)
+        run_to(l, tsc, late_ns);
+    run_to(l, last, late_ns);
+    newest(l);
+}
+
+static const struct xm_domain_row *domain_row(const struct live *l, uint32_t domid)
+{
+    return xt_domain(&l->sample, XM_ROW_USED | domid);
+}
+
+static const struct xm_vcpu_row *vcpu_row(const struct live *l, uint32_t domid, uint32_t vcpu)
+{
+    return xt_vcpu(&l->sample, xt_vcpu_id(0, domid, vcpu));
+}
+
+static void test_samples(void **state)
+{
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, true);
+    play_all(&l, 300000);
+    const struct xm_host_row *h = &l.sample.host;
+    assert_true(h->passes > 10 && h->wakeups > 0 && h->own_cpu > 0);
+    assert_int_equal(h->lost_records + h->anomalies + h->bogus + h->stolen + h->damaged_bytes, 0);
+    assert_int_equal(domain_row(&l, 0)->weight, 512);
+    assert_int_equal(domain_row(&l, 0)->online, 2);
+    assert_int_equal(domain_row(&l, 1)->cap, 50);
+    assert_true(l.sample.pcpu[0].buffer_fill < 1000);
+    struct xm_region_info info;
+    assert_int_equal(xm_region_info(l.region, &info), XM_REGION_OK);
+    assert_int_equal(info.source, XM_SOURCE_LIVE);
+    assert_string_equal(info.hypervisor, "Xen 4.17.1");
+    assert_string_equal(info.tsc_hz_from, "host");
+    live_end(&l);
+}
+
+/* Nothing was ever recorded of it: it waits, and one of its vCPUs is unplugged. */
+static void test_silent_domain(void **state)
+{
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, true);
+    play_all(&l, 300000);
+    const struct xm_domain_row *d = domain_row(&l, SILENT);
+    assert_non_null(d);
+    assert_int_equal(d->weight, 100);
+    assert_int_equal(d->online, 2);
+    const struct xm_vcpu_row *v = vcpu_row(&l, SILENT, 0);
+    assert_int_equal(v->state, XM_RUNNABLE);
+    assert_int_equal(v->runnable + v->late_runnable, l.sample.host.window);
+    assert_true(v->runnable > l.sample.host.window / 2);
+    assert_int_equal(vcpu_row(&l, SILENT, 2)->state, XM_OFFLINE);
+    live_end(&l);
+}
+
+/* Where not every pCPU is traced, silence proves nothing. */
+static void test_silence_without_all_pcpus(void **state)
+{
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, false);
+    play_all(&l, 300000);
+    const struct xm_vcpu_row *v = vcpu_row(&l, SILENT, 0);
+    assert_int_equal(v->unknown, l.sample.host.window);
+    assert_int_equal(v->late_runnable, 0);
+    assert_int_equal(v->state, 4 | 16 | XM_RUNNABLE << 8);
+    live_end(&l);
+}
+
+/* Runstates alone do not tell that a domain has ended: the host's list does. */
+static void test_end_by_the_list(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS_MINIMAL, true);
+    fakexen_domain_gone(l.w->fake, 1);
+    for (uint16_t id = 2; id < 8; id++)
+        fakexen_domain(l.w->fake, &(struct fakexen_domain){.domid = id, .vcpus = 2, .online = 2});
+    play_all(&l, 300000);
+    for (uint32_t i = 0; i < l.sample.used.domains; i++) {
+        const struct xm_domain_row *d = &l.sample.domain[i];
+        bool first = xm_row_domid(d->id) == 1 && xm_row_instance(d->id) == 0;
+        assert_int_equal(d->ended, first);
+        if (first)
+            assert_true(d->executions > 0);
+    }
+    assert_non_null(domain_row(&l, 1));
+    live_end(&l);
+}
+
+/*
+ * A sample's time by the clocks is never before its instant, and no later than the newest record was old at the least:
+ * a pass that comes late does not move it.
+ */
+static void test_clocks(void **state)
+{
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, true);
+    uint64_t last = fakexen_play_last(l.play);
+    uint64_t step = HZ / 20;
+    uint64_t before = 0;
+    unsigned late = 0;
+    for (uint64_t tsc = fakexen_play_first(l.play) + step; tsc < last; tsc += step) {
+        run_to(&l, tsc, ++late % 5 ? 1000000 : 100000000);
+        if (late < 10)
+            continue;
+        newest(&l);
+        uint64_t due = moment_at(&l, l.sample.host.tsc, 0).mono_ns;
+        assert_true(l.sample.host.mono >= before);
+        assert_in_range(l.sample.host.mono, due, due + 20000000);
+        assert_in_range(l.sample.host.real - l.sample.host.mono, l.began.real_ns - l.began.mono_ns - 1000,
+                        l.began.real_ns - l.began.mono_ns + 1000);
+        before = l.sample.host.mono;
+    }
+    assert_true(before > 0);
+    live_end(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_samples),         cmocka_unit_test(test_silent_domain),
+        cmocka_unit_test(test_silence_without_all_pcpus), cmocka_unit_test(test_end_by_the_list),
+        cmocka_unit_test(test_clocks),
+    };
+    return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+}
