@@ -152,7 +152,7 @@ uint64_t fakexen_play_first(const struct fakexen_play *play); /* TSC of its firs
 uint64_t fakexen_play_last(const struct fakexen_play *play);
 size_t fakexen_play_left(const struct fakexen_play *play);    /* records not written yet */
 
-/* Step by step: at most `records`; all up to a TSC.  Returns how many were taken, 0: none left or none due. */
+/* At most `records`; all up to a TSC.  Returns how many were taken, 0: none left or none due. */
 size_t fakexen_play_records(struct fakexen_play *play, size_t records);
 size_t fakexen_play_until(struct fakexen_play *play, uint64_t tsc);
 

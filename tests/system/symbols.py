@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""One binary for every Xen from 4.7 on: a program needs only Xen's stable libraries, and of them the first versions.
+"""One binary for every Xen from 4.7 on: programs need Xen's stable libraries only, in their first versions.
 
 usage: symbols.py PROGRAM...     TAP on stdout; at least one of the programs has to use libxencall
 """
+import os
 import re
 import subprocess
 import sys
@@ -13,8 +14,8 @@ FIRST = "VERS_1.0"
 
 
 def readelf(option, program):
-    return subprocess.run(["readelf", "--wide", option, program], stdout=subprocess.PIPE, text=True, check=True,
-                          env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}).stdout
+    return subprocess.run(["readelf", "--wide", option, program], stdout=subprocess.PIPE, text=True,
+                          check=True, env={**os.environ, "LC_ALL": "C"}).stdout
 
 
 def needed(text):
@@ -48,7 +49,9 @@ def faults(dynamic, version_info):
     return found
 
 
-GOOD_DYNAMIC = " 0x0001 (NEEDED)  Shared library: [libxencall.so.1]\n 0x0001 (NEEDED)  Shared library: [libc.so.6]\n"
+GOOD_DYNAMIC = """ 0x0001 (NEEDED)  Shared library: [libxencall.so.1]
+ 0x0001 (NEEDED)  Shared library: [libc.so.6]
+"""
 GOOD_VERSIONS = """Version needs section '.gnu.version_r' contains 2 entries:
   000000: Version: 1  File: libxencall.so.1  Cnt: 1
   0x0010:   Name: VERS_1.0  Flags: none  Version: 3

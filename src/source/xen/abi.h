@@ -124,7 +124,7 @@ struct abi_domctl {
 enum abi_version_command { ABI_VERSION = 0, ABI_EXTRAVERSION = 1 };
 #define ABI_EXTRAVERSION_BYTES 16u
 
-#define ABI_AT(structure, member, offset) _Static_assert(offsetof(struct structure, member) == (offset), #member)
+#define ABI_AT(structure, member, at) _Static_assert(offsetof(struct structure, member) == (at), #member)
 ABI_AT(abi_sysctl, u.tbuf.command, 8);
 ABI_AT(abi_sysctl, u.tbuf.cpus, 16);
 ABI_AT(abi_sysctl, u.tbuf.cpus_bits, 24);

@@ -129,7 +129,8 @@ static enum xm_status all_refused(struct xm_control *control, struct xm_error *e
     /* FLASK's refusal is -EACCES too.  A harmless call that it allows tells it from an unknown version. */
     if (probe_sysctl(control, ABI_SYSCTL_SCHEDULER, &error) >= 0)
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
-                       "%s's security policy (XSM/FLASK) does not let this domain trace", control->hypervisor);
+                       "%s's security policy (XSM/FLASK) does not let this domain trace",
+                       control->hypervisor);
     if (older_than_supported(control))
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s is too old: 4.7 is the oldest that can be read live",
                        control->hypervisor);
@@ -151,8 +152,8 @@ static enum xm_status tbuf_failed(const struct xm_control *control, const char *
     case EPERM:
     case EACCES:
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
-                       "%s does not let this domain %s: its security policy (XSM) forbids it", control->hypervisor,
-                       what);
+                       "%s does not let this domain %s: its security policy (XSM) forbids it",
+                       control->hypervisor, what);
     default:
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s cannot %s: %s", control->hypervisor, what,
                        strerror(-error));

@@ -23,7 +23,7 @@ struct xm_hyper_ops {
     /* The hypercalls; structures lie in memory of alloc.  At least 0, or -errno. */
     int (*sysctl)(void *self, void *sysctl);
     int (*domctl)(void *self, void *domctl);
-    int (*version)(void *self, unsigned command, void *buffer); /* buffer: NULL where the command needs none */
+    int (*version)(void *self, unsigned command, void *buffer); /* NULL where the command needs none */
 
     /*
      * Maps frames of DOMID_XEN one after another; NULL and *error = errno where any of them cannot be had.

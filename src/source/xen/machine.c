@@ -30,7 +30,7 @@ static int read_text(const char *path, char *text, size_t room)
     return error;
 }
 
-/* Opening says more than access(2): a node without its driver, the rights in effect and not the real user's. */
+/* Opening says more than access(2): a node without its driver, the rights in effect, not the real user's. */
 static int try_device(const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -67,7 +67,8 @@ static enum xm_status check_dom0(const struct xm_machine_paths *paths, struct xm
     /* A kernel built without /sys/hypervisor still has xenfs, and only under Xen. */
     if (no_type && no_capabilities)
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
-                       "this machine does not run under Xen (no %s): only files can be read here", paths->type);
+                       "this machine does not run under Xen (no %s): only files can be read here",
+                       paths->type);
     if (!no_type && strcmp(type, "xen") != 0)
         return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "this machine runs under '%.16s', not under Xen (%s)",
                        type, paths->type);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hypervisor's controls against a fake of each version: what is accepted, what is read, what refusals say. */
+/* The hypervisor's controls against a fake of each version: what is read, and what every refusal says. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -683,8 +683,8 @@ static uint64_t take_window(struct xm_ring *ring, uint64_t *lost, uint64_t *last
         struct xm_record r;
         size_t used;
         for (size_t at = 0; at < window.part[part].size; at += used) {
-            assert_int_equal(xm_record_read(window.part[part].bytes + at, window.part[part].size - at, &r, &used),
-                             XM_OK);
+            size_t left = window.part[part].size - at;
+            assert_int_equal(xm_record_read(window.part[part].bytes + at, left, &r, &used), XM_OK);
             if (r.event == 0x0001f001)
                 *lost += r.word[0];
             if (r.event >> 12 != 0x21)
@@ -698,7 +698,7 @@ static uint64_t take_window(struct xm_ring *ring, uint64_t *lost, uint64_t *last
     return records;
 }
 
-/* One thread writes, one consumes through a mapping of its own: nothing is torn, all of it is accounted for. */
+/* One thread writes, one consumes through a mapping of its own: nothing is torn, nothing unaccounted for. */
 static void test_fake_two_threads(void **unused)
 {
     struct bench b = opened(&(struct fakexen_config){.boot_pages = 1, .boot_events = 0x00021000});
@@ -716,7 +716,8 @@ static void test_fake_two_threads(void **unused)
         taken += take_window(&ring, &lost, &last);
     assert_int_equal(pthread_join(thread, NULL), 0);
     taken += take_window(&ring, &lost, &last);
-    assert_int_equal(fakexen_runstate(b.fake, 0, MANY + 1, 7, 1, 0, 1), FAKEXEN_WROTE); /* tells the last losses */
+    /* One more tells the last losses. */
+    assert_int_equal(fakexen_runstate(b.fake, 0, MANY + 1, 7, 1, 0, 1), FAKEXEN_WROTE);
     taken += take_window(&ring, &lost, &last);
     assert_int_equal(taken, producer.count[FAKEXEN_WROTE] + 1);
     assert_int_equal(lost, producer.count[FAKEXEN_LOST]);
