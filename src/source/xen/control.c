@@ -316,7 +316,6 @@ void xm_control_host(struct xm_control *control, struct xm_control_host *host)
     *host = (struct xm_control_host){.sysctl_version = control->sysctl_version,
                                      .domctl_version = control->domctl_version};
     memcpy(host->hypervisor, control->hypervisor, sizeof host->hypervisor);
-    find_scheduler(control);
     snprintf(host->scheduler, sizeof host->scheduler, "%s", scheduler_name(control->scheduler));
     const struct abi_physinfo *info = &sysctl_of(control, ABI_SYSCTL_PHYSINFO)->u.physinfo;
     if (call_sysctl(control) < 0)
@@ -359,7 +358,7 @@ static void take_domain(const struct xm_control *control, const struct abi_domai
                                      .paused = from->flags & ABI_DOMAIN_PAUSED,
                                      .hvm = from->flags & hvm};
     memcpy(to->handle, from->handle, sizeof to->handle);
-    if (from->max_vcpu == ABI_NO_VCPU || from->max_vcpu >= MOST_VCPUS)
+    if (from->max_vcpu >= MOST_VCPUS) /* ABI_NO_VCPU too */
         return;
     to->vcpus = from->max_vcpu + 1;
     to->online = from->online < to->vcpus ? from->online : to->vcpus;

@@ -78,7 +78,7 @@ struct xm_control_host {
     char hypervisor[32];  /* "Xen 4.17.7"; "Xen" where it does not say */
     char scheduler[16];   /* of CPUs in no other pool: "credit2", ...; "" where not known */
 };
-/* What cannot be had is 0 or "".  Cost: two hypercalls. */
+/* What cannot be had is 0 or "".  Cost: a hypercall. */
 void xm_control_host(struct xm_control *control, struct xm_control_host *host);
 
 /* ---- Domains. */

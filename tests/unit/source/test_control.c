@@ -82,8 +82,8 @@ static const struct expected {
 static void test_every_version_is_found(void **unused)
 {
     for (size_t i = 0; i < VERSIONS; i++) {
-        const struct fakexen_config config = {.version = expected[i].version, .cpus = 6, .khz = 2294608,
-                                              .offline = {[3] = true}, .scheduler = FAKEXEN_CREDIT};
+        const struct fakexen_config config = {.version = expected[i].version, .cpus = 6, .khz = 5294608,
+                                              .offline = {[2] = true, [3] = true}, .scheduler = FAKEXEN_CREDIT};
         struct bench b = opened(&config);
         struct xm_control_host host;
         xm_control_host(b.control, &host);
@@ -91,8 +91,8 @@ static void test_every_version_is_found(void **unused)
         assert_int_equal(host.domctl_version, expected[i].domctl);
         assert_string_equal(host.hypervisor, expected[i].name);
         assert_string_equal(host.scheduler, "credit");
-        assert_int_equal(host.tsc_hz, UINT64_C(2294608000));
-        assert_int_equal(host.cpus, 5);
+        assert_int_equal(host.tsc_hz, UINT64_C(5294608000));
+        assert_int_equal(host.cpus, 4);
         assert_int_equal(host.max_cpu, 5);
         assert_false(fakexen_state(b.fake).enabled); /* looking has no effect */
         tear_down(&b);
@@ -201,6 +201,30 @@ static void test_refusals_after_opening(void **unused)
     xm_error_clear(&b.err);
     assert_int_equal(xm_control_tbuf(b.control, &tbuf, &b.err), XM_DENIED);
     assert_int_equal(tbuf.events, 0);
+    fakexen_refusals(b.fake)->tbuf = EACCES;
+    assert_int_equal(xm_control_tbuf(b.control, &tbuf, NULL), XM_DENIED);
+    tear_down(&b);
+}
+
+/* No more is read of a mask, and no more is copied, than any Xen has CPUs. */
+static void test_endless_cpu_mask(void **unused)
+{
+    static const uint8_t bitmap[2048] = {1};
+    struct bench b = opened(NULL);
+    assert_int_equal(xm_control_cpus(b.control, bitmap, UINT32_MAX, &b.err), XM_OK);
+    assert_true(fakexen_traces_cpu(b.fake, 0));
+    assert_false(fakexen_traces_cpu(b.fake, 1));
+    tear_down(&b);
+}
+
+static void test_no_domctl(void **unused)
+{
+    struct bench b = set_up(NULL);
+    struct xm_control_host host;
+    fakexen_refusals(b.fake)->domctl = EPERM; /* of the right version, and refused all the same */
+    assert_int_equal(xm_control_open(&b.hyper, &b.control, &b.err), XM_OK);
+    xm_control_host(b.control, &host);
+    assert_int_equal(host.domctl_version, 0);
     tear_down(&b);
 }
 
@@ -288,7 +312,7 @@ struct nonsense {
     struct xm_hyper real;
     uint32_t size;
     uint64_t frame;
-    uint32_t count, domid, max_vcpu;
+    uint32_t count, domid, max_vcpu, online;
     const char *extra;
 };
 
@@ -318,7 +342,7 @@ static int nonsense_sysctl(void *self, void *op)
         memcpy(&buffer, (char *)op + 16, 8);
         memcpy((char *)op + 24, &n->count, 4);
         memcpy((void *)(uintptr_t)buffer, &n->domid, 2);
-        memcpy((char *)(uintptr_t)buffer + 64, &n->max_vcpu, 4);
+        memcpy((char *)(uintptr_t)buffer + 64, &n->online, 4);
         memcpy((char *)(uintptr_t)buffer + 68, &n->max_vcpu, 4);
     }
     return 0;
@@ -340,6 +364,30 @@ static int nonsense_version(void *self, unsigned command, void *buffer)
 static const struct xm_hyper_ops nonsense_ops = {.alloc = nonsense_alloc, .release = nonsense_release,
                                                  .sysctl = nonsense_sysctl, .domctl = nonsense_domctl,
                                                  .version = nonsense_version};
+
+/* What Xen says of itself is printed: only what is plain of it. */
+static void test_names_of_hypervisors(void **unused)
+{
+    static const char *const rows[][2] = {{"<denied>\0......", "Xen 4.19"},
+                                          {".1-\x1b[31mred....", "Xen 4.19.1-"},
+                                          {".2\x7f............", "Xen 4.19.2"},
+                                          {".3\xc3\xa9...........", "Xen 4.19.3"},
+                                          {".4 5............", "Xen 4.19.4"},
+                                          {".567890123456789", "Xen 4.19.56789012345678"}};
+    struct bench b = set_up(NULL);
+    struct nonsense n = {.real = b.hyper};
+    const struct xm_hyper hyper = {&nonsense_ops, &n};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct xm_control_host host;
+        n.extra = rows[i][0];
+        assert_int_equal(xm_control_open(&hyper, &b.control, &b.err), XM_OK);
+        xm_control_host(b.control, &host);
+        assert_string_equal(host.hypervisor, rows[i][1]);
+        xm_control_close(b.control);
+    }
+    b.control = NULL;
+    tear_down(&b);
+}
 
 static void test_nonsense_is_refused(void **unused)
 {
@@ -368,6 +416,7 @@ static void test_nonsense_is_refused(void **unused)
     assert_int_equal(xm_control_domain(b.control, 6, &domain), XM_IO); /* more than was asked for */
     n.count = 1;
     n.max_vcpu = 8192;
+    n.online = 8191;
     assert_int_equal(xm_control_domain(b.control, 6, &domain), XM_OK);
     assert_int_equal(domain.vcpus, 0);
     assert_int_equal(domain.online, 0);
@@ -375,6 +424,9 @@ static void test_nonsense_is_refused(void **unused)
     assert_int_equal(xm_control_domain(b.control, 6, &domain), XM_OK);
     assert_int_equal(domain.vcpus, 8192);
     assert_int_equal(domain.online, 8191);
+    n.online = 8193; /* more than there are */
+    assert_int_equal(xm_control_domain(b.control, 6, &domain), XM_OK);
+    assert_int_equal(domain.online, 8192);
     tear_down(&b);
 }
 
@@ -744,7 +796,10 @@ int main(void)
         cmocka_unit_test(test_compiled_out),
         cmocka_unit_test(test_other_failures),
         cmocka_unit_test(test_silent_hypervisor),
+        cmocka_unit_test(test_names_of_hypervisors),
         cmocka_unit_test(test_nonsense_is_refused),
+        cmocka_unit_test(test_no_domctl),
+        cmocka_unit_test(test_endless_cpu_mask),
         cmocka_unit_test(test_domains_are_listed),
         cmocka_unit_test(test_flags_that_moved),
         cmocka_unit_test(test_weights_of_schedulers),
