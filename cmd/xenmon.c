@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"report", xenmon_report_main, "a summary of a whole trace: text, JSON or CSV"},
     {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain"},
     {"batch", xenmon_log_main, NULL},
+    {"record", xenmon_record_main, "writes the raw trace of the running host to a file"},
     {"help", help_main, "this list, or the help of a command"},
 };
 

@@ -12,14 +12,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "front/live.h"
 #include "options.h"
+#include "own.h"
 #include "xenmon/region.h"
 
 #define PROGRAM       "xenmon"
@@ -95,54 +92,13 @@ static int print_help(void)
 
 /* ---- What must be put right when the process ends, in whatever way. */
 
-/* A xenbaked that we started, and the private directory of its region and its messages. */
-struct child {
-    pid_t pid; /* 0: none */
-    char directory[64];
-    char region[80], lock[80], fresh[80], messages[80];
-};
-
 /* Handlers of signals can reach nothing else. */
-static struct {
-    struct xm_terminal_rescue terminal;
-    struct child child;
-} at_exit = {.terminal = {.fd = -1}};
-
-/* Asks it to end, and insists after a second. */
-static void end_process(pid_t pid)
-{
-    const struct timespec pause = {.tv_nsec = 10000000};
-    kill(pid, SIGTERM);
-    for (int i = 0; i < 100; i++) {
-        if (waitpid(pid, NULL, WNOHANG) != 0)
-            return;
-        nanosleep(&pause, NULL);
-    }
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
-/* Only what is safe in a handler. */
-static void stop_child(void)
-{
-    struct child *c = &at_exit.child;
-    if (c->pid > 0)
-        end_process(c->pid);
-    c->pid = 0;
-    if (c->directory[0]) {
-        unlink(c->region);
-        unlink(c->lock);
-        unlink(c->fresh);
-        unlink(c->messages);
-        rmdir(c->directory);
-        c->directory[0] = '\0';
-    }
-}
+static struct xm_terminal_rescue rescue = {.fd = -1};
 
 static void end_by_signal(int signal_number)
 {
-    xm_terminal_rescue(&at_exit.terminal);
-    stop_child();
+    xm_terminal_rescue(&rescue);
+    xm_own_stop();
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }
@@ -154,194 +110,6 @@ static void handle_signals(void (*handler)(int))
     struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
     for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
         sigaction(ending[i], &action, NULL);
-}
-
-/* ---- A xenbaked of our own. */
-
-static bool make_directory(struct child *c)
-{
-    static const char *const roots[] = {"/dev/shm", "/tmp"};
-    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
-        snprintf(c->directory, sizeof c->directory, "%s/xenmon-XXXXXX", roots[i]);
-        if (mkdtemp(c->directory)) {
-            snprintf(c->region, sizeof c->region, "%s/shm", c->directory);
-            snprintf(c->lock, sizeof c->lock, "%s/shm.lock", c->directory);
-            snprintf(c->fresh, sizeof c->fresh, "%s/shm.new", c->directory);
-            snprintf(c->messages, sizeof c->messages, "%s/messages", c->directory);
-            return true;
-        }
-    }
-    c->directory[0] = '\0';
-    return false;
-}
-
-/*
- * Beside our own program or where it is installed, seen from there, so that what was built together runs
- * together; else as the shell would find it.
- */
-static void find_xenbaked(char path[PATH_MAX])
-{
-    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked"};
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    char *slash = NULL;
-    if (length > 0) {
-        path[length] = '\0';
-        slash = strrchr(path, '/');
-    }
-    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
-        snprintf(slash, 32, "%s", places[i]);
-        if (access(path, X_OK) == 0)
-            return;
-    }
-    snprintf(path, PATH_MAX, "xenbaked");
-}
-
-/* The child: what becomes of it after fork.  mask: the signals to go on with. */
-static void run_xenbaked(const struct config *config, const char *region, pid_t parent, const sigset_t *mask)
-{
-    char program[PATH_MAX];
-    char interval[48];
-    const char *arguments[8] = {"xenbaked", "--foreground", "--region", region};
-    int count = 4;
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* should we be killed, it goes too */
-    if (getppid() != parent)
-        _exit(XM_EXIT_FAILED);
-    setpgid(0, 0); /* Ctrl-C is meant for us; we stop it */
-    handle_signals(SIG_DFL);
-    signal(SIGPIPE, SIG_DFL);
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    if (!freopen(at_exit.child.messages, "w", stderr) || !freopen("/dev/null", "w", stdout) ||
-        !freopen("/dev/null", "r", stdin))
-        _exit(XM_EXIT_FAILED);
-    if (config->ms_per_sample_ns) {
-        snprintf(interval, sizeof interval, "--ms_per_sample=%lluus",
-                 (unsigned long long)(config->ms_per_sample_ns / 1000));
-        arguments[count++] = interval;
-    }
-    if (config->replay) {
-        arguments[count++] = "--";
-        arguments[count++] = config->replay;
-    }
-    find_xenbaked(program);
-    execvp(program, (char *const *)(uintptr_t)arguments);
-    fprintf(stderr, "%s: %s\n", program, strerror(errno));
-    fflush(stderr);
-    _exit(XM_EXIT_FAILED);
-}
-
-/* Whether a xenbaked of our own said why there is nothing to show: its first line does, if not of the end. */
-static bool child_says(char *line, size_t size)
-{
-    FILE *f = at_exit.child.pid > 0 ? fopen(at_exit.child.messages, "r") : NULL;
-    bool said = f && fgets(line, (int)size, f) && !strstr(line, ": the trace has ended: ");
-    if (f)
-        fclose(f);
-    if (said)
-        line[strcspn(line, "\n")] = '\0';
-    return said;
-}
-
-/* What a xenbaked that did not come up had to say, as our own message. */
-static int report_child(struct child *c, int wait_status)
-{
-    char line[512] = "";
-    FILE *f = fopen(c->messages, "r");
-    if (f) {
-        char next[512];
-        while (fgets(next, sizeof next, f))
-            memcpy(line, next, sizeof line); /* the last one says why */
-        fclose(f);
-    }
-    line[strcspn(line, "\n")] = '\0';
-    c->pid = 0;
-    stop_child();
-    xm_complain(PROGRAM, "xenbaked did not start: %s", line[0] ? line : "it said nothing");
-    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) ? WEXITSTATUS(wait_status) : XM_EXIT_FAILED;
-}
-
-/* Waits until the region is there.  XM_EXIT_DONE, or what to exit with. */
-static int await_region(struct child *c, const char *region)
-{
-    const struct timespec pause = {.tv_nsec = 20000000};
-    for (int i = 0; i < (int)(PATIENCE_NS / (20 * MS)); i++) {
-        int wait_status;
-        if (access(region, F_OK) == 0)
-            return XM_EXIT_DONE;
-        if (waitpid(c->pid, &wait_status, WNOHANG) == c->pid)
-            return report_child(c, wait_status);
-        nanosleep(&pause, NULL);
-    }
-    stop_child();
-    xm_complain(PROGRAM, "xenbaked made no region at %s", region);
-    return XM_EXIT_FAILED;
-}
-
-/* Starts a xenbaked.  *region: where its region is; NULL to begin with: in a private directory. */
-static int start_xenbaked(const struct config *config, const char **region)
-{
-    struct child *c = &at_exit.child;
-    if (!make_directory(c)) {
-        xm_complain(PROGRAM, "no directory for a region can be made: %s", strerror(errno));
-        return XM_EXIT_FAILED;
-    }
-    if (!*region)
-        *region = c->region;
-    pid_t parent = getpid();
-    fflush(NULL);
-    /* A signal must find the child's pid known, and the child none of our handlers. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    c->pid = fork();
-    if (c->pid == 0)
-        run_xenbaked(config, *region, parent, &before);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    if (c->pid < 0) {
-        c->pid = 0;
-        stop_child();
-        xm_complain(PROGRAM, "xenbaked cannot be started: %s", strerror(errno));
-        return XM_EXIT_FAILED;
-    }
-    return await_region(c, *region);
-}
-
-/* ---- Where the numbers come from. */
-
-static bool is_dom0(void)
-{
-    char text[64] = "";
-    FILE *f = fopen("/proc/xen/capabilities", "r");
-    if (!f)
-        return false;
-    bool control = fgets(text, sizeof text, f) && strstr(text, "control_d");
-    fclose(f);
-    return control;
-}
-
-/* Settles which region to read, and starts a xenbaked where there is none to attach to. */
-static int find_region(const struct config *config, char buffer[PATH_MAX], const char **region)
-{
-    *region = config->region;
-    if (config->replay)
-        return start_xenbaked(config, region);
-    if (*region)
-        return XM_EXIT_DONE; /* whoever names one can wait for it */
-    if (!xm_region_default_path(buffer, PATH_MAX)) {
-        xm_complain(PROGRAM, "the path of the default region is too long");
-        return XM_EXIT_FAILED;
-    }
-    *region = buffer;
-    if (access(buffer, F_OK) == 0)
-        return XM_EXIT_DONE;
-    if (is_dom0())
-        return start_xenbaked(config, region);
-    xm_complain(
-        PROGRAM,
-        "no xenbaked runs here (no region at %s), and this is no Xen dom0: show a trace with '%s FILE', "
-        "or start 'xenbaked FILE'",
-        buffer, PROGRAM);
-    return XM_EXIT_ACCESS;
 }
 
 /* ---- The two ways to show it. */
@@ -359,13 +127,13 @@ static int show_screen(struct config *config, const char *region)
     struct xm_terminal *terminal;
     struct xm_error err;
     xm_error_clear(&err);
-    if (xm_terminal_open(wants_colour(config), &terminal, &at_exit.terminal, &err) != XM_OK) {
+    if (xm_terminal_open(wants_colour(config), &terminal, &rescue, &err) != XM_OK) {
         xm_complain(PROGRAM, "%s: '%s live --frames=3' prints frames of text", err.text, PROGRAM);
         return err.status == XM_UNSUPPORTED ? XM_EXIT_USAGE : XM_EXIT_FAILED;
     }
     enum xm_status status = xm_live_screen(terminal, region, &config->choice);
     xm_terminal_close(terminal);
-    at_exit.terminal.fd = -1;
+    rescue.fd = -1;
     if (status == XM_OK)
         return XM_EXIT_DONE;
     xm_complain(PROGRAM, "out of memory");
@@ -397,7 +165,7 @@ static int print_frames(struct config *config, const char *region)
     case XM_OK:
         return XM_EXIT_DONE;
     case XM_AGAIN:
-        if (child_says(said, sizeof said)) {
+        if (xm_own_says(said, sizeof said)) {
             xm_complain(PROGRAM, "nothing to show: %s", said);
             return XM_EXIT_FAILED;
         }
@@ -450,11 +218,18 @@ int xenmon_live_main(int argc, char **argv)
     setlocale(LC_CTYPE, ""); /* names of domains; numbers stay as they are everywhere */
     handle_signals(end_by_signal);
     signal(SIGPIPE, SIG_IGN); /* told by the write instead */
-    code = find_region(&config, buffer, &region);
+    const struct xm_own_config own = {
+        .program = PROGRAM,
+        .replay = config.replay,
+        .region = config.region,
+        .ms_per_sample_ns = config.ms_per_sample_ns,
+        .hint = "show a trace with '" PROGRAM " FILE', or start 'xenbaked FILE'",
+    };
+    code = xm_own_find(&own, buffer, &region);
     if (code != XM_EXIT_DONE)
         return code;
     bool text = config.frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
     code = text ? print_frames(&config, region) : show_screen(&config, region);
-    stop_child();
+    xm_own_stop();
     return code;
 }

@@ -13,6 +13,7 @@
 
 #include "front/log.h"
 #include "options.h"
+#include "own.h"
 #include "xenmon.h"
 #include "xenmon/region.h"
 
@@ -75,7 +76,7 @@ static int print_help(void)
 {
     printf("Usage: " PROGRAM " [options]\n"
            "Writes what every domain got, waited for and did, interval by interval, as a running\n"
-           "xenbaked counts it.\n");
+           "xenbaked counts it; in dom0 it starts one where none runs, and stops it at exit.\n");
     xm_options_print(options, OPTIONS, stdout);
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
 }
@@ -204,15 +205,19 @@ int xenmon_log_main(int argc, char **argv)
         return code;
     if (c.help)
         return print_help();
-    if (!c.region && !xm_region_default_path(path, sizeof path))
-        return xm_usage_error(PROGRAM, "the path of the default region is too long");
     FILE *out = stdout;
     if (c.output && strcmp(c.output, "-") != 0 && !(out = fopen(c.output, "we"))) {
         xm_complain(PROGRAM, "%s: %s", c.output, strerror(errno));
         return XM_EXIT_FAILED;
     }
     watch_signals();
-    code = attach(&c, c.region ? c.region : path, out);
+    const struct xm_own_config own = {
+        .program = PROGRAM, .region = c.region, .hint = "start 'xenbaked FILE' to make numbers of a trace"};
+    const char *region;
+    code = xm_own_find(&own, path, &region);
+    if (code == XM_EXIT_DONE)
+        code = attach(&c, region, out);
+    xm_own_stop();
     if (out != stdout && fclose(out) != 0 && code == XM_EXIT_DONE) {
         xm_complain(PROGRAM, "%s: %s", c.output, strerror(errno));
         code = XM_EXIT_FAILED;

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "own.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "xenmon/region.h"
+#include "xenmon/units.h"
+
+#define MS          UINT64_C(1000000)
+#define PATIENCE_NS (5 * XM_NS_PER_S)
+
+/* A xenbaked that we started, and the private directory of its messages, and of its region in a replay. */
+struct child {
+    pid_t pid; /* 0: none */
+    char directory[64];
+    char region[80], lock[80], fresh[80], messages[80];
+};
+
+/* Handlers of signals can reach nothing else. */
+static struct child own;
+
+/* Asks it to end, and insists after a while: it has the trace buffers to put back as they were. */
+static void end_process(pid_t pid)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    kill(pid, SIGTERM);
+    for (int i = 0; i < 200; i++) {
+        if (waitpid(pid, NULL, WNOHANG) != 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+void xm_own_stop(void)
+{
+    if (own.pid > 0)
+        end_process(own.pid);
+    own.pid = 0;
+    if (own.directory[0]) {
+        unlink(own.region);
+        unlink(own.lock);
+        unlink(own.fresh);
+        unlink(own.messages);
+        rmdir(own.directory);
+        own.directory[0] = '\0';
+    }
+}
+
+bool xm_own_runs(void)
+{
+    if (own.pid > 0 && waitpid(own.pid, NULL, WNOHANG) != 0)
+        own.pid = 0;
+    return own.pid > 0;
+}
+
+static bool make_directory(void)
+{
+    static const char *const roots[] = {"/dev/shm", "/tmp"};
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        snprintf(own.directory, sizeof own.directory, "%s/xenmon-XXXXXX", roots[i]);
+        if (mkdtemp(own.directory)) {
+            snprintf(own.region, sizeof own.region, "%s/shm", own.directory);
+            snprintf(own.lock, sizeof own.lock, "%s/shm.lock", own.directory);
+            snprintf(own.fresh, sizeof own.fresh, "%s/shm.new", own.directory);
+            snprintf(own.messages, sizeof own.messages, "%s/messages", own.directory);
+            return true;
+        }
+    }
+    own.directory[0] = '\0';
+    return false;
+}
+
+/*
+ * Beside our own program or where it is installed, seen from there, so that what was built together runs
+ * together; else as the shell would find it.
+ */
+static void find_xenbaked(char path[PATH_MAX])
+{
+    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked"};
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
+    char *slash = NULL;
+    if (length > 0) {
+        path[length] = '\0';
+        slash = strrchr(path, '/');
+    }
+    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
+        snprintf(slash, 32, "%s", places[i]);
+        if (access(path, X_OK) == 0)
+            return;
+    }
+    snprintf(path, PATH_MAX, "xenbaked");
+}
+
+/* What the front end does about signals is not for its child. */
+static void forget_signals(const sigset_t *mask)
+{
+    static const int handled[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,  SIGABRT,
+                                  SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
+    for (size_t i = 0; i < sizeof handled / sizeof handled[0]; i++)
+        signal(handled[i], SIG_DFL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* The child: what becomes of it after fork.  mask: the signals to go on with. */
+static void run_xenbaked(const struct xm_own_config *config, const char *region, pid_t parent, const sigset_t *mask)
+{
+    char program[PATH_MAX];
+    char interval[48];
+    const char *arguments[8] = {"xenbaked", "--foreground", "--region", region};
+    int count = 4;
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* should we be killed, it goes too */
+    if (getppid() != parent)
+        _exit(XM_EXIT_FAILED);
+    setpgid(0, 0); /* Ctrl-C is meant for us; we stop it */
+    forget_signals(mask);
+    if (!freopen(own.messages, "w", stderr) || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "r", stdin))
+        _exit(XM_EXIT_FAILED);
+    if (config->ms_per_sample_ns) {
+        snprintf(interval, sizeof interval, "--ms_per_sample=%lluus",
+                 (unsigned long long)(config->ms_per_sample_ns / 1000));
+        arguments[count++] = interval;
+    }
+    if (config->replay) {
+        arguments[count++] = "--";
+        arguments[count++] = config->replay;
+    }
+    find_xenbaked(program);
+    execvp(program, (char *const *)(uintptr_t)arguments);
+    fprintf(stderr, "%s: %s\n", program, strerror(errno));
+    fflush(stderr);
+    _exit(XM_EXIT_FAILED);
+}
+
+bool xm_own_says(char *line, size_t size)
+{
+    FILE *f = own.directory[0] ? fopen(own.messages, "re") : NULL;
+    bool said = f && fgets(line, (int)size, f) && !strstr(line, ": the trace has ended: ");
+    if (f)
+        fclose(f);
+    if (said)
+        line[strcspn(line, "\n")] = '\0';
+    return said;
+}
+
+/* What a xenbaked that did not come up had to say, as our own message. */
+static int report_child(const char *program, int wait_status)
+{
+    char line[512] = "";
+    FILE *f = fopen(own.messages, "re");
+    if (f) {
+        char next[512];
+        while (fgets(next, sizeof next, f))
+            memcpy(line, next, sizeof line); /* the last one says why */
+        fclose(f);
+    }
+    line[strcspn(line, "\n")] = '\0';
+    own.pid = 0;
+    xm_own_stop();
+    xm_complain(program, "xenbaked did not start: %s", line[0] ? line : "it said nothing");
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) ? WEXITSTATUS(wait_status) : XM_EXIT_FAILED;
+}
+
+/* Whether somebody writes the region: what one that was killed left behind does not count. */
+static bool is_written(const char *path)
+{
+    struct xm_region *region;
+    struct xm_error err;
+    xm_error_clear(&err);
+    if (access(path, F_OK) != 0)
+        return false;
+    if (xm_region_open(path, &region, &err) != XM_OK)
+        return true; /* not permitted, not a region: whoever reads it says so */
+    bool written = xm_region_check(region) != XM_REGION_GONE;
+    xm_region_close(region);
+    return written;
+}
+
+/* Waits until the region is there.  XM_EXIT_DONE, or what to exit with. */
+static int await_region(const struct xm_own_config *config, const char *region)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    for (int i = 0; i < (int)(PATIENCE_NS / (20 * MS)); i++) {
+        int wait_status;
+        bool ended = waitpid(own.pid, &wait_status, WNOHANG) == own.pid;
+        /* Two that start at once: the one whose xenbaked came too late shares the other's. */
+        if (config->replay ? access(region, F_OK) == 0 : is_written(region)) {
+            if (ended)
+                own.pid = 0;
+            return XM_EXIT_DONE;
+        }
+        if (ended)
+            return report_child(config->program, wait_status);
+        nanosleep(&pause, NULL);
+    }
+    xm_own_stop();
+    xm_complain(config->program, "xenbaked made no region at %s", region);
+    return XM_EXIT_FAILED;
+}
+
+/* Starts a xenbaked.  *region: where its region is; NULL to begin with: in a private directory. */
+static int start(const struct xm_own_config *config, const char **region)
+{
+    if (!make_directory()) {
+        xm_complain(config->program, "no directory for a region can be made: %s", strerror(errno));
+        return XM_EXIT_FAILED;
+    }
+    if (!*region)
+        *region = own.region;
+    pid_t parent = getpid();
+    fflush(NULL);
+    /* A signal must find the child's pid known, and the child none of our handlers. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    own.pid = fork();
+    if (own.pid == 0)
+        run_xenbaked(config, *region, parent, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (own.pid < 0) {
+        own.pid = 0;
+        xm_own_stop();
+        xm_complain(config->program, "xenbaked cannot be started: %s", strerror(errno));
+        return XM_EXIT_FAILED;
+    }
+    return await_region(config, *region);
+}
+
+bool xm_own_is_dom0(void)
+{
+    char text[64] = "";
+    FILE *f = fopen("/proc/xen/capabilities", "re");
+    if (!f)
+        return false;
+    bool control = fgets(text, sizeof text, f) && strstr(text, "control_d");
+    fclose(f);
+    return control;
+}
+
+int xm_own_find(const struct xm_own_config *config, char buffer[PATH_MAX], const char **region)
+{
+    *region = config->region;
+    if (config->replay)
+        return start(config, region);
+    if (*region)
+        return XM_EXIT_DONE; /* whoever names one can wait for it */
+    if (!xm_region_default_path(buffer, PATH_MAX)) {
+        xm_complain(config->program, "the path of the default region is too long");
+        return XM_EXIT_FAILED;
+    }
+    *region = buffer;
+    bool dom0 = xm_own_is_dom0();
+    if (dom0 ? is_written(buffer) : access(buffer, F_OK) == 0)
+        return XM_EXIT_DONE;
+    if (dom0)
+        return start(config, region);
+    xm_complain(config->program, "no xenbaked runs here (no region at %s), and this is no Xen dom0: %s", buffer,
+                config->hint);
+    return XM_EXIT_ACCESS;
+}
