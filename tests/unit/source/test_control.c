@@ -83,7 +83,8 @@ static void test_every_version_is_found(void **unused)
 {
     for (size_t i = 0; i < VERSIONS; i++) {
         const struct fakexen_config config = {.version = expected[i].version, .cpus = 6, .khz = 5294608,
-                                              .offline = {[2] = true, [3] = true}, .scheduler = FAKEXEN_CREDIT};
+                                              .offline = {[2] = true, [3] = true},
+                                              .scheduler = FAKEXEN_CREDIT};
         struct bench b = opened(&config);
         struct xm_control_host host;
         xm_control_host(b.control, &host);
