@@ -98,8 +98,9 @@ static const struct xm_option options[] = {
 int xm_baked_help(void)
 {
     printf("Usage: " PROGRAM " [options] [FILE|-]\n"
-           "Turns the trace of the running Xen into numbers in shared memory, for xenmon and others to\n"
-           "show; with FILE, that trace.  FILE is what xentrace wrote, plain or packed with zstd, or a FIFO; - is standard input.\n");
+           "Turns the trace of the running Xen into numbers in shared memory, for xenmon\n"
+           "and others to show; with FILE, that trace: what xentrace or xenmon record\n"
+           "wrote, plain or packed with zstd, or a FIFO; - is standard input.\n");
     xm_options_print(options, OPTIONS, stdout);
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
 }

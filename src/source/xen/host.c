@@ -30,10 +30,11 @@ struct newcomer {
     enum xm_runstate state;
 };
 
-/* What a domain's row was last filled with: after its end it stays. */
+/* What a domain's row was last filled with, which stays after its end, and what its devices had carried before. */
 struct filled {
     uint64_t id;
-    struct xm_facts_devices devices;
+    bool based;
+    struct xm_facts_devices base, devices;
 };
 
 struct xm_host {
@@ -177,6 +178,9 @@ static void fill_domain(struct xm_host *h, struct xm_domain_row *row, struct fil
     if (filled->id != row->id)
         *filled = (struct filled){.id = row->id};
     if (f) {
+        if (!filled->based)
+            filled->base = f->devices;
+        filled->based = true;
         filled->devices = f->devices;
         row->online = f->domain.online;
         row->paused = f->domain.paused;
@@ -184,16 +188,17 @@ static void fill_domain(struct xm_host *h, struct xm_domain_row *row, struct fil
         row->cap = f->domain.cap;
     }
     const struct xm_facts_devices *d = &filled->devices;
+    const struct xm_facts_devices *base = &filled->base;
     row->vifs = d->vifs;
     row->vbds = d->vbds;
-    row->received_bytes = d->received_bytes;
-    row->received_packets = d->received_packets;
-    row->sent_bytes = d->sent_bytes;
-    row->sent_packets = d->sent_packets;
-    row->disk_reads = d->reads;
-    row->disk_writes = d->writes;
-    row->disk_read_bytes = d->read_bytes;
-    row->disk_write_bytes = d->write_bytes;
+    row->received_bytes = d->received_bytes - base->received_bytes;
+    row->received_packets = d->received_packets - base->received_packets;
+    row->sent_bytes = d->sent_bytes - base->sent_bytes;
+    row->sent_packets = d->sent_packets - base->sent_packets;
+    row->disk_reads = d->reads - base->reads;
+    row->disk_writes = d->writes - base->writes;
+    row->disk_read_bytes = d->read_bytes - base->read_bytes;
+    row->disk_write_bytes = d->write_bytes - base->write_bytes;
 }
 
 static void fill_pcpu(struct xm_host *h, struct xm_pcpu_row *row)
