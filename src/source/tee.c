@@ -422,7 +422,7 @@ static struct listener *find_place(struct xm_tee *tee)
 
 static void take_in(struct xm_tee *tee, int fd)
 {
-    const int wish = SEND_BUFFER;
+    const int wish = tee->backlog_bytes < SEND_BUFFER ? (int)tee->backlog_bytes : SEND_BUFFER;
     struct listener *l = find_place(tee);
     if (!l) {
         turn_away(fd, "as many listen already as may");
@@ -456,7 +456,10 @@ static void look_after(struct xm_tee *tee)
     char byte;
     for (unsigned i = 0; i < XM_TEE_LISTENERS; i++) {
         struct listener *l = &tee->listener[i];
-        if (l->stage == LISTENING && recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        if (l->stage != LISTENING)
+            continue;
+        ssize_t n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             drop(tee, l);
     }
 }

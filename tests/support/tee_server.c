@@ -14,9 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "passes.h"
 #include "source/tee.h"
-#include "support.h"
-#include "trace/format.h"
 
 struct options {
     uint64_t pause_ms, listeners, backlog, from, passes, hz;
@@ -63,21 +62,6 @@ static void sleep_ms(uint64_t ms)
     nanosleep(&t, NULL);
 }
 
-/* Bytes of the pass that begins at `at`: its windows' CPUs ascend. */
-static size_t pass_bytes(const struct xt_bytes *b, size_t at)
-{
-    size_t end = at;
-    uint32_t last = 0;
-    while (end + XM_WINDOW_HEADER_BYTES <= b->size) {
-        uint32_t cpu = xm_load32(b->data + end + 4);
-        if (end > at && cpu <= last)
-            break;
-        last = cpu;
-        end += XM_WINDOW_HEADER_BYTES + xm_load32(b->data + end + 8);
-    }
-    return end - at;
-}
-
 static void serve(struct xm_tee *tee, const struct xt_bytes *b, const struct options *o)
 {
     uint64_t number = 0;
@@ -86,7 +70,7 @@ static void serve(struct xm_tee *tee, const struct xt_bytes *b, const struct opt
         sleep_ms(1);
     }
     for (size_t at = 0; at < b->size && number < o->from + o->passes; number++) {
-        size_t size = pass_bytes(b, at);
+        size_t size = xt_pass_bytes(b, at);
         if (number >= o->from) {
             xm_tee_bytes(tee, b->data + at, size);
             xm_tee_pass(tee);
