@@ -351,7 +351,7 @@ static enum xm_status bridge(struct xm_recording *r, const void **bytes, size_t 
     uint64_t last = xm_pass_last_tsc(&r->pass);
     if (last == 0)
         return XM_OK; /* not a record yet that would say when it is: the gap goes on */
-    if (last < xm_pass_last_tsc(&r->seen))
+    if (last < xm_pass_first_tsc(&r->seen))
         return xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "the clock of what comes now is behind that of what was recorded");
     if (!reserve(r, marks_room + *size))
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
