@@ -68,8 +68,8 @@ void xm_gap_open(struct xm_account *a, uint32_t slot, uint64_t now)
 static void note_current(struct pcpu *p, const struct xm_event *event, uint64_t now)
 {
     uint32_t dom = event->word[1];
-    if (event->words < 3 || dom == XM_NO_DOM || dom > 0xffffu)
-        return;
+    if (event->words < 3 || (dom >= XM_DOMID_FIRST_RESERVED && dom != XM_DOMID_IDLE))
+        return; /* who writes the record did not know */
     p->named = true;
     p->named_word = (event->word[2] & 0xffffu) | dom << 16;
     p->named_at = now;

@@ -284,6 +284,8 @@ size_t xm_pass_newer(const void *bytes, size_t size, const struct xm_pass *seen,
 
 void xm_pass_mark(void *out, uint32_t cpu, uint32_t count, uint64_t tsc, uint32_t current, uint64_t first_tsc)
 {
+    if (current == XM_PASS_NOBODY)
+        current |= cpu << 16;
     const struct xm_record lost = {.event = XM_TRC_LOST, .has_tsc = true, .words = 4, .tsc = {tsc},
                                    .word = {count, current, (uint32_t)first_tsc, (uint32_t)(first_tsc >> 32)}};
     const uint32_t header[3] = {XM_WINDOW_HEADER, cpu, XM_PASS_MARK_BYTES - XM_WINDOW_HEADER_BYTES};

@@ -25,8 +25,11 @@
 /* All buffers together (doc/trace-format.md 1.1), with a header for each, and a mark. */
 #define XM_PASS_MAX_BYTES ((UINT32_C(1) << 28) + XM_PASS_CPUS * (XM_WINDOW_HEADER_BYTES + XM_PASS_MARK_BYTES))
 
-/* Nobody is known to be current: a reserved id, which no domain has (Xen's DOMID_INVALID). */
-#define XM_PASS_NOBODY 0x7ff4u
+/*
+ * Nobody is known to be current: a reserved id, which no domain has.  Among those it is the one by which xenalyze means the
+ * same, with the CPU's number for a vCPU, so that it does not list a domain that never was.
+ */
+#define XM_PASS_NOBODY 0x8000u
 
 /* Of one CPU.  Times are TSC cycles; 0: no record had one. */
 struct xm_pass_cpu {
