@@ -69,7 +69,7 @@ static void serve(struct xm_tee *tee, const struct xt_bytes *b, const struct opt
         xm_tee_pass(tee);
         sleep_ms(1);
     }
-    for (size_t at = 0; at < b->size && number < o->from + o->passes; number++) {
+    for (size_t at = 0; at < b->size && (number < o->from || number - o->from < o->passes); number++) {
         size_t size = xt_pass_bytes(b, at);
         if (number >= o->from) {
             xm_tee_bytes(tee, b->data + at, size);
