@@ -95,8 +95,8 @@ enum xm_order {
      * config.max_held events wait; from there on it is no longer waited for until it speaks. */
     XM_ORDER_STRICT,
     /* Released as soon as the pass of the reader in which a CPU could have delivered something older is
-     * complete (watermark rule, doc/trace-format.md 1.7): at most two polls late.  A CPU whose last window left
-     * its buffer full, so that it may be losing records, is waited for as in strict order.  For a
+     * complete (watermark rule, doc/trace-format.md 1.7): at most two polls late.  A CPU whose buffer has
+     * been full since its last window, so that it may be losing records, is waited for as in strict order.  For a
      * live stream. */
     XM_ORDER_PROMPT
 };

@@ -124,6 +124,7 @@ void xm_merge_pass(struct xm_merge *m)
         m->complete = m->pass_before;
     if (m->pass_max > m->pass_before)
         m->pass_before = m->pass_max;
+    m->passes++;
     for (uint32_t i = 0; i < m->cpus; i++)
         if (m->cpu[i].full > 0)
             m->cpu[i].full--;

@@ -23,13 +23,15 @@ struct xm_cpu {
     bool seen;    /* has had a record with a TSC */
     bool expected; /* in strict order: is waited for before its first record, too */
     bool quiet;   /* silent for so long that nobody waits for it any more */
-    uint8_t full; /* its last window left the buffer full, records may be missing behind it: passes to wait */
+    uint8_t full; /* its buffer has been full since its last window, records may be missing behind it: passes to wait */
     bool gap;     /* a GAP_OPEN is queued, its GAP_CLOSE not yet */
     uint32_t gap_lost;      /* how many the pending gap lost, 0: damage */
     uint64_t last;          /* largest TSC so far, clamping included */
     uint64_t last_recorded; /* the same without clamping to `released` */
     uint64_t leap;          /* TSC of a record that leapt ahead, 0 none */
     uint64_t window_end;    /* last when its newest window ended */
+    uint64_t window_pass;   /* the pass in which that window came, */
+    uint32_t window_bytes;  /* and its size */
     struct xm_event *queue;
     size_t head, tail, room;
 };
@@ -43,6 +45,7 @@ struct xm_merge {
     uint32_t heap_size;
     size_t held;         /* events queued */
     size_t max_held;
+    uint64_t passes;     /* complete so far */
     uint64_t pass_max;   /* largest TSC of the current pass, */
     uint64_t pass_before;/* of the one before, */
     uint64_t complete;   /* and up to where passes say that everything is in hand */

@@ -129,16 +129,26 @@ static enum xm_status in_window(struct xm_stream *s, const unsigned char *bytes,
     return status;
 }
 
-/*
- * A buffer of N pages holds 4096 N - 8 bytes (doc/trace-format.md 1.1).  A window that comes within two records of such
- * a size was full when it was drained, so that records after it may have been dropped.
- */
-static bool was_full(struct xm_stream *s, uint32_t window_bytes)
+/* Within two records of what a buffer of N pages holds, 4096 N - 8 bytes (doc/trace-format.md 1.1). */
+static bool fills_a_buffer(const struct xm_stream *s, uint64_t bytes)
 {
-    if (window_bytes > s->max_window)
-        s->max_window = window_bytes;
-    return window_bytes + 2 * XM_RECORD_MAX_BYTES >= s->max_window &&
-           (window_bytes + 8 + 2 * XM_RECORD_MAX_BYTES) / 4096 > (window_bytes + 7) / 4096;
+    return bytes + 2 * XM_RECORD_MAX_BYTES >= s->max_window &&
+           (bytes + 8 + 2 * XM_RECORD_MAX_BYTES) / 4096 > (bytes + 7) / 4096;
+}
+
+/*
+ * Records after this window may have been dropped: it was all that the buffer holds, or was so together with the one
+ * before it, to which the hypervisor had added it by the time that the first was given back.  Where more than that came,
+ * some of it was written when there was room again, and would have begun with LOST_RECORDS.
+ */
+static bool may_be_losing(struct xm_stream *s, struct xm_cpu *c)
+{
+    uint64_t before = c->window_pass + 1 == s->merge.passes ? c->window_bytes : 0;
+    c->window_pass = s->merge.passes;
+    c->window_bytes = s->left;
+    if (s->left > s->max_window)
+        s->max_window = s->left;
+    return fills_a_buffer(s, s->left) || fills_a_buffer(s, before + s->left);
 }
 
 static enum xm_status begin_window(struct xm_stream *s, const unsigned char *header)
@@ -157,8 +167,9 @@ static enum xm_status begin_window(struct xm_stream *s, const unsigned char *hea
     s->last_window = s->cpu;
     if (s->cpu >= s->stats.cpus)
         s->stats.cpus = s->cpu + 1;
-    s->merge.cpu[s->cpu].expected = true;
-    s->merge.cpu[s->cpu].full = was_full(s, s->left) ? XM_FULL_PASSES : 0;
+    struct xm_cpu *c = &s->merge.cpu[s->cpu];
+    c->expected = true;
+    c->full = may_be_losing(s, c) ? XM_FULL_PASSES : 0;
     s->state = XM_IN_WINDOW;
     if (s->left == 0)
         window_ends(s);

@@ -173,7 +173,8 @@ static void begin_pass(struct xm_live *s, uint64_t now)
     s->delivering = true;
     s->at = 0;
     s->announced = false;
-    s->given = s->held = 0;
+    s->given = 0;
+    s->held = false;
 }
 
 /* ---- Delivery. */
@@ -182,16 +183,18 @@ static void begin_pass(struct xm_live *s, uint64_t now)
 static void consume(struct xm_live *s)
 {
     struct xm_live_cpu *c = &s->cpu[s->at];
-    if (s->held == 0)
+    if (!s->held)
         return;
-    /* Added to an index that is not ours, this could make one that stops tracing for all. */
-    if (!c->robbed && cons_of(c) == c->cons) {
-        xm_ring_consume(&c->ring, s->held);
-        c->cons = (c->cons + s->held) % (2 * c->ring.bytes);
-    } else {
-        c->robbed = true;
-    }
-    s->held = 0;
+    s->held = false;
+    c->robbed |= cons_of(c) != c->cons;
+    /*
+     * Windows are given back whole: whether the buffer ran full in the meantime can then be told from the sizes of two
+     * of them (trace/stream.c).  Added to an index that is not ours, this could make one that stops tracing for all.
+     */
+    if (c->robbed || s->given < c->window.size)
+        return;
+    xm_ring_consume(&c->ring, c->window.size);
+    c->cons = (c->cons + c->window.size) % (2 * c->ring.bytes);
 }
 
 static size_t announce(struct xm_live *s, struct xm_live_cpu *c)
@@ -219,7 +222,7 @@ static size_t hand_out(struct xm_live *s, const struct xm_live_cpu *c, const voi
     size = size < PIECE_BYTES ? size : PIECE_BYTES;
     *bytes = c->window.part[which].bytes + from;
     s->given += size;
-    s->held = size;
+    s->held = true;
     return size;
 }
 
@@ -275,8 +278,6 @@ static bool wait(struct xm_live *s, int timeout_ms)
     const struct timespec t = timespec_of(left);
     int n = ppoll(&p, 1, &t, NULL);
     s->status.wakeups += left > 0 || n > 0;
-    if (n < 0)
-        return false;
     if (n > 0)
         take_virq(s, p.revents);
     return s->urgent || xm_process_now_ns() >= s->due_ns;

@@ -46,7 +46,7 @@ struct xm_live {
     uint32_t at;             /* the CPU whose turn it is, */
     bool announced;          /* its window's header is out, */
     uint32_t given;          /* so many bytes of the window are, */
-    uint32_t held;           /* and so many of these are not yet consumed */
+    bool held;               /* and the caller has the last of them in hand */
     uint32_t header[XM_LIVE_HEADER_WORDS];
 
     struct xm_live_status status;
