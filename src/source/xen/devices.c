@@ -320,10 +320,8 @@ static void read_device(int net, int bus, struct device *device, struct xm_facts
     struct stat stat;
     int statistics = open_statistics(net, bus, device);
     if (statistics < 0) {
-        if (is_missing(errno)) { /* gone, or a disk that others than xen-blkback serve */
+        if (is_missing(errno)) /* gone, or a disk that others than xen-blkback serve */
             device->there = false;
-            begin_again(device, 0);
-        }
         return;
     }
     device->there = true;

@@ -206,10 +206,9 @@ static void ask(struct xm_facts *f, struct xm_names_work *work)
     if (!work->reached && !again)
         return;
     work->list = work->cpus = f->from_xenstore;
-    bool all = !work->reached;
     work->count = 0;
     for (size_t i = 0; i < f->now.count; i++)
-        if (all || is_due(f, &f->now.domain[i]))
+        if (is_due(f, &f->now.domain[i]))
             work->row[work->count++].domid = f->now.domain[i].domain.domid;
     if (!work->count && !work->list && work->reached)
         return;

@@ -23,7 +23,7 @@ struct xm_rival {
 };
 
 /*
- * The likeliest one but this process itself; the first of equals.  proc: "/proc".  False: none was found.
+ * The likeliest one but this process itself; of equals any.  proc: "/proc".  False: none was found.
  * Cost: a few system calls a process; where fd directories cannot be read only names count.
  */
 bool xm_rivals_find(const char *proc, struct xm_rival *rival);

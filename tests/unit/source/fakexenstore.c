@@ -31,7 +31,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct entry entries[ENTRIES];
 static bool refusing, hanging;
-static unsigned generation, opened, open_now, waiting;
+static unsigned generation, tried, opened, open_now, waiting;
 
 static void must(bool condition, const char *what)
 {
@@ -69,6 +69,7 @@ struct xs_handle *xs_open(unsigned long flags)
     struct xs_handle *handle = NULL;
     must(flags == 0, "flags");
     begin();
+    tried++;
     if (!refusing) {
         handle = malloc(sizeof *handle);
         must(handle, "no memory");
@@ -215,6 +216,11 @@ static unsigned under_lock(const unsigned *value)
     unsigned copy = *value;
     pthread_mutex_unlock(&lock);
     return copy;
+}
+
+unsigned fake_xs_tried(void)
+{
+    return under_lock(&tried);
 }
 
 unsigned fake_xs_opened(void)

@@ -22,6 +22,7 @@ void fake_xs_refuse(bool refuse); /* no connections */
 void fake_xs_break(void);         /* those there are break */
 void fake_xs_hang(bool hang);     /* every call waits for as long as this is so */
 
+unsigned fake_xs_tried(void);   /* connections asked for */
 unsigned fake_xs_opened(void);  /* connections made, and */
 unsigned fake_xs_open(void);    /* still there */
 unsigned fake_xs_waiting(void); /* calls that hang now */

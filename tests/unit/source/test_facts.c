@@ -330,6 +330,7 @@ static void values_of_any_bytes(void **state)
         {BYTES("1234567\xe2\x82\xac"), "1234567"},            /* just before it */
         {BYTES("1234\xf0\x9f\x90\xa7"), "1234"},              /* of four, after three */
         {BYTES("\x80\x80\x80\x80\x80\x80\x80\x80\x80"), "\x80\x80\x80\x80\x80\x80\x80"}, /* no character at all */
+        {BYTES("\xc3\x80\x80\x80\x80\x80\x80\x80\x80"), "\xc3\x80\x80\x80\x80\x80\x80"}, /* nor here */
         {BYTES("\x01\x1b[31m\xff\xfe"), "\x01\x1b[31m\xff"},  /* as they are: who shows them sanitises */
     };
     struct xm_xenstore *xenstore;
@@ -344,6 +345,8 @@ static void values_of_any_bytes(void **state)
         memset(value, 'x', sizeof value);
         assert_int_equal(xm_xenstore_read(xenstore, "/v", value, sizeof value), XM_OK);
         assert_string_equal(value, cases[i].string);
+        for (size_t j = strlen(cases[i].string) + 1; j < sizeof value; j++)
+            assert_int_equal(value[j], 'x'); /* nothing of what a NUL hides */
     }
     assert_int_equal(xm_xenstore_read(xenstore, "/v", value, 1), XM_OK);
     assert_string_equal(value, "");
@@ -410,10 +413,12 @@ static void domains_come_and_go(void **state)
     assert_int_equal(refresh(facts, 3)->seen, 2);
     hyper_has(0, 2, -1);
     hyper.domain[1].weight = 512;
+    hyper.domain[1].handle[15] = 1;
     assert_null(refresh(facts, 3));
     assert_int_equal(xm_facts_find(facts, 0)->seen, 3);
     assert_int_equal(xm_facts_find(facts, 2)->seen, 1);
     assert_int_equal(xm_facts_find(facts, 2)->domain.weight, 512);
+    assert_string_equal(xm_facts_find(facts, 2)->uuid, "00000000-0000-0000-0000-000000000001");
     hyper_has(3, -1);
     assert_int_equal(refresh(facts, 3)->seen, 1);
     size_t count;
@@ -448,9 +453,9 @@ static void list_in_xenstore(void)
     store_domain(0, "Domain-0", "");
     store_domain(12, "twelve", "/vm/" UUID_A);
     store("/local/domain/12/cpu/0/availability", "online");
-    store("/local/domain/12/cpu/1/availability", "offline");
+    store("/local/domain/12/cpu/1/other", "online");
     store("/local/domain/12/cpu/2/availability", "online");
-    store("/local/domain/12/cpu/3/other", "online");
+    store("/local/domain/12/cpu/3/availability", "offline");
     store("/local/domain/12/cpu/x/availability", "online");
     store("/local/domain/12/cpu/99999/availability", "online");
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
@@ -603,10 +608,13 @@ static void a_daemon_that_goes(void **state)
     assert_int_equal(fake_xs_open(), 0); /* noticed, and given back */
     hyper_has(1, 2, -1);
     store_domain(2, "two", "/vm/" UUID_B);
+    unsigned before = fake_xs_tried();
     for (unsigned i = 0; i < 30; i++) {
         assert_string_equal(refresh(facts, 1)->name, "one");
         assert_string_equal(xm_facts_find(facts, 2)->name, "");
+        pause_ms(2);
     }
+    assert_in_range(fake_xs_tried() - before, 1, 4); /* now and then */
     fake_xs_refuse(false);
     until_named(facts, 2, "two");
     assert_int_equal(fake_xs_opened(), 2);
@@ -672,6 +680,7 @@ static void signals_stay(void **state)
     signal(SIGUSR1, on_signal);
     pthread_sigmask(SIG_BLOCK, &set, &before);
     kill(getpid(), SIGUSR1);
+    pause_ms(50); /* for a thread that would take it */
     assert_int_equal(sigtimedwait(&set, NULL, &patience), SIGUSR1);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     xm_facts_close(facts);
@@ -920,7 +929,7 @@ static void totals_that_do_not_fit(void **state)
     hyper_has(1, -1);
     write_disk(BUS("vbd-1-0"), UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX / 512);
     struct xm_facts *facts = open_facts(true, no_library);
-    refresh(facts, 1);
+    assert_true(refresh(facts, 1)->devices.read_bytes == UINT64_MAX);
     write_disk(BUS("vbd-1-0"), 5, 0, 1, 1);
     const struct xm_facts_devices *d = &refresh(facts, 1)->devices;
     assert_true(d->reads == UINT64_MAX);

@@ -155,6 +155,15 @@ static void test_full(void **state)
     assert_int_equal(xm_poll_pass(&poll, 1000, 100 * MS, false), 10 * MS);
 }
 
+/* However small the last step is. */
+static void test_back_to_the_longest(void **state)
+{
+    struct xm_poll poll;
+    xm_poll_init(&poll, LONGEST, false);
+    assert_int_equal(xm_poll_pass(&poll, 500, 120 * MS, false), 96 * MS);
+    assert_int_equal(xm_poll_pass(&poll, 10, 96 * MS, false), LONGEST);
+}
+
 static void test_bounds(void **state)
 {
     struct xm_poll poll;
@@ -185,7 +194,7 @@ int main(void)
         cmocka_unit_test(test_idle),         cmocka_unit_test(test_constant), cmocka_unit_test(test_step_up_and_down),
         cmocka_unit_test(test_ramp),         cmocka_unit_test(test_bursts),   cmocka_unit_test(test_hysteresis),
         cmocka_unit_test(test_urgent_halves), cmocka_unit_test(test_full),    cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_fixed),        cmocka_unit_test(test_back_to_the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ struct life {
     struct world *w;
     pthread_t thread;
     atomic_bool stop;
+    uint32_t cpu;
     bool steals;
 };
 
@@ -42,17 +43,18 @@ static void *live_on(void *user)
 {
     struct life *life = user;
     for (uint64_t tsc = 1000; !atomic_load(&life->stop); tsc += 1000) {
-        (void)fakexen_runstate(life->w->fake, 0, tsc, 0, 0, XM_BLOCKED, XM_RUNNABLE);
+        (void)fakexen_runstate(life->w->fake, life->cpu, tsc, 0, 0, XM_BLOCKED, XM_RUNNABLE);
         if (life->steals)
-            fakexen_other_take(life->w->fake, 0);
+            fakexen_other_take(life->w->fake, life->cpu);
         usleep(2000);
     }
     return NULL;
 }
 
-static void begin_life(struct life *life, struct world *w, bool steals)
+static void begin_life(struct life *life, struct world *w, uint32_t cpu, bool steals)
 {
     life->w = w;
+    life->cpu = cpu;
     life->steals = steals;
     atomic_init(&life->stop, false);
     assert_int_equal(pthread_create(&life->thread, NULL, live_on, life), 0);
@@ -143,6 +145,11 @@ static void test_off_before(void **state)
     fakexen_other_enable(w->fake, false);
     open_live(w);
     is_set(w, EVERYTHING, true);
+    struct xm_note note;
+    struct xm_error err;
+    assert_int_equal(xm_note_read(w->note, w->proc, &note, &err), XM_OK);
+    assert_int_equal(note.events, 0x00081000);
+    assert_int_equal(note.tracing, XM_NOTE_OFF);
     pass(w);
     assert_int_equal(w->out.size, 0); /* no false past */
     assert_int_equal(fakexen_runstate(w->fake, 0, 5000, 0, 0, XM_BLOCKED, XM_RUNNABLE), FAKEXEN_WROTE);
@@ -157,29 +164,64 @@ static void test_off_before(void **state)
     world_end(w);
 }
 
-/* Tracing was on, and nobody read: seen while watching, or where the buffers were full once there is room. */
+/* Tracing was on, and nobody read: seen while watching, or where its buffer was full once there is room. */
 static void test_on_before(void **state)
 {
-    for (unsigned full = 0; full < 2; full++) {
+    static const struct {
+        bool full;    /* CPU 0's buffer, so that records are lost there */
+        uint32_t cpu; /* that is alive */
+    } way[] = {{false, 0}, {true, 0}, {true, 1}};
+    for (unsigned i = 0; i < sizeof way / sizeof way[0]; i++) {
         struct world *w = world(&(struct fakexen_config){.boot_pages = 1, .boot_events = 0x00021000});
-        for (uint64_t i = 0; full && i < 300; i++)
-            (void)fakexen_runstate(w->fake, 0, i, 0, 0, XM_BLOCKED, XM_RUNNABLE);
+        for (uint64_t tsc = 0; way[i].full && tsc < 300; tsc++)
+            (void)fakexen_runstate(w->fake, 0, tsc, 0, 0, XM_BLOCKED, XM_RUNNABLE);
         struct life life;
-        begin_life(&life, w, false);
+        begin_life(&life, w, way[i].cpu, false);
         open_live(w);
         end_life(&life);
         is_set(w, EVERYTHING, true);
         fakexen_runstate(w->fake, 0, 1000000, 0, 0, XM_BLOCKED, XM_RUNNABLE);
         pass(w);
         struct xt_trace trace = xt_take_apart(&w->out);
-        for (size_t i = 0; i < trace.records; i++)
-            assert_int_not_equal(trace.record[i].event, 0x0001f001);
+        for (size_t k = 0; k < trace.records; k++)
+            assert_int_not_equal(trace.record[k].event, 0x0001f001);
         xt_trace_free(&trace);
+        if (i == 2)
+            fakexen_other_enable(w->fake, false);
         disconnect_world(w);
         is_set(w, 0x00021000, true);
         connect_world(w);
         world_end(w);
     }
+}
+
+/* Off for a moment, and then a call fails: it is on again. */
+static void test_on_before_and_refused(void **state)
+{
+    struct world *w = world(&(struct fakexen_config){.boot_pages = 1, .boot_events = 0x00021000});
+    struct life life;
+    begin_life(&life, w, 0, false);
+    fakexen_refusals(w->fake)->events = EINVAL;
+    struct xm_error err;
+    xm_error_clear(&err);
+    assert_int_equal(xm_live_open(&w->config, &w->source, &err), XM_IO);
+    end_life(&life);
+    is_set(w, 0x00021000, true);
+    fakexen_refusals(w->fake)->events = 0;
+    world_end(w);
+}
+
+/* VIRQ_TBUF is bound once for each hyper. */
+static void test_twice_on_one_hyper(void **state)
+{
+    struct world *w = world(NULL);
+    open_live(w);
+    xm_source_close(w->source);
+    w->source = NULL;
+    fakexen_refusals(w->fake)->bind = EEXIST;
+    open_live(w);
+    fakexen_refusals(w->fake)->bind = 0;
+    world_end(w);
 }
 
 /* ---- Refusals. */
@@ -208,7 +250,7 @@ static void test_another_reads(void **state)
     fakexen_other_events(w->fake, 0x00029000);
     add_process(w, 4711, "xenbaked", true);
     struct life life;
-    begin_life(&life, w, true);
+    begin_life(&life, w, 0, true);
     refuses(w, XM_DENIED, "xenbaked (pid 4711)", "indices move");
     is_set(w, 0x00029000, true);
     end_life(&life);
@@ -349,7 +391,7 @@ static void test_killed_while_on(void **state)
 {
     struct world *w = world(&(struct fakexen_config){.boot_pages = 2, .boot_events = 0x00021000});
     struct life life;
-    begin_life(&life, w, false);
+    begin_life(&life, w, 0, false);
     open_live(w);
     end_life(&life);
     kill_writer(w);
@@ -476,8 +518,9 @@ static void test_note_damaged(void **state)
     snprintf(text, sizeof text, "%s%800s", good_note, "");
     write_file(w->note, text);
     is_damaged(w, XM_DAMAGED);
-    int fd = open(w->note, O_WRONLY | O_TRUNC);
-    assert_int_equal(write(fd, "xenmon tracing 1\n\0\0", 19), 19);
+    write_file(w->note, good_note);
+    int fd = open(w->note, O_WRONLY | O_APPEND);
+    assert_int_equal(write(fd, "\0x", 2), 2);
     close(fd);
     is_damaged(w, XM_DAMAGED);
     unlink(w->note);
@@ -543,6 +586,8 @@ int main(void)
         cmocka_unit_test(test_invalid),
         cmocka_unit_test(test_off_before),
         cmocka_unit_test(test_on_before),
+        cmocka_unit_test(test_on_before_and_refused),
+        cmocka_unit_test(test_twice_on_one_hyper),
         cmocka_unit_test(test_another_has_virq),
         cmocka_unit_test(test_another_reads),
         cmocka_unit_test(test_calls_that_fail),
