@@ -10,6 +10,9 @@ setup:                  ## install the Debian packages that building, running an
 setup-dev:              ## and those that lint, the sanitizers, coverage and fuzzing need
 	@scripts/setup --dev
 
+setup-xen:              ## and those that make test-xen and make xen-host need
+	@scripts/setup --xen
+
 # One directory a kind of build; configured once, ninja does the rest.
 build/build.ninja:
 	meson setup build --buildtype=release -Ddebug=true $(MESON_FLAGS)
@@ -40,6 +43,18 @@ run: setup              ## replay a bundled capture and show it live
 test: setup             ## all tests; the last line counts them
 	@$(MAKE) --no-print-directory build
 	@scripts/test build
+
+test-xen: setup-xen     ## the live tests on a real Xen 4.17 under QEMU: credit2 on 2 pCPUs
+	@$(MAKE) --no-print-directory build
+	@tests/xenhost/run --build build credit2:2
+
+test-xen-all: setup-xen ## the same with credit too, and with 4 pCPUs
+	@$(MAKE) --no-print-directory build
+	@tests/xenhost/run --build build credit2:2 credit:2 credit2:4
+
+xen-host: setup-xen     ## a shell on such a host, with guests and xenmon to try; poweroff or Ctrl-a x leaves it
+	@$(MAKE) --no-print-directory build
+	@tests/xenhost/run --build build --interactive credit2:2
 
 soak: setup-dev         ## fuzzing and the long runs (SOAK_SECONDS each, 300 by default)
 	@scripts/soak
@@ -80,4 +95,4 @@ clean:                  ## remove every build directory
 help:                   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
 
-.PHONY: setup setup-dev build debug run test soak bench lint asan tsan coverage fuzz install clean help
+.PHONY: setup setup-dev setup-xen build debug run test test-xen test-xen-all xen-host soak bench lint asan tsan coverage fuzz install clean help
