@@ -63,8 +63,8 @@ int main(void)
     bool moving = false;
     if (buffers) {
         xen_pfn_t frames[64];
-        size_t pages = size / 4096;
-        for (size_t i = 0; i < pages && i < 64; i++)
+        size_t pages = size / 4096 < 64 ? size / 4096 : 64;
+        for (size_t i = 0; i < pages; i++)
             frames[i] = frame + i;
         const uint16_t *info = xenforeignmemory_map(memory, DOMID_XEN_, PROT_READ, pages, frames, NULL);
         uint64_t before, after;
@@ -72,10 +72,10 @@ int main(void)
             perror("tracing_state: t_info");
             return 1;
         }
-        prods(memory, info, size, &before);
+        prods(memory, info, pages * 4096, &before);
         for (int i = 0; i < 30; i++)
             nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        prods(memory, info, size, &after);
+        prods(memory, info, pages * 4096, &after);
         moving = after != before;
     }
     printf("{\"events\":\"0x%08" PRIx32 "\",\"buffers\":%s,\"moving\":%s}\n", events, buffers ? "true" : "false",

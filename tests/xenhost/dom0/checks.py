@@ -43,9 +43,9 @@ def guests_are_up(host):
 
 @check("the web server serves a load from dom0 beside the spinners")
 def load_is_served(host):
-    host.load = host.keep(Load())
-    time.sleep(10)
-    done = host.load.stop()
+    with Load() as load:
+        time.sleep(10)
+        done = load.stop()
     need(done["served"] > 0, f"nothing was served: {done}")
     return f"{done}"
 

@@ -25,10 +25,6 @@ class Failed(Exception):
     """A check found something that should not be so."""
 
 
-class Skipped(Exception):
-    """A check cannot be made here."""
-
-
 def need(condition, what):
     if not condition:
         raise Failed(what)
@@ -119,7 +115,20 @@ class Guest:
             self.domid = None
 
 
-class Load:
+class Thing:
+    """Something with an end, whatever happens: Host.keep(), or `with`."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        raise NotImplementedError
+
+
+class Load(Thing):
     """Requests to the web guest from dom0, from several connections at once; see load.py."""
 
     def __init__(self, connections=2, path="/1k", pause_ms=500):
@@ -138,7 +147,7 @@ class Load:
         self.process.wait()
 
 
-class Hogs:
+class Hogs(Thing):
     """Keeps every vCPU of dom0 busy, behind all else that dom0 does."""
 
     def __init__(self, count=2):
@@ -228,7 +237,7 @@ class Host:
                 guest.destroy()
 
 
-class Baked:
+class Baked(Thing):
     """A running xenbaked; what it says goes to a file among the results."""
 
     def __init__(self, host, name, *arguments, region="/run/xenmon-test/shm", stdin=subprocess.DEVNULL):
@@ -292,7 +301,7 @@ class Baked:
         self.process.wait()
 
 
-class Xentrace:
+class Xentrace(Thing):
     """Debian's xentrace, writing to a file or, with pipe, to a pipe that is its stdout."""
 
     def __init__(self, host, *arguments, file=None):

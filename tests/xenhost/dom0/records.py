@@ -50,7 +50,13 @@ class Records:
         on at either moment the part inside, by the records."""
         total = sum(ns for when, ns in self.ran.get(vcpu, ()) if since < when <= until)
         for moment, sign in ((since, -1), (until, 1)):
-            before = [change for change in self.changes[vcpu] if change[0] <= moment]
-            if before and before[-1][2] == RUNNING:
-                total += sign * (moment - before[-1][0]) * 1e9 / hz
+            total += sign * max(moment - self._running_since(vcpu, moment, hz), 0) * 1e9 / hz
         return total
+
+    def _running_since(self, vcpu, moment, hz):
+        """When the execution began that goes on at a moment; later than that where none does."""
+        before = [change for change in self.changes[vcpu] if change[0] <= moment]
+        if before:
+            return before[-1][0] if before[-1][2] == RUNNING else moment + 1
+        # It began before the recording did: its end tells.
+        return next((when - ns * hz / 1e9 for when, ns in self.ran.get(vcpu, ()) if when > moment), moment + 1)
