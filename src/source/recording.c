@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,12 @@
 
 #define ZST ".zst"
 #define MOST_NUMBERS 1000000u /* tried for a free name */
+#define WAIT_MS 200           /* for a full pipe, before `stop` is asked: its signal may have come just before the wait */
 
 /* What can be taken back when the disk turns out to be full. */
 struct point {
     uint64_t file_bytes;
+    bool complete; /* nothing needs to come behind it: a frame of zstd has its end */
     struct xm_recording_status status;
 };
 
@@ -45,7 +48,7 @@ struct xm_recording {
 
 /* ---- Files. */
 
-static bool ends_in_zst(const char *path)
+bool xm_recording_is_packed(const char *path)
 {
     size_t length = strlen(path);
     return length > strlen(ZST) && strcmp(path + length - strlen(ZST), ZST) == 0;
@@ -54,7 +57,7 @@ static bool ends_in_zst(const char *path)
 static bool name_file(const struct xm_recording *r, uint32_t number, char name[PATH_MAX])
 {
     int stem = (int)strlen(r->path);
-    bool zst = ends_in_zst(r->path);
+    bool zst = xm_recording_is_packed(r->path);
     if (zst)
         stem -= (int)strlen(ZST);
     int n = number ? snprintf(name, PATH_MAX, "%.*s.%u%s", stem, r->path, number, zst ? ZST : "")
@@ -92,37 +95,54 @@ static void begin_file(struct xm_recording *r, uint64_t now_ns)
     r->safe = (struct point){.status = r->status};
 }
 
-/* The oldest goes where there would be one too many. */
-static void keep_file(struct xm_recording *r)
+/* The oldest goes where there would be one too many.  If it stays the disk fills up, which `keep` is there to prevent. */
+static enum xm_status keep_file(struct xm_recording *r, struct xm_error *err)
 {
     char name[PATH_MAX];
     if (r->config.keep == 0)
-        return;
+        return XM_OK;
     uint32_t *place = &r->kept[(r->status.files - 1) % r->config.keep];
-    if (r->status.files > r->config.keep && name_file(r, *place, name))
-        unlink(name); /* gone already is as good */
+    bool one_too_many = r->status.files > r->config.keep && name_file(r, *place, name);
     *place = r->number;
+    if (one_too_many && unlink(name) != 0 && errno != ENOENT) /* gone already is as good */
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", name, strerror(errno));
+    return XM_OK;
+}
+
+/* XM_OK: it may go on; XM_END: it may not. */
+static enum xm_status after_signal(const struct xm_recording *r)
+{
+    return r->config.stop && r->config.stop(r->config.user) ? XM_END : XM_OK;
+}
+
+/* Standard output may be non-blocking: that belongs to all who share it, so it is not ours to change. */
+static enum xm_status await_room(const struct xm_recording *r, struct xm_error *err)
+{
+    struct pollfd p = {.fd = r->fd, .events = POLLOUT};
+    if (poll(&p, 1, WAIT_MS) < 0 && errno != EINTR)
+        return fail_io(r, err);
+    return after_signal(r);
 }
 
 static enum xm_status write_some(struct xm_recording *r, const unsigned char *bytes, size_t size, struct xm_error *err)
 {
-    while (size > 0) {
+    enum xm_status status = XM_OK;
+    while (size > 0 && status == XM_OK) {
         ssize_t n = write(r->fd, bytes, size);
-        if (n < 0 && errno == EINTR) {
-            if (r->config.stop && r->config.stop(r->config.user))
-                return XM_END;
-            continue;
+        if (n >= 0) {
+            bytes += n;
+            size -= (size_t)n;
+            r->file_bytes += (uint64_t)n;
+            r->status.bytes += (uint64_t)n;
+        } else if (errno == EINTR) {
+            status = after_signal(r);
+        } else if (errno == EAGAIN) {
+            status = await_room(r, err);
+        } else {
+            status = errno == EPIPE ? XM_END : fail_io(r, err);
         }
-        if (n < 0 && errno == EPIPE)
-            return XM_END;
-        if (n < 0)
-            return fail_io(r, err);
-        bytes += n;
-        size -= (size_t)n;
-        r->file_bytes += (uint64_t)n;
-        r->status.bytes += (uint64_t)n;
     }
-    return XM_OK;
+    return status;
 }
 
 static enum xm_status packed_bytes(void *user, const void *bytes, size_t size, struct xm_error *err)
@@ -130,10 +150,10 @@ static enum xm_status packed_bytes(void *user, const void *bytes, size_t size, s
     return write_some(user, bytes, size, err);
 }
 
-static void is_safe(struct xm_recording *r)
+static void is_safe(struct xm_recording *r, bool complete)
 {
     r->unflushed_bytes = 0;
-    r->safe = (struct point){r->file_bytes, r->status};
+    r->safe = (struct point){r->file_bytes, complete, r->status};
 }
 
 /* After a failure: the file ends where it could be read up to, and is complete. */
@@ -144,8 +164,12 @@ static void take_back(struct xm_recording *r)
         return;
     r->file_bytes = r->safe.file_bytes;
     r->status = r->safe.status;
-    if (r->pack && r->file_bytes > 0 && write(r->fd, xm_pack_end, XM_PACK_END_BYTES) == (ssize_t)XM_PACK_END_BYTES)
+    if (r->safe.complete || r->file_bytes == 0)
+        return;
+    if (write(r->fd, xm_pack_end, XM_PACK_END_BYTES) == (ssize_t)XM_PACK_END_BYTES)
         r->status.bytes += XM_PACK_END_BYTES;
+    else if (ftruncate(r->fd, (off_t)r->file_bytes) != 0) /* not even for that is there room */
+        return;
 }
 
 static enum xm_status ended(struct xm_recording *r, enum xm_status status)
@@ -165,7 +189,7 @@ static enum xm_status flush(struct xm_recording *r, enum xm_pack_step step, stru
         if (status != XM_OK)
             return status;
     }
-    is_safe(r);
+    is_safe(r, !r->pack || step == XM_PACK_END);
     return XM_OK;
 }
 
@@ -201,8 +225,7 @@ static enum xm_status next_file(struct xm_recording *r, uint64_t now_ns, struct 
     if (status != XM_OK)
         return status;
     begin_file(r, now_ns);
-    keep_file(r);
-    return XM_OK;
+    return keep_file(r, err);
 }
 
 /* ---- Beginning and end. */
@@ -263,12 +286,14 @@ enum xm_status xm_recording_open(const struct xm_recording_config *config, uint6
     enum xm_status status = prepare(r, err);
     if (status == XM_OK)
         status = open_first(r, err);
+    if (status == XM_OK) {
+        begin_file(r, now_ns);
+        status = keep_file(r, err);
+    }
     if (status != XM_OK) {
         discard(r);
         return status;
     }
-    begin_file(r, now_ns);
-    keep_file(r);
     *recording = r;
     return XM_OK;
 }
@@ -283,8 +308,10 @@ enum xm_status xm_recording_close(struct xm_recording *recording, struct xm_reco
     enum xm_status result = XM_OK;
     if (!recording)
         return XM_OK;
-    if (recording->fd >= 0 && (recording->ended == XM_OK || recording->ended == XM_END || recording->ended == XM_DAMAGED))
+    if (recording->fd >= 0 && (recording->ended == XM_OK || recording->ended == XM_END || recording->ended == XM_DAMAGED)) {
+        recording->ended = XM_OK; /* what has ended it was no fault of the file's, but this may be one */
         result = ended(recording, end_file(recording, err));
+    }
     if (result == XM_END) /* a pipe that nobody reads any more */
         result = XM_OK;
     if (status)
@@ -427,7 +454,7 @@ static enum xm_status count_pass(struct xm_recording *r, bool marks, struct xm_e
     if (xm_pass_merge(&r->seen, &r->pass) != XM_OK)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (!r->pack)
-        is_safe(r);
+        is_safe(r, true);
     return XM_OK;
 }
 

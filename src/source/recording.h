@@ -36,12 +36,16 @@ struct xm_recording_config {
     uint64_t max_bytes;    /* of all files together, as they lie on the disk; 0: no limit */
     uint64_t rotate_bytes; /* go on in another file before this one grows beyond; 0: never */
     uint64_t rotate_ns;    /* or when it is so old; 0: never */
-    uint32_t keep;         /* files; the oldest is removed when there is one more; 0: all, at most XM_RECORDING_MAX_KEEP */
+    uint32_t keep;         /* files; the oldest is removed when there is one more, and where it cannot be that is an
+                              XM_IO; 0: all, at most XM_RECORDING_MAX_KEEP */
     uint64_t sync_ns;      /* between calls of fdatasync(2); 0: at the end of each file only */
-    /* Asked where a signal interrupts a write that waits (a pipe): true gives up.  May be NULL. */
+    /* Asked where a signal interrupts a write that waits (a pipe), or that has waited for a while: true gives up.  May be NULL. */
     bool (*stop)(void *user);
     void *user;
 };
+
+/* Whether a file of this name is to be packed: it ends in .zst, and has a name before that. */
+bool xm_recording_is_packed(const char *path);
 
 /*
  * The file names of a rotation: PATH, PATH.1, PATH.2 ...; where PATH ends in .zst the number comes before that.  Numbers

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,15 @@
 #include "source/source.h"
 
 #define S UINT64_C(1000000000)
+
+static int sync_error; /* of a disk that fails */
+
+/* Takes the place of the system's. */
+int fdatasync(int fd)
+{
+    errno = sync_error;
+    return sync_error ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
 
 struct fixture {
     char directory[64];
@@ -408,6 +418,153 @@ static void a_full_disk_leaves_a_whole_file(void **state)
     }
 }
 
+/* The frame had its end already, and a second one is no frame. */
+static void a_disk_that_fails_leaves_a_whole_file(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned round = 0; round < 4; round++) {
+        bool rotates = round < 2;
+        const char *path = in(f, round % 2 ? "k.zst" : "k");
+        struct xm_recording_config config = round % 2 ? packed(path) : plain(path);
+        struct xm_recording_status status;
+        struct xm_error err;
+        size_t at = 0;
+        config.force = true;
+        config.rotate_ns = rotates ? S : 0;
+        struct xm_recording *r = begin(f, &config);
+        assert_int_equal(put(f, r, &at, 8, &err), XM_OK);
+        sync_error = EIO;
+        enum xm_status stopped = rotates ? put(f, r, &at, 8, &err) : xm_recording_close(r, &status, &err);
+        if (rotates)
+            assert_int_equal(xm_recording_close(r, &status, NULL), XM_OK);
+        sync_error = 0;
+        assert_int_equal(stopped, XM_IO);
+        assert_non_null(strstr(err.text, strerror(EIO)));
+        assert_int_equal(status.bytes, file_bytes(path));
+        holds(f, path, 0, at);
+    }
+}
+
+/* What ended it was not the disk, which is full only when the file is completed. */
+static void a_disk_that_is_full_at_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    for (unsigned sized = 0; sized < 2; sized++) {
+        const char *path = in(f, sized ? "l1.zst" : "l0.zst");
+        struct xm_recording_config config = packed(path);
+        struct xm_recording_status status;
+        struct xm_error err;
+        size_t at = 0, whole = 0;
+        config.max_bytes = sized ? 300000 : 0;
+        struct xm_recording *r = begin(f, &config);
+        assert_int_equal(put(f, r, &at, sized ? SIZE_MAX : 8, &err), sized ? XM_END : XM_OK);
+        if (!sized)
+            assert_int_equal(xm_recording_pass(r, "no pass at all", 12, false, f->now, &err), XM_DAMAGED);
+        limit = before;
+        limit.rlim_cur = file_bytes(path) + 1;
+        setrlimit(RLIMIT_FSIZE, &limit);
+        enum xm_status stopped = xm_recording_close(r, &status, &err);
+        setrlimit(RLIMIT_FSIZE, &before);
+        assert_int_equal(stopped, XM_IO);
+        for (uint64_t i = 0; i < status.passes; i++)
+            whole += xt_pass_bytes(&f->capture, whole);
+        assert_true(sized ? whole == at : whole < at);
+        if (!sized) {
+            assert_int_equal(file_bytes(path), 0);
+            continue;
+        }
+        /* Not even the frame's end has room: all is there, as after a crash. */
+        enum xm_status ended;
+        struct xt_bytes b = get(path, &ended);
+        assert_int_equal(file_bytes(path), limit.rlim_cur - 1);
+        assert_int_equal(status.bytes, file_bytes(path));
+        assert_int_equal(b.size, whole);
+        xt_free(&b);
+    }
+}
+
+static void a_file_that_cannot_be_removed_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s", in(f, "m"));
+    struct xm_recording_config config = plain(path);
+    for (unsigned gone = 0; gone < 2; gone++) {
+        struct xm_error err;
+        size_t at = 0;
+        config.rotate_ns = S;
+        config.keep = 1;
+        struct xm_recording *r = begin(f, &config);
+        assert_int_equal(put(f, r, &at, 10, &err), XM_OK);
+        unlink(path);
+        if (!gone)
+            assert_int_equal(mkdir(path, 0700), 0);
+        assert_int_equal(put(f, r, &at, 10, &err), gone ? XM_OK : XM_IO);
+        if (!gone)
+            assert_non_null(strstr(err.text, path));
+        end(r);
+        rmdir(path);
+        unlink(in(f, "m.1"));
+    }
+}
+
+/* ---- A pipe. */
+
+static bool patience_is_over;
+
+static bool is_over(void *user)
+{
+    return patience_is_over;
+}
+
+/* Whoever made standard output may have made it non-blocking: it is waited for all the same. */
+static void a_pipe_that_does_not_block(void **state)
+{
+    struct fixture *f = *state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    struct xm_recording_config config = plain("pipe");
+    struct xm_error err;
+    size_t at = 0;
+    config.fd = ends[1];
+    config.stop = is_over;
+    pid_t pid = fork();
+    if (pid == 0) { /* reads all of it, and not at once */
+        unsigned char piece[65536];
+        size_t got = 0;
+        bool same = true;
+        ssize_t n;
+        close(ends[1]);
+        usleep(300000);
+        for (; (n = read(ends[0], piece, sizeof piece)) > 0; got += (size_t)n)
+            same &= got + (size_t)n <= f->capture.size && memcmp(piece, f->capture.data + got, (size_t)n) == 0;
+        _exit(same && got == f->capture.size ? 0 : 1);
+    }
+    struct xm_recording *r = begin(f, &config);
+    enum xm_status stopped = put(f, r, &at, SIZE_MAX, &err);
+    end(r);
+    close(ends[1]);
+    int wait_status;
+    assert_int_equal(waitpid(pid, &wait_status, 0), pid);
+    assert_int_equal(stopped, XM_OK);
+    assert_true(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0);
+    close(ends[0]);
+    /* Nobody reads: it ends when it is told to. */
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    config.fd = ends[1];
+    patience_is_over = true;
+    at = 0;
+    r = begin(f, &config);
+    assert_int_equal(put(f, r, &at, SIZE_MAX, &err), XM_END);
+    end(r);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- A source that was gone for a while. */
 
 static uint64_t records_in(const struct xt_bytes *capture, size_t from, size_t to)
@@ -525,6 +682,10 @@ int main(void)
         TEST(what_exists_is_not_replaced_unasked),
         TEST(a_killed_writer_leaves_what_it_wrote),
         TEST(a_full_disk_leaves_a_whole_file),
+        TEST(a_disk_that_fails_leaves_a_whole_file),
+        TEST(a_disk_that_is_full_at_the_end),
+        TEST(a_file_that_cannot_be_removed_ends_it),
+        TEST(a_pipe_that_does_not_block),
         TEST(after_a_gap_nothing_is_claimed),
         TEST(what_is_no_pass_is_refused),
         TEST(marks_are_counted_apart),
