@@ -71,6 +71,7 @@ static void note_record(struct xm_pass_cpu *c, const unsigned char *record)
         return;
     uint64_t tsc = XM_HEADER_TSC(header) ? xm_load64(record + 4) : 0;
     uint64_t since = tsc;
+    c->untimed |= event == XM_TRC_LOST && !tsc;
     if (event == XM_TRC_LOST)
         note_lost(c, payload, words, &since);
     else
@@ -197,6 +198,7 @@ enum xm_status xm_pass_merge(struct xm_pass *pass, const struct xm_pass *later)
         const struct xm_pass_cpu *l = &later->cpu[i];
         c->records += l->records;
         c->lost += l->lost;
+        c->untimed |= l->untimed;
         if (!c->first_tsc) {
             c->first_tsc = l->first_tsc;
             c->since_tsc = l->since_tsc;
@@ -243,10 +245,14 @@ uint64_t xm_pass_lost(const struct xm_pass *pass)
     return lost;
 }
 
-/* How many bytes at the beginning of a window are not newer than `tsc`: up to the first record that is. */
+/*
+ * How many bytes at the beginning of a window are not newer than `tsc`: up to the first record that is, or to a LOST_RECORDS
+ * without a time that none with one follows: it speaks of what comes next.
+ */
 static uint32_t old_bytes(const unsigned char *window, uint32_t size, uint64_t tsc)
 {
     uint32_t at = 0;
+    uint32_t old = size;
     while (at + 4 <= size) {
         uint32_t header = xm_load32(window + at);
         uint32_t bytes = XM_HEADER_BYTES(header);
@@ -254,9 +260,13 @@ static uint32_t old_bytes(const unsigned char *window, uint32_t size, uint64_t t
             break;
         if (XM_HEADER_TSC(header) && XM_HEADER_EVENT(header) != XM_TRC_WRAP && xm_load64(window + at + 4) > tsc)
             return at;
+        if (XM_HEADER_TSC(header))
+            old = size;
+        else if (XM_HEADER_EVENT(header) == XM_TRC_LOST && old == size)
+            old = at;
         at += bytes;
     }
-    return size;
+    return old;
 }
 
 size_t xm_pass_newer(const void *bytes, size_t size, const struct xm_pass *seen, void *out)
@@ -282,33 +292,41 @@ size_t xm_pass_newer(const void *bytes, size_t size, const struct xm_pass *seen,
     return made;
 }
 
+static size_t write_mark(unsigned char *out, uint32_t cpu, const struct xm_record *lost)
+{
+    uint32_t bytes = 4 + 8 * lost->has_tsc + 4 * (uint32_t)lost->words;
+    const uint32_t header[3] = {XM_WINDOW_HEADER, cpu, bytes};
+    memcpy(out, header, sizeof header);
+    (void)xm_record_write(lost, out + sizeof header, bytes);
+    return sizeof header + bytes;
+}
+
 void xm_pass_mark(void *out, uint32_t cpu, uint32_t count, uint64_t tsc, uint32_t current, uint64_t first_tsc)
 {
     if (current == XM_PASS_NOBODY)
         current |= cpu << 16;
     const struct xm_record lost = {.event = XM_TRC_LOST, .has_tsc = true, .words = 4, .tsc = {tsc},
                                    .word = {count, current, (uint32_t)first_tsc, (uint32_t)(first_tsc >> 32)}};
-    const uint32_t header[3] = {XM_WINDOW_HEADER, cpu, XM_PASS_MARK_BYTES - XM_WINDOW_HEADER_BYTES};
-    memcpy(out, header, sizeof header);
-    (void)xm_record_write(&lost, (unsigned char *)out + sizeof header, XM_PASS_MARK_BYTES - sizeof header);
+    (void)write_mark(out, cpu, &lost);
+}
+
+/* Of one CPU.  out may be NULL.  Returns bytes. */
+static size_t mark_of(unsigned char *out, uint32_t cpu, const struct xm_pass_cpu *c)
+{
+    uint32_t count = c->records < UINT32_MAX ? (uint32_t)c->records : UINT32_MAX;
+    const struct xm_record untimed = {.event = XM_TRC_LOST, .words = 1, .word = {count}};
+    unsigned char unwanted[XM_PASS_MARK_BYTES];
+    if (!c->first_tsc || c->untimed)
+        return write_mark(out ? out : unwanted, cpu, &untimed);
+    xm_pass_mark(out ? out : unwanted, cpu, count, c->last_tsc, c->current, c->since_tsc);
+    return XM_PASS_MARK_BYTES;
 }
 
 size_t xm_pass_marks(const struct xm_pass *lost, void *out)
 {
     size_t made = 0;
-    uint64_t first = xm_pass_first_tsc(lost);
-    uint64_t last = xm_pass_last_tsc(lost);
-    for (uint32_t i = 0; i < lost->cpus; i++) {
-        const struct xm_pass_cpu *c = &lost->cpu[i];
-        if (c->records == 0 || last == 0)
-            continue;
-        /* Records without a time of their own lie somewhere in what was left out. */
-        uint64_t since = c->first_tsc ? c->since_tsc : first;
-        uint64_t until = c->first_tsc ? c->last_tsc : last;
-        uint32_t count = c->records < UINT32_MAX ? (uint32_t)c->records : UINT32_MAX;
-        if (out)
-            xm_pass_mark((unsigned char *)out + made, i, count, until, c->current, since);
-        made += XM_PASS_MARK_BYTES;
-    }
+    for (uint32_t i = 0; i < lost->cpus; i++)
+        if (lost->cpu[i].records > 0)
+            made += mark_of(out ? (unsigned char *)out + made : NULL, i, &lost->cpu[i]);
     return made;
 }

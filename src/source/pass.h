@@ -38,6 +38,7 @@ struct xm_pass_cpu {
     uint64_t first_tsc; /* of the first record that has one */
     uint64_t since_tsc; /* the same, but a LOST_RECORDS reaches back to its first drop */
     uint64_t last_tsc;  /* of the last record that has one */
+    bool untimed;       /* a LOST_RECORDS without a time is among them: it reaches to the records around it */
     uint32_t current;   /* who ran last, vcpu << 16 | dom as LOST_RECORDS has it; XM_PASS_NOBODY: not known */
 };
 
@@ -78,7 +79,8 @@ uint64_t xm_pass_lost(const struct xm_pass *pass);
 
 /*
  * Copies a pass, which xm_pass_add() and xm_pass_end() found good, to `out` (`size` bytes, may be `bytes` itself) but for
- * those first records of each window that are not newer than what `seen` knows of their CPU; returns its new size.
+ * those first records of each window that are not newer than what `seen` knows of their CPU; returns its new size.  A
+ * LOST_RECORDS without a time is as old as the record behind it.
  */
 size_t xm_pass_newer(const void *bytes, size_t size, const struct xm_pass *seen, void *out);
 
@@ -86,8 +88,10 @@ size_t xm_pass_newer(const void *bytes, size_t size, const struct xm_pass *seen,
 void xm_pass_mark(void *out, uint32_t cpu, uint32_t count, uint64_t tsc, uint32_t current, uint64_t first_tsc);
 
 /*
- * What was left out, as marks: one for each CPU that has records in `lost`, from the first of them to the last.  out:
- * room for lost->cpus marks, or NULL to learn the size.  Returns bytes.
+ * What was left out, as marks: a window with a LOST_RECORDS for each CPU that has records in `lost`.  It says how many, from
+ * the time of the first to that of the last, with which it is written, and who was running then as far as they say.  Where
+ * they do not say when they were, all of them, it has no time either and reaches from the CPU's record before to the
+ * one after.  out: room for XM_PASS_MARK_BYTES for each of lost->cpus, or NULL to learn the size.  Returns bytes.
  */
 size_t xm_pass_marks(const struct xm_pass *lost, void *out);
 
