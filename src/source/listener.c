@@ -14,7 +14,6 @@
 #include "source/pass.h"
 #include "source/tee.h"
 
-#define COUNT_BYTES 4u
 #define FIRST_ROOM (256u << 10)
 #define LINE_BYTES 256u /* no answer is longer */
 
@@ -36,7 +35,7 @@ static enum xm_status no_connection(const char *path, int error, struct xm_error
 
 static enum xm_status ask(struct xm_listener *l, const char *path, struct xm_error *err)
 {
-    static const char request[] = "record\n";
+    static const char request[] = XM_TEE_REQUEST;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: too long a name for a socket", path);
@@ -140,16 +139,16 @@ static enum xm_status greet(struct xm_listener *l, struct xm_error *err)
 /* A whole frame, if it is there. */
 static enum xm_status take_frame(struct xm_listener *l, struct xm_listener_pass *pass, struct xm_error *err)
 {
-    if (l->end - l->begin < COUNT_BYTES)
+    if (l->end - l->begin < XM_TEE_COUNT_BYTES)
         return XM_AGAIN;
     uint32_t count = xm_load32(l->bytes + l->begin);
     size_t size = count & ~XM_TEE_MARKS;
     if (size > XM_PASS_MAX_BYTES || size % 4)
         return xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "it announces a pass of %zu bytes, which none can have", size);
-    if (l->end - l->begin - COUNT_BYTES < size)
+    if (l->end - l->begin - XM_TEE_COUNT_BYTES < size)
         return XM_AGAIN;
-    *pass = (struct xm_listener_pass){l->bytes + l->begin + COUNT_BYTES, size, (count & XM_TEE_MARKS) != 0};
-    l->begin += COUNT_BYTES + size;
+    *pass = (struct xm_listener_pass){l->bytes + l->begin + XM_TEE_COUNT_BYTES, size, (count & XM_TEE_MARKS) != 0};
+    l->begin += XM_TEE_COUNT_BYTES + size;
     return XM_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "source/tee.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,16 +18,17 @@
 #include <unistd.h>
 
 #include "source/pass.h"
+#include "trace/format.h"
 
 #define SUFFIX ".control"
 #define GROUP "xenmon"
-#define COUNT_BYTES 4u
 #define FIRST_ROOM (64u << 10)
 #define SEND_FRAMES 16          /* one sendmsg(2) takes */
 #define SEND_BUFFER (1 << 20)   /* wished for: what a busy host makes between two passes */
+#define SEND_MOST (4u << 20)    /* at once: one who reads as fast as we write must not keep us in the middle of a pass */
 #define NEWCOMERS 16            /* looked at after one pass: whoever only knocks must not keep us */
 
-static const char request[] = "record\n";
+static const char request[] = XM_TEE_REQUEST;
 
 struct frame {
     unsigned users;
@@ -45,7 +47,7 @@ struct listener {
     struct frame **queue;             /* ring of `room`, `count` of them from `first` */
     size_t room, first, count;
     size_t sent;                      /* bytes of the first frame */
-    uint64_t backlog_bytes;
+    uint64_t backlog_bytes;           /* what the frames of the queue cost */
     struct xm_pass lost;              /* what was left out since the last frame */
 };
 
@@ -69,7 +71,7 @@ struct xm_tee {
 bool xm_tee_path(const char *region, char *path, size_t size)
 {
     int n = snprintf(path, size, "%s" SUFFIX, region);
-    return n >= 0 && (size_t)n < size;
+    return n >= 0 && (size_t)n < size && (size_t)n < sizeof((struct sockaddr_un *)0)->sun_path;
 }
 
 /* ---- The socket. */
@@ -89,19 +91,49 @@ static enum xm_status make_way(const char *path, struct xm_error *err)
     return unlink(path) == 0 ? XM_OK : refuse(err, path, strerror(errno));
 }
 
-static void give_to_group(const char *path)
+static void give_to_group(int fd)
 {
     char buffer[4096];
     struct group group;
     struct group *found = NULL;
     if (getgrnam_r(GROUP, &group, buffer, sizeof buffer, &found) == 0 && found)
-        (void)!lchown(path, (uid_t)-1, found->gr_gid); /* who may not has listeners of their own */
+        (void)!fchownat(fd, "", (uid_t)-1, found->gr_gid, AT_EMPTY_PATH); /* who may not has listeners of their own */
+}
+
+/*
+ * bind(2) gives the name the mode of the socket less the umask; so it is right at once and no chmod(2) is needed, which
+ * would follow a link that somebody else who may write to the directory has put there.
+ */
+static int bind_to(int fd, const struct sockaddr_un *address)
+{
+    mode_t before = umask(0117);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof *address);
+    int error = errno;
+    umask(before);
+    errno = error;
+    return result;
+}
+
+/* What is at the path now: ours, by which it is known again at the end, and the group's.  Not what a link leads to. */
+static enum xm_status settle(struct xm_tee *tee, struct xm_error *err)
+{
+    struct stat st;
+    int fd = open(tee->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return refuse(err, tee->path, strerror(errno));
+    bool good = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_uid == geteuid();
+    if (good) {
+        tee->dev = st.st_dev;
+        tee->ino = st.st_ino;
+        give_to_group(fd);
+    }
+    close(fd);
+    return good ? XM_OK : refuse(err, tee->path, "somebody else has put something in the socket's place");
 }
 
 static enum xm_status open_socket(struct xm_tee *tee, const char *path, struct xm_error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat st;
     if (strlen(path) >= sizeof address.sun_path)
         return refuse(err, path, "too long a name for a socket");
     enum xm_status status = make_way(path, err);
@@ -111,18 +143,13 @@ static enum xm_status open_socket(struct xm_tee *tee, const char *path, struct x
     if (tee->fd < 0)
         return refuse(err, path, strerror(errno));
     memcpy(address.sun_path, path, strlen(path) + 1);
-    /* Nobody's but ours until it is the group's: what bind(2) makes has the mode of the socket itself. */
-    if (fchmod(tee->fd, 0600) != 0 || bind(tee->fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    if (bind_to(tee->fd, &address) != 0)
         return refuse(err, path, strerror(errno));
     memcpy(tee->path, path, strlen(path) + 1);
-    if (lstat(path, &st) == 0) {
-        tee->dev = st.st_dev;
-        tee->ino = st.st_ino;
-    }
-    give_to_group(path);
-    if (chmod(path, 0660) != 0 || listen(tee->fd, (int)XM_TEE_LISTENERS) != 0)
+    status = settle(tee, err);
+    if (status == XM_OK && listen(tee->fd, (int)XM_TEE_LISTENERS) != 0)
         return refuse(err, path, strerror(errno));
-    return XM_OK;
+    return status;
 }
 
 static void set_answer(struct xm_tee *tee, const struct xm_tee_config *config)
@@ -170,16 +197,22 @@ static struct frame *new_frame(size_t bytes)
     return frame;
 }
 
+/* What a frame counts for: small ones would take many times the memory of their bytes. */
+static uint64_t cost_of(size_t frame_bytes)
+{
+    return (uint64_t)frame_bytes + XM_TEE_FRAME_BYTES;
+}
+
 static void set_count(struct frame *frame, uint32_t flags)
 {
-    uint32_t count = (uint32_t)(frame->size - COUNT_BYTES) | flags;
-    memcpy(frame->bytes, &count, COUNT_BYTES);
+    uint32_t count = (uint32_t)(frame->size - XM_TEE_COUNT_BYTES) | flags;
+    memcpy(frame->bytes, &count, XM_TEE_COUNT_BYTES);
 }
 
 /* Makes room for `size` more bytes of the pass under way.  False: it is not to be kept. */
 static bool make_room(struct xm_tee *tee, size_t size)
 {
-    size_t have = tee->pass ? tee->pass->size : COUNT_BYTES;
+    size_t have = tee->pass ? tee->pass->size : XM_TEE_COUNT_BYTES;
     if (have + size > tee->backlog_bytes || have + size > XM_PASS_MAX_BYTES)
         return false;
     if (tee->pass && have + size <= tee->room)
@@ -191,7 +224,7 @@ static bool make_room(struct xm_tee *tee, size_t size)
     if (!grown)
         return false;
     if (!tee->pass)
-        *grown = (struct frame){.users = 1, .size = COUNT_BYTES};
+        *grown = (struct frame){.users = 1, .size = XM_TEE_COUNT_BYTES};
     tee->pass = grown;
     tee->room = room;
     return true;
@@ -203,11 +236,20 @@ static void count(struct xm_tee *tee, const void *bytes, size_t size)
     (void)!xm_pass_add(&tee->counts, bytes, size, NULL);
 }
 
+/* The pass is whole: what it has not needed of its memory would stay with it in the queues. */
+static void cut_to_size(struct xm_tee *tee)
+{
+    struct frame *cut = realloc(tee->pass, sizeof *cut + tee->pass->size);
+    if (cut)
+        tee->pass = cut;
+    tee->room = 0; /* nothing is added any more */
+}
+
 static void spill(struct xm_tee *tee)
 {
     xm_pass_clear(&tee->counts);
     if (tee->pass)
-        count(tee, tee->pass->bytes + COUNT_BYTES, tee->pass->size - COUNT_BYTES);
+        count(tee, tee->pass->bytes + XM_TEE_COUNT_BYTES, tee->pass->size - XM_TEE_COUNT_BYTES);
     let_go(tee->pass);
     tee->pass = NULL;
     tee->spilt = tee->counted = true;
@@ -244,7 +286,7 @@ static bool enqueue(struct listener *l, struct frame *frame)
         l->first = 0;
     }
     l->queue[(l->first + l->count++) % l->room] = frame;
-    l->backlog_bytes += frame->size;
+    l->backlog_bytes += cost_of(frame->size);
     frame->users++;
     return true;
 }
@@ -252,42 +294,51 @@ static bool enqueue(struct listener *l, struct frame *frame)
 /* So many bytes have gone out. */
 static void advance(struct listener *l, size_t bytes)
 {
-    l->backlog_bytes -= bytes;
     l->sent += bytes;
     while (l->count > 0 && l->sent >= l->queue[l->first]->size) {
         l->sent -= l->queue[l->first]->size;
+        l->backlog_bytes -= cost_of(l->queue[l->first]->size);
         let_go(l->queue[l->first]);
         l->first = (l->first + 1) % l->room;
         l->count--;
     }
 }
 
-/* Sends what the listener takes at once.  False: it has gone. */
-static bool send_some(struct listener *l)
+/* The next bytes of the queue, `most` of them.  Returns how many parts they are in. */
+static size_t gather(const struct listener *l, struct iovec part[SEND_FRAMES], size_t most)
 {
-    while (l->count > 0) {
+    size_t parts = 0;
+    for (size_t skip = l->sent; parts < l->count && parts < SEND_FRAMES && most > 0; parts++, skip = 0) {
+        struct frame *frame = l->queue[(l->first + parts) % l->room];
+        size_t size = frame->size - skip < most ? frame->size - skip : most;
+        part[parts] = (struct iovec){frame->bytes + skip, size};
+        most -= size;
+    }
+    return parts;
+}
+
+/* Sends what the listener takes at once, `most` bytes of it.  False: it has gone. */
+static bool send_some(struct listener *l, size_t most)
+{
+    while (l->count > 0 && most > 0) {
         struct iovec part[SEND_FRAMES];
-        struct msghdr message = {.msg_iov = part};
-        for (size_t i = 0; i < l->count && i < SEND_FRAMES; i++) {
-            struct frame *frame = l->queue[(l->first + i) % l->room];
-            size_t skip = i == 0 ? l->sent : 0;
-            part[message.msg_iovlen++] = (struct iovec){frame->bytes + skip, frame->size - skip};
-        }
+        struct msghdr message = {.msg_iov = part, .msg_iovlen = gather(l, part, most)};
         ssize_t n = sendmsg(l->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return errno == EAGAIN || errno == EWOULDBLOCK;
         advance(l, (size_t)n);
+        most -= (size_t)n;
     }
     return true;
 }
 
-static void move_backlogs(struct xm_tee *tee)
+static void move_backlogs(struct xm_tee *tee, size_t most)
 {
     for (unsigned i = 0; i < XM_TEE_LISTENERS; i++) {
         struct listener *l = &tee->listener[i];
-        if (l->stage == LISTENING && !send_some(l))
+        if (l->stage == LISTENING && !send_some(l, most))
             drop(tee, l);
     }
 }
@@ -304,7 +355,8 @@ void xm_tee_bytes(struct xm_tee *tee, const void *bytes, size_t size)
         memcpy(tee->pass->bytes + tee->pass->size, bytes, size);
         tee->pass->size += size;
     }
-    move_backlogs(tee);
+    if (size > XM_WINDOW_HEADER_BYTES) /* its window comes right behind a header */
+        move_backlogs(tee, SEND_MOST);
 }
 
 /* Leaves this pass out for one listener.  False: not even that can be remembered. */
@@ -312,7 +364,7 @@ static bool leave_out(struct xm_tee *tee, struct listener *l)
 {
     if (!tee->counted) {
         xm_pass_clear(&tee->counts);
-        count(tee, tee->pass->bytes + COUNT_BYTES, tee->pass->size - COUNT_BYTES);
+        count(tee, tee->pass->bytes + XM_TEE_COUNT_BYTES, tee->pass->size - XM_TEE_COUNT_BYTES);
         tee->counted = true;
     }
     tee->passes_dropped++;
@@ -324,10 +376,10 @@ static bool say_lost(struct listener *l)
 {
     size_t size = xm_pass_marks(&l->lost, NULL);
     if (size > 0) {
-        struct frame *frame = new_frame(COUNT_BYTES + size);
+        struct frame *frame = new_frame(XM_TEE_COUNT_BYTES + size);
         if (!frame)
             return false;
-        frame->size = COUNT_BYTES + xm_pass_marks(&l->lost, frame->bytes + COUNT_BYTES);
+        frame->size = XM_TEE_COUNT_BYTES + xm_pass_marks(&l->lost, frame->bytes + XM_TEE_COUNT_BYTES);
         set_count(frame, XM_TEE_MARKS);
         bool queued = enqueue(l, frame);
         let_go(frame);
@@ -341,16 +393,19 @@ static bool say_lost(struct listener *l)
 /* The pass is whole: into the queue, or into what was lost.  False: the listener must go. */
 static bool offer(struct xm_tee *tee, struct listener *l)
 {
-    size_t marks = l->lost.cpus ? COUNT_BYTES + xm_pass_marks(&l->lost, NULL) : 0;
-    if (tee->spilt || l->backlog_bytes + marks + tee->pass->size > tee->backlog_bytes)
+    size_t marks = xm_pass_marks(&l->lost, NULL);
+    uint64_t cost = marks ? cost_of(XM_TEE_COUNT_BYTES + marks) : 0;
+    if (tee->spilt || l->backlog_bytes + cost + cost_of(tee->pass->size) > tee->backlog_bytes)
         return leave_out(tee, l);
-    return (marks == 0 || say_lost(l)) && enqueue(l, tee->pass);
+    return say_lost(l) && enqueue(l, tee->pass);
 }
 
 static void deliver(struct xm_tee *tee)
 {
-    if (tee->pass)
+    if (tee->pass) {
+        cut_to_size(tee);
         set_count(tee->pass, 0);
+    }
     for (unsigned i = 0; i < XM_TEE_LISTENERS && (tee->pass || tee->spilt); i++) {
         struct listener *l = &tee->listener[i];
         if (l->stage == LISTENING && !offer(tee, l))
@@ -358,7 +413,6 @@ static void deliver(struct xm_tee *tee)
     }
     let_go(tee->pass);
     tee->pass = NULL;
-    tee->room = 0;
     tee->spilt = tee->counted = false;
 }
 
@@ -385,7 +439,7 @@ static bool answer(struct xm_tee *tee, struct listener *l)
         return false;
     l->stage = LISTENING;
     tee->listening++;
-    return send_some(l);
+    return send_some(l, SEND_MOST);
 }
 
 /* Reads what a client wants.  False: nothing that it can have. */
@@ -467,7 +521,7 @@ static void look_after(struct xm_tee *tee)
 void xm_tee_pass(struct xm_tee *tee)
 {
     deliver(tee);
-    move_backlogs(tee);
+    move_backlogs(tee, SEND_MOST);
     look_after(tee);
     welcome(tee);
 }
@@ -475,6 +529,16 @@ void xm_tee_pass(struct xm_tee *tee)
 struct xm_tee_status xm_tee_status(const struct xm_tee *tee)
 {
     return (struct xm_tee_status){.listeners = tee->listening, .passes_dropped = tee->passes_dropped};
+}
+
+/* There is no next pass that this could come before. */
+static void say_all_lost(struct xm_tee *tee)
+{
+    for (unsigned i = 0; i < XM_TEE_LISTENERS; i++) {
+        struct listener *l = &tee->listener[i];
+        if (l->stage == LISTENING && !say_lost(l))
+            drop(tee, l);
+    }
 }
 
 void xm_tee_close(struct xm_tee *tee)
@@ -487,7 +551,8 @@ void xm_tee_close(struct xm_tee *tee)
         close(tee->fd);
     if (tee->path[0] && lstat(tee->path, &st) == 0 && st.st_dev == tee->dev && st.st_ino == tee->ino)
         unlink(tee->path);
-    move_backlogs(tee);
+    say_all_lost(tee);
+    move_backlogs(tee, SIZE_MAX);
     for (unsigned i = 0; i < XM_TEE_LISTENERS; i++)
         if (tee->listener[i].stage != FREE)
             drop(tee, &tee->listener[i]);

@@ -9,9 +9,8 @@
  * it.  Frames begin with the first pass that begins after the answer.  Nothing is read after the request; closing ends it.
  *
  * A listener that is too slow never holds up anything: it has a backlog of at most `backlog_bytes`.  Passes that do not
- * fit are left out, and before the next one that does comes a frame whose count has XM_TEE_MARKS set: a window with one
- * LOST_RECORDS for each CPU that lost some.  It says how many records were left out, from which time to which (it is
- * written with the time of the last), and who was running then as far as the records left out say.
+ * fit are left out, and before the next one that does, or the end, comes a frame whose count has XM_TEE_MARKS set: a window
+ * with one LOST_RECORDS for each CPU that lost some (source/pass.h has what it says).
  *
  * A client that asks for nothing, or for something else, is dropped; while it waits it takes a place of the
  * XM_TEE_LISTENERS, but gives it up to whoever comes next.
@@ -31,6 +30,9 @@ struct xm_tee;
 
 #define XM_TEE_LISTENERS 8u
 #define XM_TEE_BACKLOG (UINT64_C(64) << 20)
+#define XM_TEE_FRAME_BYTES 64u            /* of the backlog, for what a frame takes besides its bytes */
+#define XM_TEE_REQUEST "record\n"
+#define XM_TEE_COUNT_BYTES 4u
 #define XM_TEE_MARKS UINT32_C(0x80000000) /* in a frame's count */
 #define XM_TEE_PATIENCE_PASSES 100u       /* so many passes a client may take to say what it wants */
 
@@ -39,10 +41,13 @@ struct xm_tee_config {
     const char *hypervisor; /* copied, at most 63 bytes, without control characters */
     uint64_t hz;
     uint32_t events;
-    uint64_t backlog_bytes; /* for each listener; 0: XM_TEE_BACKLOG */
+    uint64_t backlog_bytes; /* for each listener, which is the memory it can cost; 0: XM_TEE_BACKLOG */
 };
 
-/* Where the socket of the xenbaked that writes this region is: beside it.  False where that does not fit. */
+/*
+ * Where the socket of the xenbaked that writes this region is: beside it.  False where that does not fit, into `size` bytes
+ * or into a socket's address, which is a good deal shorter than a path may be.
+ */
 bool xm_tee_path(const char *region, char *path, size_t size);
 
 /*
@@ -50,11 +55,13 @@ bool xm_tee_path(const char *region, char *path, size_t size);
  * XM_NOMEM.  A stale socket of that name is replaced; that nobody is behind it any more is for the caller to know.
  */
 enum xm_status xm_tee_open(const struct xm_tee_config *config, struct xm_tee **tee, struct xm_error *err) XM_MUST_CHECK;
-void xm_tee_close(struct xm_tee *tee); /* what is in the backlogs is sent as far as it goes at once; NULL is fine */
+
+/* What is in the backlogs, and what was left out, is sent as far as it goes at once.  NULL is fine. */
+void xm_tee_close(struct xm_tee *tee);
 
 /*
  * Bytes of the pass that is under way, in any split.  Cost: one comparison where nobody listens; else they are copied
- * once for all listeners, and backlogs move.  Never blocks, and out of memory is a pass left out.
+ * once for all listeners, and backlogs move, each by a few MiB at most.  Never blocks, and out of memory is a pass left out.
  */
 void xm_tee_bytes(struct xm_tee *tee, const void *bytes, size_t size);
 

@@ -2,7 +2,9 @@
 /* The tee and its listeners: everybody gets every byte, or is told exactly what not; nobody can hurt anybody. */
 #include "source/tee.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +24,31 @@
 #include "source/pass.h"
 
 #define HZ 2793439000u
+
+static bool taken_all;       /* a listener that reads as fast as anybody can write */
+static size_t taken;         /* of it: bytes */
+static const char *planted;  /* somebody else makes a link to it of a socket that has just got its name */
+
+/* These take the place of the system's. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    size_t size = 0;
+    if (!taken_all)
+        return syscall(SYS_sendmsg, fd, message, flags);
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        size += message->msg_iov[i].iov_len;
+    taken += size;
+    return (ssize_t)size;
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
+    long result = syscall(SYS_bind, fd, address, size);
+    if (planted && result == 0 && (unlink(path) != 0 || symlink(planted, path) != 0))
+        return -1;
+    return (int)result;
+}
 
 struct fixture {
     char directory[64];
@@ -329,7 +357,7 @@ static void a_pass_larger_than_the_backlog_is_left_out(void **state)
     for (size_t at = 0, size; (size = xt_pass_bytes(&f->capture, at)) > 0; at += size, passes++)
         largest = size > largest ? size : largest;
     for (size_t at = 0, size; (size = xt_pass_bytes(&f->capture, at)) > 0; at += size)
-        large += size + 4 + 2 * XM_PASS_MARK_BYTES + 4 > largest;
+        large += size + 4 + 2 * XM_PASS_MARK_BYTES + 4 + 2 * XM_TEE_FRAME_BYTES > largest;
     open_tee(f, largest);
     struct xm_listener *l = join(f);
     xm_tee_pass(f->tee);
@@ -396,6 +424,142 @@ static void losses_within_are_counted(void **state)
     xt_free(&b);
 }
 
+/* A window with a CPU's LOST_RECORDS that has no time, as a live source has it where it begins anew. */
+static void put_untimed_loss(struct xt_bytes *b, uint32_t cpu, uint32_t count)
+{
+    size_t w = xt_window_begin(b, cpu);
+    xt_record(b, XM_TRC_LOST, XT_NO_TSC, 1, &count);
+    xt_window_end(b, w);
+}
+
+static void put_runstate(struct xt_bytes *b, uint32_t cpu, uint64_t tsc)
+{
+    size_t w = xt_window_begin(b, cpu);
+    xt_runstate(b, tsc, 5, cpu, 1, 0);
+    xt_window_end(b, w);
+}
+
+/* A window of CPU 0 that is too large for the backlog of the next test. */
+#define BULK 24u
+static void put_bulk(struct xt_bytes *b, uint64_t tsc)
+{
+    static const uint32_t words[7] = {0};
+    size_t w = xt_window_begin(b, 0);
+    for (unsigned i = 0; i < BULK; i++)
+        xt_record(b, 0x00081001, tsc, 7, words);
+    xt_window_end(b, w);
+}
+
+static struct heard hear_two_left_out(struct fixture *f, const uint64_t first[2], const uint64_t second[2])
+{
+    struct heard h = {0};
+    struct xt_bytes b = {0};
+    open_tee(f, 600);
+    struct xm_listener *l = join(f);
+    xm_tee_pass(f->tee);
+    for (unsigned pass = 0; pass < 4; pass++, b.size = 0) {
+        if (pass == 0 || pass == 3) {
+            put_runstate(&b, 0, pass ? 900 : 100);
+            put_runstate(&b, 1, pass ? 1000 : 100);
+        } else {
+            put_bulk(&b, first[pass - 1]);
+            if (second[pass - 1] == XT_NO_TSC)
+                put_untimed_loss(&b, 1, 1);
+            else
+                put_runstate(&b, 1, second[pass - 1]);
+        }
+        feed(f, b.data, b.size);
+        hear(l, &h, SIZE_MAX);
+    }
+    hear_all(f, l, &h);
+    assert_int_equal(xm_tee_status(f->tee).passes_dropped, 2);
+    xm_listener_close(l);
+    xm_tee_close(f->tee);
+    f->tee = NULL;
+    xt_free(&b);
+    return h;
+}
+
+/*
+ * Where what was left out does not say when it was, it may have been at any time between the records that are there: before
+ * and behind the times that it has, and also where it has none at all.
+ */
+static void losses_without_a_time_reach_to_what_is_known(void **state)
+{
+    static const struct {
+        uint64_t first[2], second[2]; /* times of the two CPUs in the two passes that are left out */
+    } cases[] = {
+        {{500, 511}, {XT_NO_TSC, XT_NO_TSC}},
+        {{500, 511}, {XT_NO_TSC, 520}},
+        {{500, 511}, {520, XT_NO_TSC}},
+        {{XT_NO_TSC, XT_NO_TSC}, {XT_NO_TSC, XT_NO_TSC}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool timed = cases[i].first[0] != XT_NO_TSC;
+        struct heard h = hear_two_left_out(*state, cases[i].first, cases[i].second);
+        struct found found = look_into(&h.bytes);
+        assert_int_equal(h.mark_frames, 1);
+        assert_int_equal(h.marked, 2 * BULK + 2);
+        assert_int_equal(found.gaps[0], 1);
+        assert_int_equal(found.since[0], timed ? 500 : 100);
+        assert_int_equal(found.until[0], timed ? 511 : 900);
+        assert_int_equal(found.gaps[1], 1);
+        assert_int_equal(found.since[1], 100);
+        assert_int_equal(found.until[1], 1000);
+        xt_free(&h.bytes);
+    }
+}
+
+/* There is no pass any more that the marks could come before. */
+static void what_was_left_out_is_said_at_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct heard h = {0};
+    open_tee(f, 1000);
+    struct xm_listener *l = join(f);
+    xm_tee_pass(f->tee);
+    size_t size = xt_pass_bytes(&f->capture, 0);
+    struct xm_pass whole = {0};
+    assert_int_equal(xm_pass_add(&whole, f->capture.data, size, NULL), XM_OK);
+    feed(f, f->capture.data, size);
+    assert_int_equal(xm_tee_status(f->tee).passes_dropped, 1);
+    xm_tee_close(f->tee);
+    f->tee = NULL;
+    hear(l, &h, SIZE_MAX);
+    assert_int_equal(h.ended, XM_END);
+    assert_int_equal(h.mark_frames, 1);
+    assert_int_equal(h.marked, xm_pass_records(&whole));
+    xm_pass_free(&whole);
+    xm_listener_close(l);
+    xt_free(&h.bytes);
+}
+
+/* What is already in a recording is left out of a pass; a loss that it ends with is of what comes next. */
+static void an_untimed_loss_is_never_old(void **state)
+{
+    struct xm_pass seen = {0};
+    struct xt_bytes b = {0};
+    unsigned char out[400];
+    put_runstate(&b, 0, 100);
+    put_runstate(&b, 1, 100);
+    assert_int_equal(xm_pass_add(&seen, b.data, b.size, NULL), XM_OK);
+    size_t old = b.size;
+    put_untimed_loss(&b, 0, 1);
+    size_t lost = b.size - old;
+    assert_int_equal(xm_pass_newer(b.data, b.size, &seen, out), lost);
+    assert_memory_equal(out, b.data + old, lost);
+    /* One that an old record follows is as old. */
+    b.size = 0;
+    size_t w = xt_window_begin(&b, 0);
+    const uint32_t one = 1;
+    xt_record(&b, XM_TRC_LOST, XT_NO_TSC, 1, &one);
+    xt_runstate(&b, 90, 5, 0, 1, 0);
+    xt_window_end(&b, w);
+    assert_int_equal(xm_pass_newer(b.data, b.size, &seen, out), 0);
+    xm_pass_free(&seen);
+    xt_free(&b);
+}
+
 /* A window that does not consist of whole records spoils itself only. */
 static void a_spoilt_window_is_skipped(void **state)
 {
@@ -427,6 +591,74 @@ static void a_spoilt_window_is_skipped(void **state)
     assert_int_equal(err.offset, b.size - 28);
     xm_pass_free(&pass);
     xt_free(&b);
+}
+
+/* ---- What it costs. */
+
+/* Bytes that malloc(3) has given out; 0 under a sanitizer, which has an allocator of its own. */
+static size_t in_use(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+/* One who has stopped reading costs what his backlog may have, however small the passes are. */
+static void a_backlog_is_what_it_costs(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t backlog = 4 << 20;
+    static const size_t sizes[] = {20, 2000, 70000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned char *window = calloc(1, sizes[i]);
+        const uint32_t header[3] = {XM_WINDOW_HEADER, 0, (uint32_t)sizes[i] - 12};
+        memcpy(window, header, sizeof header);
+        open_tee(f, backlog);
+        struct xm_listener *l = join(f);
+        xm_tee_pass(f->tee);
+        size_t before = in_use();
+        uint64_t passes = 0;
+        for (; xm_tee_status(f->tee).passes_dropped == 0; passes++) {
+            xm_tee_bytes(f->tee, window, sizes[i]);
+            xm_tee_pass(f->tee);
+        }
+        size_t after = in_use();
+        print_message("# %llu passes of %zu bytes in %zu bytes\n", (unsigned long long)passes, sizes[i], after - before);
+        assert_true(after < before + backlog + backlog / 8);
+        xm_listener_close(l);
+        xm_tee_close(f->tee);
+        f->tee = NULL;
+        free(window);
+    }
+}
+
+static void nobody_is_sent_much_at_once(void **state)
+{
+    struct fixture *f = *state;
+    const size_t piece = 1 << 20;
+    const uint32_t header[3] = {XM_WINDOW_HEADER, 0, (uint32_t)piece};
+    unsigned char *records = calloc(1, piece);
+    open_tee(f, 0);
+    struct xm_listener *l = join(f);
+    xm_tee_pass(f->tee);
+    for (unsigned i = 0; i < 20; i++) {
+        xm_tee_bytes(f->tee, header, sizeof header);
+        xm_tee_bytes(f->tee, records, piece);
+        xm_tee_pass(f->tee);
+    }
+    taken_all = true;
+    taken = 0;
+    xm_tee_bytes(f->tee, header, sizeof header);
+    assert_int_equal(taken, 0);
+    xm_tee_bytes(f->tee, records, piece);
+    assert_int_equal(taken, 4 << 20);
+    /* At the end nobody waits for us. */
+    xm_tee_pass(f->tee);
+    xm_tee_close(f->tee);
+    f->tee = NULL;
+    assert_true(taken > 16 * piece);
+    taken_all = false;
+    xm_listener_close(l);
+    free(records);
 }
 
 /* ---- Those who do not play by the rules. */
@@ -522,9 +754,16 @@ static void the_socket_is_where_it_should(void **state)
     struct xm_tee *other;
     struct stat st;
     char path[200];
+    char control[200];
     assert_true(xm_tee_path("/run/xenmon/shm", path, sizeof path));
     assert_string_equal(path, "/run/xenmon/shm.control");
     assert_false(xm_tee_path("/run/xenmon/shm", path, 20));
+    /* What a socket cannot be called is no name for it. */
+    memset(path, 'x', sizeof path);
+    path[99] = '\0';
+    assert_true(xm_tee_path(path, control, sizeof control));
+    memcpy(path + 99, "x", 2);
+    assert_false(xm_tee_path(path, control, sizeof control));
     open_tee(f, 0);
     assert_int_equal(lstat(f->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0660);
@@ -552,6 +791,29 @@ static void the_socket_is_where_it_should(void **state)
     xm_error_clear(&err);
     assert_int_equal(xm_tee_open(&config, &other, &err), XM_IO);
     assert_non_null(strstr(err.text, "too long"));
+}
+
+/* The directory may belong to a user with fewer rights, who puts a link there. */
+static void a_link_in_its_place_is_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    struct xm_error err;
+    struct stat st;
+    char target[96];
+    const struct xm_tee_config config = {.path = f->path, .hypervisor = "", .hz = 0};
+    snprintf(target, sizeof target, "%s/target", f->directory);
+    close(open(target, O_CREAT | O_WRONLY, 0600));
+    mode_t mask = umask(022);
+    planted = target;
+    xm_error_clear(&err);
+    enum xm_status status = xm_tee_open(&config, &f->tee, &err);
+    planted = NULL;
+    assert_int_equal(umask(mask), 022);
+    assert_int_equal(status, XM_IO);
+    assert_int_equal(stat(target, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(lstat(f->path, &st), 0); /* it is not ours to remove */
+    unlink(target);
 }
 
 /* ---- A server that is none: what the listener makes of it. */
@@ -624,11 +886,17 @@ int main(void)
         TEST(what_is_left_out_is_one_exact_gap),
         TEST(a_pass_larger_than_the_backlog_is_left_out),
         TEST(losses_within_are_counted),
+        TEST(losses_without_a_time_reach_to_what_is_known),
+        TEST(what_was_left_out_is_said_at_the_end),
+        TEST(an_untimed_loss_is_never_old),
         TEST(a_spoilt_window_is_skipped),
+        TEST(a_backlog_is_what_it_costs),
+        TEST(nobody_is_sent_much_at_once),
         TEST(the_silent_make_way),
         TEST(the_silent_are_dropped_in_the_end),
         TEST(who_says_too_much_is_dropped),
         TEST(the_socket_is_where_it_should),
+        TEST(a_link_in_its_place_is_not_followed),
         TEST(hostile_servers_are_found_out),
     };
     return cmocka_run_group_tests_name("tee", tests, NULL, NULL);
