@@ -66,8 +66,9 @@ enum xm_event_kind {
     XM_EV_DOM_REM,      /* dom: DOM0_DOM_REM */
     XM_EV_GRANT_MAP,    /* granting dom */
     XM_EV_GRANT_UNMAP,  /* granting dom */
-    XM_EV_TRANSFER,     /* receiving dom */
-    XM_EV_GRANT_COPIES, /* copies in a grant_table_op hypercall of the vCPU that was running there */
+    XM_EV_TRANSFER,     /* receiving dom [, pages: where a batch of them is one record] */
+    XM_EV_GRANT_COPIES, /* copies in a grant_table_op hypercall, or in one of a multicall, of the vCPU that was
+                           running there */
     XM_EV_GAP_OPEN,     /* from here on records of this CPU are missing */
     XM_EV_GAP_CLOSE,    /* they are back: number lost (0: damage, not known), dom, vcpu that was current there
                            (XM_NO_DOM where that is not known) */

@@ -4,6 +4,8 @@
 #include "base/check.h"
 
 #define NO_SLICE UINT32_MAX
+/* Of one hypercall: 4 GiB, and more than any ring of requests holds by far. */
+#define MOST_PAGES (UINT32_C(1) << 20)
 
 const char *xm_anomaly_name(unsigned kind)
 {
@@ -115,8 +117,15 @@ static struct xm_domain_row *doer(struct xm_account *a, uint32_t p, struct vcpu 
     return &a->domain[(*v)->domain].row;
 }
 
+/* A record of every page, or one of a batch whose second word says how many; a number that no batch has is damage. */
+static uint64_t pages_of(const struct xm_event *e)
+{
+    return e->words >= 2 && e->word[1] <= MOST_PAGES ? e->word[1] : 1;
+}
+
 static bool exchanged(struct xm_account *a, const struct xm_event *e, uint32_t p)
 {
+    uint64_t pages = 1;
     uint32_t slot = xm_find_domain(a, e->word[0]);
     if (slot == NOBODY)
         return !xm_table_full(a);
@@ -132,12 +141,13 @@ static bool exchanged(struct xm_account *a, const struct xm_event *e, uint32_t p
         if (done)
             done->done_unmaps++;
     } else {
-        owner->page_transfers++;
+        pages = pages_of(e);
+        owner->page_transfers += pages;
         if (done)
-            done->done_transfers++;
+            done->done_transfers += pages;
     }
     if (v)
-        v->io++;
+        v->io += pages;
     return true;
 }
 

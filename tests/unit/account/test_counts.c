@@ -149,6 +149,31 @@ static void test_io(void **state)
     world_end(&w);
 }
 
+/* One record for a batch of flips: its second word says how many.  One that no hypercall could have is not believed. */
+static void test_batches(void **state)
+{
+    struct world w = world();
+    change(&w, 1100, 0, 0, 1, W, R);
+    EV(&w, XM_EV_TRANSFER, 1110, 0, 5, 64);
+    EV(&w, XM_EV_TRANSFER, 1120, 0, 5);
+    EV(&w, XM_EV_TRANSFER, 1130, 0, 5, 0);         /* an empty batch */
+    EV(&w, XM_EV_TRANSFER, 1140, 1, 5, 1u << 20);  /* by nobody's vCPU */
+    EV(&w, XM_EV_TRANSFER, 1150, 0, 6, (1u << 20) + 1);
+    EV(&w, XM_EV_TRANSFER, 1160, 0, 6, UINT32_MAX);
+    EV(&w, XM_EV_GRANT_MAP, 1170, 0, 6, 9);        /* those are one a page */
+    EV(&w, XM_EV_GRANT_UNMAP, 1180, 0, 6, 9);
+    change(&w, 1190, 0, 0, 1, R, B);
+    look(&w, 1200);
+    assert_int_equal(domain(&w, 5)->page_transfers, 64 + 1 + (1u << 20));
+    assert_int_equal(domain(&w, 6)->page_transfers, 2);
+    assert_int_equal(domain(&w, 6)->grant_maps, 1);
+    assert_int_equal(domain(&w, 6)->grant_unmaps, 1);
+    assert_int_equal(domain(&w, 0)->done_transfers, 64 + 1 + 2);
+    assert_int_equal(vcpu(&w, 0, 1)->last_io, 64 + 1 + 2 + 2);
+    assert_int_equal(all_anomalies(&w), 0);
+    world_end(&w);
+}
+
 static void test_any_waiting(void **state)
 {
     struct world w = world();
@@ -312,7 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_migrations), TEST(test_yield), TEST(test_slices), TEST(test_slices_without_vcpu),
-        TEST(test_slices_and_migrations_over_a_gap), TEST(test_io),
+        TEST(test_slices_and_migrations_over_a_gap), TEST(test_io), TEST(test_batches),
         TEST(test_any_waiting), TEST(test_peaks), TEST(test_coarse_waits), TEST(test_rate), TEST(test_rate_wraps),
         TEST(test_rate_of_an_idle_host),
         TEST(test_rate_of_long_traces), TEST(test_rate_and_gaps),

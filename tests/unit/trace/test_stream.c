@@ -92,6 +92,38 @@ static void test_payload(void **state)
     xt_free(&b);
 }
 
+/*
+ * A record for a batch of page flips has a second word.  Of batches in hypercalls only copies are taken, those of a
+ * multicall's entries too: a map, an unmap or a flip has records of its own.
+ */
+static void test_batches(void **state)
+{
+    const uint32_t op = 0x01100014;
+    struct xt_bytes b = {0};
+    size_t w = xt_window_begin(&b, 0);
+    xt_record(&b, 0x10f003, 10, 1, (const uint32_t[]){7});
+    xt_record(&b, 0x10f003, 11, 2, (const uint32_t[]){7, 64});
+    for (uint32_t command = 0; command <= 12; command++) {
+        xt_record(&b, 0x20100d, 20 + 2 * command, 3, (const uint32_t[]){op, command, 30 + command});
+        xt_record(&b, 0x20200e, 21 + 2 * command, 3, (const uint32_t[]){op, command, 50 + command});
+    }
+    xt_record(&b, 0x20100d, 60, 2, (const uint32_t[]){13 | 1u << 22, 2}); /* a multicall; its entries follow */
+    xt_record(&b, 0x20200e, 61, 3, (const uint32_t[]){op, 5, 3});
+    xt_record(&b, 0x20200e, 62, 3, (const uint32_t[]){op, 5, 4});
+    xt_window_end(&b, w);
+    struct xt_events e = run(&b);
+    EXPECT(&e, {XM_EV_TRANSFER, 10, 0}, {XM_EV_TRANSFER, 11, 0}, {XM_EV_GRANT_COPIES, 30, 0}, {XM_EV_GRANT_COPIES, 31, 0},
+           {XM_EV_GRANT_COPIES, 61, 0}, {XM_EV_GRANT_COPIES, 62, 0});
+    static const uint32_t copies[] = {35, 55, 3, 4};
+    assert_int_equal(e.event[0].words, 1);
+    assert_int_equal(e.event[1].words, 2);
+    assert_int_equal(e.event[1].word[1], 64);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(e.event[2 + i].word[0], copies[i]);
+    xt_events_free(&e);
+    xt_free(&b);
+}
+
 /* Since 3.4 a LOST_RECORDS says when the first drop was, how many there were, and who is there now. */
 static void test_lost(void **state)
 {
@@ -869,7 +901,7 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_payload), TEST(test_lost), TEST(test_lost_short_form), TEST(test_lost_at_the_end),
+        TEST(test_payload), TEST(test_batches), TEST(test_lost), TEST(test_lost_short_form), TEST(test_lost_at_the_end),
         TEST(test_lost_first_drop), TEST(test_lost_backwards), TEST(test_lost_first_of_all), TEST(test_fillers),
         TEST(test_windows), TEST(test_without_tsc), TEST(test_backwards), TEST(test_stragglers), TEST(test_leap),
         TEST(test_jump_of_the_clock), TEST(test_leap_of_a_newcomer), TEST(test_leap_of_lost_records),
