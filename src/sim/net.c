@@ -92,15 +92,17 @@ static void interrupt(void *user)
         netif->sent += netif->leaving;
         netif->leaving = 0;
     }
+    nic->interrupted_ns = xm_machine_now(nic->machine);
     xm_machine_interrupt(nic->machine, 0);
     xm_machine_notify(nic->machine, nic->driver);
 }
 
 static void expect_interrupt(struct xm_nic *nic)
 {
+    uint64_t now = xm_machine_now(nic->machine);
+    uint64_t soonest = nic->interrupted_ns + nic->costs->interrupt_gap;
     if (!xm_alarm_is_set(&nic->interrupt))
-        xm_alarm_set(xm_machine_engine(nic->machine), &nic->interrupt,
-                     xm_machine_now(nic->machine) + nic->costs->interrupt_delay);
+        xm_alarm_set(xm_machine_engine(nic->machine), &nic->interrupt, soonest > now ? soonest : now);
 }
 
 static void arrives(void *user)
@@ -144,6 +146,10 @@ static void client_sends(struct xm_netif *netif, struct xm_request *request, enu
     if (when < request->last_ns + costs->packet_gap)
         when = request->last_ns + costs->packet_gap;
     request->last_ns = when;
+    if (kind == XM_PACKET_DATA_ACK) {
+        packet->acknowledges = request->unacknowledged;
+        request->unacknowledged = 0;
+    }
     xm_alarm_set(xm_machine_engine(netif->nic->machine), &packet->arrives, when);
 }
 
@@ -188,8 +194,10 @@ static void client_gets(struct xm_netif *netif, struct xm_request *request, enum
         break;
     case XM_PACKET_DATA:
         request->received++;
-        if (request->received % 2 == 0 || request->received == costs->data_packets)
-            client_sends(netif, request, XM_PACKET_ACK);
+        request->unacknowledged++;
+        /* Every other one is acknowledged, and one that ends the window: nothing would come after it. */
+        if (request->unacknowledged == 2 || request->received == request->sent)
+            client_sends(netif, request, XM_PACKET_DATA_ACK);
         if (request->received == costs->data_packets)
             answered(netif, request);
         break;

@@ -7,8 +7,8 @@
  *     clients <--card------ driver domain <--send ring----- server
  *
  * The rules that make the paper's two regimes: the server notifies the driver domain of a packet only if that had
- * caught up with all before it; the driver domain notifies the server once for a batch; the card gathers packets
- * before it interrupts.
+ * caught up with all before it; the driver domain notifies the server once for a batch; the card leaves some time
+ * between two interrupts.
  *
  * Clients come at a rate whether they are answered or not.  A request is nine packets to the server and twelve back.
  *
@@ -26,7 +26,7 @@
 
 /* Packets to the server, and from it. */
 enum xm_packet_kind {
-    XM_PACKET_SYN, XM_PACKET_ACK, XM_PACKET_GET, XM_PACKET_FIN,
+    XM_PACKET_SYN, XM_PACKET_ACK, XM_PACKET_GET, XM_PACKET_DATA_ACK, XM_PACKET_FIN,
     XM_PACKET_SYN_ACK, XM_PACKET_GET_ACK, XM_PACKET_DATA, XM_PACKET_SERVER_FIN, XM_PACKET_LAST_ACK
 };
 
@@ -35,6 +35,10 @@ struct xm_request {
     uint64_t began_ns;
     uint64_t last_ns;        /* when the last packet of the client's arrives */
     uint32_t received;       /* packets of data that the client has */
+    uint32_t unacknowledged; /* of them, those that it has said nothing of */
+    uint32_t sent;           /* packets of data that the server has sent, */
+    uint32_t acknowledged;   /* and knows to have arrived; */
+    uint32_t window;         /* so many may be on their way: TCP's slow start */
 };
 
 struct xm_netif;
@@ -44,6 +48,7 @@ struct xm_packet {
     struct xm_netif *netif;
     struct xm_request *request;
     enum xm_packet_kind kind;
+    uint32_t acknowledges;   /* XM_PACKET_DATA_ACK: packets of data */
     struct xm_alarm arrives;
 };
 
@@ -59,6 +64,7 @@ struct xm_nic {
     struct xm_sim_vcpu *driver; /* whom its interrupts are for */
     bool copies;                /* grant copies instead of page flips */
     struct xm_alarm interrupt;
+    uint64_t interrupted_ns;    /* when the last one was */
     struct xm_netif *first;
     struct xm_packet *free_packets;
     struct xm_request *free_requests;

@@ -36,6 +36,17 @@ static uint64_t work(void *guest, struct xm_sim_vcpu *v)
     return 0;
 }
 
+/* As much of the answer as the window lets out. */
+static void send_data(struct xm_web *w, struct xm_request *request)
+{
+    while (request->sent < w->costs->data_packets && request->sent < request->acknowledged + request->window) {
+        request->sent++;
+        xm_netif_answer(&w->netif, request, XM_PACKET_DATA);
+        if (request->sent == w->costs->data_packets)
+            xm_netif_answer(&w->netif, request, XM_PACKET_SERVER_FIN);
+    }
+}
+
 static void received(struct xm_web *w)
 {
     struct xm_request *request = w->packet->request;
@@ -48,6 +59,11 @@ static void received(struct xm_web *w)
         request->next = NULL;
         *w->last = request;
         w->last = &request->next;
+        break;
+    case XM_PACKET_DATA_ACK:
+        request->window++;
+        request->acknowledged += w->packet->acknowledges;
+        send_data(w, request);
         break;
     case XM_PACKET_FIN:
         xm_netif_answer(&w->netif, request, XM_PACKET_LAST_ACK);
@@ -65,9 +81,8 @@ static void answer(struct xm_web *w)
     w->first = request->next;
     if (!w->first)
         w->last = &w->first;
-    for (uint64_t i = 0; i < w->costs->data_packets; i++)
-        xm_netif_answer(&w->netif, request, XM_PACKET_DATA);
-    xm_netif_answer(&w->netif, request, XM_PACKET_SERVER_FIN);
+    request->window = (uint32_t)w->costs->first_window;
+    send_data(w, request);
 }
 
 static void done(void *guest, struct xm_sim_vcpu *v)
