@@ -46,7 +46,7 @@ static const struct model models[] = {
 
 struct cpu {
     struct xm_ring_producer ring;
-    bool has;            /* a buffer */
+    atomic_bool has;     /* a buffer */
     atomic_bool traced;  /* the CPU mask */
     atomic_bool forget;  /* switching tracing off forgets what was lost */
     uint64_t tsc;        /* of its last record */
@@ -229,7 +229,7 @@ static int tbuf_op(struct fakexen *fake, void *op)
         put32(op, 48, fake->info_pages * PAGE);
         return 0;
     case 1:
-        return set_cpus(fake, op);
+        return no->cpus ? -no->cpus : set_cpus(fake, op);
     case 2:
         if (!no->events)
             atomic_store(&fake->events, get32(op, 32));
@@ -271,7 +271,8 @@ static void write_domain(const struct fakexen *fake, const struct fakexen_domain
     const struct model *model = fake->model;
     memset(info, 0xa5, model->info_bytes); /* what nobody said is there may be anything */
     put16(info, 0, domain->domid);
-    put32(info, 4, (domain->dying ? 1u << 0 : 0) | (domain->paused ? 1u << 3 : 1u << 5) | 1u << 16 |
+    put32(info, 4, (domain->dying ? 1u << 0 : 0) | (domain->shut_down ? 1u << 2 : 0) |
+          (domain->paused ? 1u << 3 : 1u << 5) | 1u << 16 |
           (domain->hvm ? HVM : 0) | (domain->pvh ? model->pvh : 0) | (domain->stores ? model->stores : 0));
     put64(info, 56, 123456789);
     put32(info, 64, domain->online);
@@ -599,12 +600,19 @@ bool fakexen_traces_cpu(struct fakexen *fake, uint32_t cpu)
     return cpu < FAKEXEN_CPUS && atomic_load(&fake->cpu[cpu].traced);
 }
 
+void fakexen_cpu_online(struct fakexen *fake, uint32_t cpu, bool online)
+{
+    fake->config.offline[cpu] = !online;
+    if (!online)
+        atomic_store(&fake->cpu[cpu].has, false);
+}
+
 /* ---- Another consumer, and damage. */
 
 static struct cpu *buffer_of(struct fakexen *fake, uint32_t cpu)
 {
     uint32_t size = atomic_load_explicit(&fake->size, memory_order_acquire);
-    return size && cpu < FAKEXEN_CPUS && fake->cpu[cpu].has ? &fake->cpu[cpu] : NULL;
+    return size && cpu < FAKEXEN_CPUS && atomic_load(&fake->cpu[cpu].has) ? &fake->cpu[cpu] : NULL;
 }
 
 void fakexen_other_bind(struct fakexen *fake, bool bound)
@@ -627,6 +635,11 @@ uint32_t fakexen_other_take(struct fakexen *fake, uint32_t cpu)
 void fakexen_other_events(struct fakexen *fake, uint32_t mask)
 {
     atomic_store(&fake->events, mask);
+}
+
+void fakexen_other_cpu(struct fakexen *fake, uint32_t cpu, bool traced)
+{
+    atomic_store(&fake->cpu[cpu].traced, traced);
 }
 
 void fakexen_other_enable(struct fakexen *fake, bool on)

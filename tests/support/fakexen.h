@@ -70,6 +70,7 @@ struct fakexen_refusals {
     int allocate;   /* set_size alone: ENOMEM */
     int enable;     /* enable alone */
     int events;     /* set_evt_mask alone */
+    int cpus;       /* set_cpu_mask alone */
     int physinfo, scheduler, list; /* those sysctls */
     int domctl;     /* every domctl */
     int weight;     /* scheduler_op */
@@ -97,11 +98,18 @@ struct fakexen_state {
 struct fakexen_state fakexen_state(struct fakexen *fake);
 bool fakexen_traces_cpu(struct fakexen *fake, uint32_t cpu); /* the CPU mask */
 
+/*
+ * CPUs go offline and come back.  Its buffer is freed with the per-CPU area then, and there is no new one until the next
+ * boot: what it writes is FAKEXEN_NO_BUFFER.
+ */
+void fakexen_cpu_online(struct fakexen *fake, uint32_t cpu, bool online);
+
 /* ---- Another consumer (xentrace), and damage. */
 
 void fakexen_other_bind(struct fakexen *fake, bool bound);          /* has VIRQ_TBUF: bind gives -EEXIST */
 uint32_t fakexen_other_take(struct fakexen *fake, uint32_t cpu);    /* consumes all of a buffer; bytes */
 void fakexen_other_events(struct fakexen *fake, uint32_t mask);     /* as xentrace -e would */
+void fakexen_other_cpu(struct fakexen *fake, uint32_t cpu, bool traced); /* as xentrace -c would, one of them */
 void fakexen_other_enable(struct fakexen *fake, bool on);
 void fakexen_set_indices(struct fakexen *fake, uint32_t cpu, uint32_t cons, uint32_t prod);
 void fakexen_indices(struct fakexen *fake, uint32_t cpu, uint32_t *cons, uint32_t *prod);
@@ -111,6 +119,7 @@ void fakexen_indices(struct fakexen *fake, uint32_t cpu, uint32_t *cons, uint32_
 struct fakexen_domain {
     uint16_t domid;
     bool dying, paused, hvm;
+    bool shut_down;     /* and kept, as on_crash=preserve does */
     bool pvh;           /* as 4.7 and 4.8 said it; later versions call it hvm */
     bool stores;        /* the domain that runs xenstored; a flag that has moved once */
     uint32_t vcpus;     /* highest id + 1; 0: none yet */
