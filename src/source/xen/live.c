@@ -336,14 +336,27 @@ static void look_after_mask(struct xm_live *s)
         return;
     }
     s->status.repaired++;
-    if (s->said_mask != tbuf.events)
+    if (!s->said_mask)
         xm_live_say(s, true, "another program had set the event mask to 0x%08x: it is 0x%08x again", tbuf.events,
                     s->config.events);
-    s->said_mask = tbuf.events;
+    s->said_mask = true;
     if (lets_through(tbuf.events, s->config.events))
         return;
     start_over(s);
     s->due_ns = 0;
+}
+
+/*
+ * The hypervisor does not say which CPUs it traces, and those that are left write on, so that there is no silence to
+ * notice: `xentrace -c 0` has set its mask before it finds that it may not read.  To set ours again changes nothing
+ * where it is still set.
+ */
+static void look_after_cpus(struct xm_live *s)
+{
+    struct xm_error err;
+    xm_error_clear(&err);
+    if (xm_control_cpus(s->config.control, s->config.cpus, s->config.cpus_bits, &err) != XM_OK)
+        tell_failure(s, &err);
 }
 
 /*
@@ -374,6 +387,7 @@ static void look_after_silence(struct xm_live *s, uint64_t now)
 static void look_after(struct xm_live *s, uint64_t now)
 {
     s->look_after = false;
+    look_after_cpus(s);
     look_after_mask(s);
     look_after_silence(s, now);
 }

@@ -14,6 +14,7 @@
  * There is one stream of records on a host and so one consumer.  Opening refuses while there is another; one that comes
  * later is noticed, named, and what it changed (event mask, tracing itself) is set again.  A mask that let less
  * through is noticed when xm_live_look_after() is called: records from before may be incomplete since the last call.
+ * So may they where somebody left CPUs out: Xen does not tell, and the CPU mask is set again in every such call.
  *
  * What tracing was set to before is put back by xm_source_close(), but for two things that Xen does not tell or take
  * back: the CPU mask, which is every CPU afterwards, and the buffers, which stay until the next boot.  VIRQ_TBUF is
@@ -95,7 +96,7 @@ bool xm_live_fill(struct xm_source *source, uint32_t cpu, uint32_t *permille);
 /*
  * Looks after what others may have changed; due once a second.  In the middle of a pass it is done at the pass's end.
  * No record at all in 2 s and three passes means that tracing was switched off: our own waiting makes some.
- * Cost: a hypercall; where something is set right a few, and every CPU has a gap.
+ * Cost: two hypercalls; where something is set right a few, and every CPU has a gap.
  */
 void xm_live_look_after(struct xm_source *source);
 

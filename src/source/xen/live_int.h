@@ -51,8 +51,7 @@ struct xm_live {
 
     struct xm_live_status status;
     /* What a person has been told: whoever fights with us for ever shall not fill a log. */
-    bool said_rival, said_bogus, said_silence, said_failure;
-    uint32_t said_mask;
+    bool said_rival, said_bogus, said_silence, said_failure, said_mask;
 };
 
 extern const struct xm_source_ops xm_live_ops;

@@ -592,11 +592,59 @@ static void test_mask_changed(void **state)
     xm_live_look_after(w->source);
     assert_int_equal(fakexen_state(w->fake).events, XM_LIVE_EVENTS);
     assert_int_equal(xm_live_status(w->source).repaired, 2);
-    assert_non_null(strstr(w->last, "0x00081000"));
     write_runstates(w, 0, 1000, 5); /* before that pass: in the gap, like the others */
     pass(w);
     assert_int_equal(marks(w, 0) + marks(w, 1), 2);
     assert_int_equal(w->out.size, 2 * 20);
+    world_end(w);
+}
+
+/* Said once, whatever the mask was: one that is no mask at all, and one that is another each time. */
+static void test_mask_is_said_once(void **state)
+{
+    struct world *w = world(NULL);
+    open_live(w);
+    fakexen_other_events(w->fake, 0);
+    xm_live_look_after(w->source);
+    assert_int_equal(w->warned, 1);
+    assert_non_null(strstr(w->last, "0x00000000"));
+    for (unsigned i = 0; i < 6; i++) {
+        fakexen_other_events(w->fake, i % 2 ? 0x00081000 : 0x00021000);
+        xm_live_look_after(w->source);
+    }
+    assert_int_equal(xm_live_status(w->source).repaired, 7);
+    assert_int_equal(w->warned, 1);
+    world_end(w);
+}
+
+/* A CPU that somebody left out is back after the next look, also where CPUs are left out by us. */
+static void test_cpus_changed(void **state)
+{
+    static const uint8_t most = 0x7;
+    struct world *w = world(&(struct fakexen_config){.cpus = 4});
+    for (unsigned masked = 0; masked < 2; masked++) {
+        w->config.cpus = masked ? &most : NULL;
+        w->config.cpus_bits = masked ? 8 : 0;
+        open_live(w);
+        for (uint32_t cpu = 0; cpu < 4; cpu++)
+            fakexen_other_cpu(w->fake, cpu, cpu == 0 || cpu == 3);
+        assert_int_equal(fakexen_runstate(w->fake, 1, 1000, 1, 0, 0, 1), FAKEXEN_MASKED);
+        xm_live_look_after(w->source);
+        for (uint32_t cpu = 0; cpu < 4; cpu++)
+            assert_int_equal(fakexen_traces_cpu(w->fake, cpu), !masked || cpu != 3);
+        assert_int_equal(fakexen_runstate(w->fake, 1, 2000, 1, 0, 0, 1), FAKEXEN_WROTE);
+        assert_int_equal(w->said, 0);
+        assert_int_equal(xm_live_status(w->source).repaired, 0); /* whether there was anything to repair nobody knows */
+        disconnect_world(w);
+        connect_world(w);
+    }
+    open_live(w);
+    fakexen_refusals(w->fake)->cpus = EPERM;
+    xm_live_look_after(w->source);
+    xm_live_look_after(w->source);
+    assert_int_equal(w->warned, 1);
+    assert_non_null(strstr(w->last, "mask of CPUs"));
+    fakexen_refusals(w->fake)->cpus = 0;
     world_end(w);
 }
 
@@ -808,6 +856,8 @@ int main(void)
         cmocka_unit_test(test_robbed),
         cmocka_unit_test(test_bogus_is_repaired),
         cmocka_unit_test(test_mask_changed),
+        cmocka_unit_test(test_mask_is_said_once),
+        cmocka_unit_test(test_cpus_changed),
         cmocka_unit_test(test_look_after_in_a_pass),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_repair_is_told_at_once),
