@@ -25,9 +25,6 @@
 #define PROBE_STEP_MS 5u
 #define PROBE_STEPS 20u
 
-/* A list of frames for each CPU that there can be (doc/trace-format.md 1.1), and no more. */
-#define TABLE_BYTES ((65535u + 65536u) * 4u)
-
 static void sleep_ms(unsigned ms)
 {
     const struct timespec t = {.tv_nsec = (long)ms * NS_PER_MS};
@@ -47,9 +44,6 @@ static enum xm_status copy_table(const struct xm_live *s, const struct xm_contro
                                  struct xm_error *err)
 {
     const struct xm_hyper *hyper = s->config.hyper;
-    if (tbuf->info_bytes > TABLE_BYTES)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "the hypervisor says that its table of trace buffers has %u bytes",
-                       tbuf->info_bytes);
     size_t pages = (tbuf->info_bytes + XM_RING_PAGE_BYTES - 1) / XM_RING_PAGE_BYTES;
     uint64_t *frame = calloc(pages, sizeof *frame);
     *table = malloc(tbuf->info_bytes);

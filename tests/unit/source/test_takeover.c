@@ -114,6 +114,17 @@ static void test_settings(void **state)
     world_end(w);
 }
 
+/* The largest table that Xen makes, 512 KiB, is read: what fails is what comes after it. */
+static void test_largest_table(void **state)
+{
+    struct world *w = world(&(struct fakexen_config){.boot_pages = 65535});
+    fakexen_refusals(w->fake)->map = EPERM;
+    fakexen_refusals(w->fake)->maps = 1;
+    refuses(w, XM_DENIED, "a trace buffer cannot be mapped", NULL);
+    fakexen_refusals(w->fake)->map = 0;
+    world_end(w);
+}
+
 static void test_invalid(void **state)
 {
     struct world *w = world(NULL);
@@ -583,6 +594,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_before),
         cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_largest_table),
         cmocka_unit_test(test_invalid),
         cmocka_unit_test(test_off_before),
         cmocka_unit_test(test_on_before),
