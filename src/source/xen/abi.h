@@ -90,6 +90,7 @@ struct abi_domain {
 
 #define ABI_DOMAIN_DYING (1u << 0)
 #define ABI_DOMAIN_HVM (1u << 1)
+#define ABI_DOMAIN_SHUT_DOWN (1u << 2)
 #define ABI_DOMAIN_PAUSED (1u << 3)
 #define ABI_DOMAIN_PVH (1u << 7) /* 4.7 and 4.8, sysctl versions up to 0x0e; since then another flag */
 #define ABI_DOMAIN_PVH_LAST 0x0eu

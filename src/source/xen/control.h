@@ -43,7 +43,7 @@ void xm_control_close(struct xm_control *control); /* NULL is fine */
 
 struct xm_control_tbuf {
     uint32_t events;     /* the event mask */
-    uint32_t info_bytes; /* of t_info; 0: no buffers have been allocated since boot */
+    uint32_t info_bytes; /* of t_info, at most 512 KiB; 0: no buffers have been allocated since boot */
     uint64_t info_frame; /* its first frame */
 };
 enum xm_status xm_control_tbuf(struct xm_control *control, struct xm_control_tbuf *tbuf,
@@ -87,6 +87,7 @@ struct xm_control_domain {
     uint16_t domid;
     bool dying;            /* destroyed, and not yet gone */
     bool paused;           /* by the toolstack */
+    bool shut_down;        /* or crashed, and kept: nothing of it runs, though no vCPU is paused or offline */
     bool hvm;              /* HVM or PVH */
     uint8_t handle[16];    /* its UUID, in the order it is written */
     uint32_t vcpus;        /* highest vCPU id + 1; 0: none yet, or not known */
@@ -106,7 +107,7 @@ enum xm_status xm_control_domain(struct xm_control *control, uint32_t first,
 
 struct xm_control_vcpu {
     bool online;     /* not unplugged; a paused domain's vCPUs are online all the same */
-    bool blocked;
+    bool blocked;    /* waits for an event, also while the domain is paused */
     bool running;
     uint32_t cpu;    /* where it runs or ran */
     uint64_t cpu_ns; /* running time since it was made, by the hypervisor's own clock */

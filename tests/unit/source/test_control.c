@@ -476,6 +476,21 @@ static void test_domains_are_listed(void **unused)
     }
 }
 
+/* One that has shut down and is kept: that is no pause, and its vCPUs are online. */
+static void test_shut_down(void **unused)
+{
+    for (size_t i = 0; i < VERSIONS; i++) {
+        struct bench b = opened(&(struct fakexen_config){.version = expected[i].version});
+        struct xm_control_domain d;
+        fakexen_domain(b.fake, &(struct fakexen_domain){.domid = 1, .vcpus = 2, .online = 2, .shut_down = true});
+        assert_int_equal(xm_control_domain(b.control, 0, &d), XM_OK);
+        assert_false(d.shut_down);
+        assert_int_equal(xm_control_domain(b.control, 1, &d), XM_OK);
+        assert_true(d.shut_down && !d.paused && !d.dying && d.online == 2);
+        tear_down(&b);
+    }
+}
+
 /* What was PVH until 4.8 and the domain of xenstored share a bit. */
 static void test_flags_that_moved(void **unused)
 {
@@ -802,6 +817,7 @@ int main(void)
         cmocka_unit_test(test_no_domctl),
         cmocka_unit_test(test_endless_cpu_mask),
         cmocka_unit_test(test_domains_are_listed),
+        cmocka_unit_test(test_shut_down),
         cmocka_unit_test(test_flags_that_moved),
         cmocka_unit_test(test_weights_of_schedulers),
         cmocka_unit_test(test_vcpus),
