@@ -213,14 +213,17 @@ static enum xm_status live_pass(struct xm_loop *r)
 /*
  * Nothing comes any more for the moment.  A sample off the beat tells readers how far it went; where nothing is new, the
  * heartbeat is all they get.
+ *
+ * A live source says itself when it has been over all buffers: that it is silent until then says only that nobody has
+ * looked, and what lies there unread may be older than what has been read of others.
  */
 static enum xm_status idle(struct xm_loop *r)
 {
     bool quiet = r->now.mono_ns - r->heard_ns >= QUIET_NS;
-    enum xm_status status = XM_AGAIN;
+    enum xm_status status = XM_OK;
     if (xm_source_pass_ended(r->config.source))
         status = live_pass(r);
-    else if (quiet)
+    else if (quiet && !xm_source_is_live(r->config.source))
         status = complete_pass(r);
     if (status != XM_OK || !quiet)
         return status == XM_OK ? XM_AGAIN : status;
