@@ -43,8 +43,14 @@ enum xm_status xm_baked_live_open(struct xm_baked_live *live, struct xm_log *log
                                   const char *region, struct xm_error *err)
 {
     *live = (struct xm_baked_live){.log = log, .choice = choice};
-    if (!beside(live->note, region, ".tracing") || !xm_tee_path(region, live->socket, sizeof live->socket))
+    if (!beside(live->note, region, ".tracing"))
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "%s: the name is too long", region);
+    if (choice->no_record)
+        live->socket[0] = '\0';
+    else if (!xm_tee_path(region, live->socket, sizeof live->socket))
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET,
+                       "%s: the name is too long for the socket of recorders beside it; choose a shorter one, or --no-record",
+                       region);
     enum xm_status status = xm_hyper_open(&live->hyper, err);
     if (status == XM_OK)
         status = xm_control_open(&live->hyper, &live->control, err);
@@ -117,7 +123,7 @@ static enum xm_status open_around(struct xm_baked_live *live, struct xm_error *e
         .control = live->control,
         .facts = live->facts,
         .tee = live->tee,
-        .events = live->choice->events,
+        .cpus = live->host.cpus,
         .all_traced = !live->choice->cpus.given && live->host.cpus && s.cpus >= live->host.cpus,
     };
     return xm_host_create(&config, &live->around, err);
@@ -176,7 +182,7 @@ static enum xm_status give_up_rights(struct xm_baked_live *live, const char *reg
 {
     char directory[PATH_MAX];
     char lock[PATH_MAX];
-    const char *paths[8] = {directory, region, lock, live->note, live->socket};
+    const char *paths[8] = {directory, region, lock, live->note, live->socket}; /* an empty one names nothing */
     size_t count = 5;
     struct xm_account_of user;
     xm_confine();
@@ -228,8 +234,9 @@ void xm_baked_live_loop(const struct xm_baked_live *live, struct xm_loop_config 
 
 void xm_baked_live_look_after(struct xm_baked_live *live)
 {
-    if (live->around)
-        xm_host_look_after(live->around);
+    if (live->around && xm_host_look_after(live->around))
+        xm_log_write(live->log, XM_LOG_WARNING,
+                     "pCPUs have come online: Xen may not trace them before the next boot, and what runs there is not seen then");
 }
 
 void xm_baked_live_close(struct xm_baked_live *live)

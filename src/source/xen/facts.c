@@ -20,6 +20,7 @@ struct xm_facts {
     struct xm_devices *devices;
     struct rows now, next;
     bool from_xenstore; /* where domains come from, this time */
+    bool is_listed;     /* and whether they do: they may be those of before */
     uint64_t refreshes; /* done */
     uint64_t asked;     /* `refreshes` when the names' work was handed over */
     uint8_t listed[XM_DOMIDS / 8]; /* the domains that xenstore listed last */
@@ -160,10 +161,12 @@ static enum xm_status list_as_before(struct xm_facts *f)
     return status;
 }
 
-static enum xm_status list(struct xm_facts *f)
+/* listed: xenstore has a list that is new. */
+static enum xm_status list(struct xm_facts *f, bool listed)
 {
     enum xm_status status = f->control ? list_from_control(f) : XM_UNSUPPORTED;
     f->from_xenstore = status == XM_UNSUPPORTED;
+    f->is_listed = status == XM_OK || (status == XM_UNSUPPORTED && listed);
     if (status == XM_UNSUPPORTED)
         return list_from_xenstore(f);
     return status == XM_IO ? list_as_before(f) : status;
@@ -219,9 +222,12 @@ static void ask(struct xm_facts *f, struct xm_names_work *work)
 enum xm_status xm_facts_refresh(struct xm_facts *f)
 {
     struct xm_names_work *work = f->names ? xm_names_work(f->names) : NULL;
-    if (work && work->listed)
+    bool listed = work && work->listed;
+    if (listed) {
         memcpy(f->listed, work->domains, sizeof f->listed);
-    enum xm_status status = list(f);
+        work->listed = false; /* taken once */
+    }
+    enum xm_status status = list(f, listed);
     if (status == XM_OK && work)
         status = xm_names_room(f->names, f->next.count);
     if (status == XM_OK)
@@ -238,6 +244,11 @@ enum xm_status xm_facts_refresh(struct xm_facts *f)
     if (work)
         ask(f, work);
     return XM_OK;
+}
+
+bool xm_facts_listed(const struct xm_facts *f)
+{
+    return f->is_listed;
 }
 
 const struct xm_facts_domain *xm_facts_domains(const struct xm_facts *f, size_t *count)

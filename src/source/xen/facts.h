@@ -71,6 +71,12 @@ void xm_facts_close(struct xm_facts *facts);
  */
 enum xm_status xm_facts_refresh(struct xm_facts *facts) XM_MUST_CHECK;
 
+/*
+ * Whether the last refresh has had the list of domains anew: one that is missing was not there then, or, where xenstore
+ * is who lists them, a refresh before.
+ */
+bool xm_facts_listed(const struct xm_facts *facts);
+
 /* Domains by ascending id; valid until the next refresh. */
 const struct xm_facts_domain *xm_facts_domains(const struct xm_facts *facts, size_t *count);
 /* NULL: there is none. */

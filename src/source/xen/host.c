@@ -18,16 +18,20 @@
 #define CLOCK_SLACK_NS UINT64_C(100000000)
 
 #define NEWCOMERS 1024u /* more are introduced a second later */
-
-/* DOM0_DOMOPS' class and subclass: the creation and end of domains. */
-#define EVENTS_DOMAINS_CLASS 0x00040000u
-#define EVENTS_DOMAINS_SUBCLASS 0x00001000u
+#define ABSENT 1024u    /* and more end one later */
 
 /* A vCPU that the host lists and no record has named. */
 struct newcomer {
     uint16_t domid;
     uint16_t vcpu;
     enum xm_runstate state;
+};
+
+/* A domain that has a row and is not in the host's list. */
+struct absent {
+    uint64_t id;
+    uint32_t slot;
+    bool again; /* nor was it in the list before */
 };
 
 /* What a domain's row was last filled with, which stays after its end, and what its devices had carried before. */
@@ -45,8 +49,12 @@ struct xm_host {
     bool pending;             /* the answer waits for the account to come to that time */
     struct newcomer newcomer[NEWCOMERS];
     size_t newcomers;
-    uint16_t gone[NEWCOMERS]; /* domains that the account had and the host had no more */
-    size_t goners;
+    uint64_t ends;            /* that the account had seen when the host was last asked */
+    struct absent absent[ABSENT];
+    size_t absents;
+    uint32_t fewest;          /* pCPUs that have been online at once; 0: not known */
+    bool said_cpus;           /* that more have come */
+    bool all_traced;          /* as configured, until pCPUs come that nobody knows this of */
     struct filled *filled;    /* by domain slot */
     uint32_t room;
 };
@@ -64,6 +72,8 @@ enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_hos
     if (!*host)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     (*host)->config = *config;
+    (*host)->all_traced = config->all_traced;
+    (*host)->fewest = config->cpus;
     return XM_OK;
 }
 
@@ -77,11 +87,14 @@ void xm_host_destroy(struct xm_host *h)
 
 /* ---- Asking the host. */
 
+/* As Xen's runstates have it: what was blocked stays so while the domain is paused, and is offline once it is woken. */
 static enum xm_runstate state_of(const struct xm_control_domain *domain, const struct xm_control_vcpu *vcpu)
 {
-    if (domain->paused || !vcpu->online)
-        return XM_OFFLINE;
-    return vcpu->running ? XM_RUNNING : vcpu->blocked ? XM_BLOCKED : XM_RUNNABLE;
+    if (vcpu->running)
+        return XM_RUNNING;
+    if (vcpu->blocked)
+        return XM_BLOCKED;
+    return domain->paused || domain->shut_down || !vcpu->online ? XM_OFFLINE : XM_RUNNABLE;
 }
 
 static void note_newcomers(struct xm_host *h, const struct xm_account *account, const struct xm_control_domain *domain)
@@ -96,20 +109,31 @@ static void note_newcomers(struct xm_host *h, const struct xm_account *account, 
     }
 }
 
-static bool tells_ends(const struct xm_host *h)
+static bool was_absent(const struct xm_host *h, size_t before, uint64_t id)
 {
-    return h->config.events & EVENTS_DOMAINS_CLASS && h->config.events & EVENTS_DOMAINS_SUBCLASS;
+    for (size_t i = 0; i < before; i++)
+        if (h->absent[i].id == id)
+            return true;
+    return false;
 }
 
-/* Every domain that the account has is older than the list, for the account is behind. */
-static void note_gone(struct xm_host *h, const struct xm_account *account)
+/*
+ * The account is behind the list, so that every domain that it has was there before.  Yet the record of a domain's
+ * creation is written before the host lists it: absent from one list may mean that it is about to come, only from two a
+ * second apart that it has gone.  This is asked whatever the trace tells of ends, for such a record can be lost.
+ */
+static void note_absent(struct xm_host *h, const struct xm_account *account)
 {
+    struct absent now[ABSENT];
+    size_t count = 0;
     uint32_t slots = xm_account_capacity(account).domains;
-    for (uint32_t slot = 0; slot < slots && h->goners < NEWCOMERS; slot++) {
+    for (uint32_t slot = 0; slot < slots && count < ABSENT; slot++) {
         struct xm_account_domain d = xm_account_domain(account, slot);
         if (d.id && !d.ended.v && !xm_facts_find(h->config.facts, xm_row_domid(d.id)))
-            h->gone[h->goners++] = (uint16_t)xm_row_domid(d.id);
+            now[count++] = (struct absent){d.id, slot, was_absent(h, h->absents, d.id)};
     }
+    memcpy(h->absent, now, count * sizeof now[0]);
+    h->absents = count;
 }
 
 static void ask(struct xm_host *h, struct xm_bake *bake)
@@ -117,7 +141,8 @@ static void ask(struct xm_host *h, struct xm_bake *bake)
     size_t count;
     const struct xm_account *account = xm_bake_account(bake);
     h->told = xm_bake_stats(bake).last_tsc.v;
-    h->newcomers = h->goners = 0;
+    h->ends = xm_account_ends(account);
+    h->newcomers = 0;
     h->refreshed_ns = clock_ns(CLOCK_MONOTONIC);
     if (xm_facts_refresh(h->config.facts) != XM_OK)
         return;
@@ -125,24 +150,42 @@ static void ask(struct xm_host *h, struct xm_bake *bake)
     for (size_t i = 0; i < count; i++)
         if (!domains[i].domain.dying)
             note_newcomers(h, account, &domains[i].domain);
-    if (count && !tells_ends(h))
-        note_gone(h, account);
+    if (count && xm_facts_listed(h->config.facts))
+        note_absent(h, account);
     h->settled_ns = clock_ns(CLOCK_MONOTONIC) + CLOCK_SLACK_NS;
     h->pending = true;
+}
+
+/*
+ * A domain that has ended since they were noted may be theirs, and they would open a row that nothing ends: they are
+ * dropped, and asked for again.
+ */
+static enum xm_status introduce(struct xm_host *h, struct xm_bake *bake)
+{
+    enum xm_status status = XM_OK;
+    uint64_t told = h->all_traced ? h->told : 0;
+    if (xm_account_ends(xm_bake_account(bake)) != h->ends)
+        return XM_OK;
+    for (size_t i = 0; i < h->newcomers && status == XM_OK; i++) {
+        const struct newcomer *n = &h->newcomer[i];
+        status = xm_bake_introduce(bake, n->domid, n->vcpu, n->state, xm_cycles_of(told));
+    }
+    return status;
 }
 
 /* The account has come to the time of the answer. */
 static enum xm_status tell(struct xm_host *h, struct xm_bake *bake)
 {
-    enum xm_status status = XM_OK;
+    enum xm_status status = introduce(h, bake);
+    const struct xm_account *account = xm_bake_account(bake);
     h->pending = false;
-    for (size_t i = 0; i < h->newcomers && status == XM_OK; i++) {
-        const struct newcomer *n = &h->newcomer[i];
-        status = xm_bake_introduce(bake, n->domid, n->vcpu, n->state,
-                                   xm_cycles_of(h->config.all_traced ? h->told : 0));
+    for (size_t i = 0; i < h->absents; i++) {
+        const struct absent *gone = &h->absent[i];
+        const struct xm_account_domain d = xm_account_domain(account, gone->slot);
+        /* Where it has ended meanwhile, its number may be that of another. */
+        if (gone->again && d.id == gone->id && !d.ended.v)
+            xm_bake_gone(bake, xm_row_domid(gone->id));
     }
-    for (size_t i = 0; i < h->goners; i++)
-        xm_bake_gone(bake, h->gone[i]);
     return status;
 }
 
@@ -244,7 +287,27 @@ struct xm_surroundings xm_host_surroundings(struct xm_host *h)
     return (struct xm_surroundings){.before = before, .fill = fill, .name = name, .user = h};
 }
 
-void xm_host_look_after(struct xm_host *h)
+/*
+ * What goes offline takes its buffer with it, and what comes online gets none: it runs vCPUs and writes nothing, which
+ * counts as lost nowhere.
+ */
+static bool cpus_have_come(struct xm_host *h)
+{
+    struct xm_control_host now;
+    xm_control_host(h->config.control, &now);
+    if (!now.cpus)
+        return false; /* not to be had */
+    bool come = h->fewest && now.cpus > h->fewest;
+    if (!h->fewest || now.cpus < h->fewest)
+        h->fewest = now.cpus;
+    return come;
+}
+
+bool xm_host_look_after(struct xm_host *h)
 {
     xm_live_look_after(h->config.source);
+    if (h->said_cpus || !cpus_have_come(h))
+        return false;
+    h->all_traced = false;
+    return h->said_cpus = true;
 }

@@ -24,7 +24,7 @@ struct xm_host_config {
     struct xm_control *control;
     struct xm_facts *facts;
     const struct xm_tee *tee;     /* NULL: none */
-    uint32_t events;              /* event mask: whether the trace tells the end of domains */
+    uint32_t cpus;                /* pCPUs that were online when tracing began; 0: not known */
     bool all_traced;              /* every pCPU has a buffer and is in the CPU mask: no record is a statement too */
 };
 
@@ -36,7 +36,11 @@ void xm_host_destroy(struct xm_host *host); /* NULL is fine */
 /* For struct xm_loop_config; good as long as the host is. */
 struct xm_surroundings xm_host_surroundings(struct xm_host *host);
 
-/* Looks after what others may have changed; due once a second, also while nothing is published. */
-void xm_host_look_after(struct xm_host *host);
+/*
+ * Looks after what others may have changed; due once a second, also while nothing is published.  True, the first time
+ * that it finds more pCPUs online than before: they may have no trace buffer, and silence proves nothing from here on.
+ * Cost: three hypercalls, and what xm_live_look_after() sets right.
+ */
+bool xm_host_look_after(struct xm_host *host);
 
 #endif

@@ -436,7 +436,9 @@ static void a_hypervisor_that_fails(void **state)
     refresh(facts, 2);
     hyper.refusal = XM_IO;
     hyper.refuse_from = 1;
+    assert_true(xm_facts_listed(facts));
     assert_int_equal(refresh(facts, 2)->seen, 2); /* not gone, and its totals with it */
+    assert_false(xm_facts_listed(facts));
     hyper.refusal = XM_OK;
     assert_int_equal(refresh(facts, 2)->devices.sent_bytes, 100);
     hyper.backwards = true; /* would never end */
@@ -477,10 +479,14 @@ static void check_xenstore_list(struct xm_facts *facts)
     assert_int_equal(count, 2);
     assert_int_equal(domain[0].domain.domid, 0);
     assert_int_equal(domain[1].domain.domid, 12);
+    for (unsigned i = 0; i < 10000 && (refresh(facts, 12), !xm_facts_listed(facts)); i++)
+        pause_ms(1);
+    assert_true(xm_facts_listed(facts));
     /* An xenstored that goes takes no domain along; one that is there does. */
     fake_xs_fail("/local/domain", EACCES);
     for (unsigned i = 0; i < 20; i++) {
         assert_non_null(refresh(facts, 12));
+        assert_true(i < 10 || !xm_facts_listed(facts));
         pause_ms(1);
     }
     fake_xs_fail("/local/domain", 0);

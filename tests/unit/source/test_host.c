@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A live host from its buffers to the region: the loop, names and facts, domains without a record, the clocks. */
+#include <inttypes.h>
 #include <time.h>
 
 #include "baked.h"
@@ -41,10 +42,11 @@ static void add_domains(struct fakexen *fake)
     fakexen_domain(fake, &(struct fakexen_domain){.domid = SILENT, .vcpus = 3, .online = 2, .weight = 100});
 }
 
+/* On pCPUs 0 and 1, which the captures have; 2 is idle. */
 static struct live live_on(const char *capture, uint32_t events, bool all_traced)
 {
     static const char *const no_library[] = {"/nonexistent/libxenstore.so", NULL};
-    struct live l = {.w = world(NULL), .capture = xt_capture(capture)};
+    struct live l = {.w = world(&(struct fakexen_config){.cpus = 3}), .capture = xt_capture(capture)};
     struct xm_error err;
     xm_error_clear(&err);
     add_domains(l.w->fake);
@@ -54,7 +56,7 @@ static struct live live_on(const char *capture, uint32_t events, bool all_traced
     const struct xm_facts_config facts = {.control = l.w->control, .sys = l.w->dir, .libraries = no_library};
     assert_int_equal(xm_facts_open(&facts, &l.facts, NULL), XM_OK);
     const struct xm_host_config host = {.source = l.w->source, .control = l.w->control, .facts = l.facts,
-                                        .events = events, .all_traced = all_traced};
+                                        .cpus = 3, .all_traced = all_traced};
     assert_int_equal(xm_host_create(&host, &l.host, &err), XM_OK);
     snprintf(l.path, sizeof l.path, "%s/shm", l.w->dir);
     const struct xm_writer_config writer = {.path = l.path, .source = XM_SOURCE_LIVE, .source_name = "Xen of the tests"};
@@ -185,22 +187,199 @@ static void test_silence_without_all_pcpus(void **state)
     live_end(&l);
 }
 
-/* Runstates alone do not tell that a domain has ended: the host's list does. */
-static void test_end_by_the_list(void **state)
+/* In the words of Xen's runstates: who was blocked when the domain was paused or shut down is blocked still. */
+static void test_states(void **state)
 {
-    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS_MINIMAL, true);
-    fakexen_domain_gone(l.w->fake, 1);
+    static const struct {
+        struct fakexen_domain domain;
+        enum xm_runstate is;
+    } row[] = {
+        {{.domid = 20, .vcpus = 1, .online = 1}, XM_RUNNABLE},
+        {{.domid = 21, .vcpus = 1, .online = 1, .blocked = 1}, XM_BLOCKED},
+        {{.domid = 22, .vcpus = 1, .online = 1, .paused = true}, XM_OFFLINE},
+        {{.domid = 23, .vcpus = 1, .online = 1, .paused = true, .blocked = 1}, XM_BLOCKED},
+        {{.domid = 24, .vcpus = 1, .online = 1, .shut_down = true}, XM_OFFLINE},
+        {{.domid = 25, .vcpus = 1, .online = 1, .shut_down = true, .blocked = 1}, XM_BLOCKED},
+        {{.domid = 26, .vcpus = 1, .online = 0}, XM_OFFLINE},
+    };
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, true);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        fakexen_domain(l.w->fake, &row[i].domain);
+    run_to(&l, fakexen_play_first(l.play) + HZ, 300000);
+    newest(&l);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        const struct xm_vcpu_row *v = vcpu_row(&l, row[i].domain.domid, 0);
+        assert_non_null(v);
+        if (v->state != row[i].is)
+            fail_msg("domain %u: %" PRIu64, row[i].domain.domid, (uint64_t)v->state);
+    }
+    live_end(&l);
+}
+
+/* pCPUs that come while tracing have no buffer: what is introduced from then on is not known to have been silent. */
+static void test_pcpus_that_come(void **state)
+{
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, true);
+    assert_false(xm_host_look_after(l.host));
+    fakexen_cpu_online(l.w->fake, 2, false);
+    assert_false(xm_host_look_after(l.host));
+    fakexen_cpu_online(l.w->fake, 2, true);
+    assert_int_equal(fakexen_runstate(l.w->fake, 2, 1, 1, 0, 0, 1), FAKEXEN_NO_BUFFER);
+    assert_true(xm_host_look_after(l.host));
+    assert_false(xm_host_look_after(l.host)); /* said once */
+    play_all(&l, 300000);
+    const struct xm_vcpu_row *v = vcpu_row(&l, SILENT, 0);
+    assert_int_equal(v->unknown, l.sample.host.window);
+    assert_int_equal(v->late_runnable, 0);
+    live_end(&l);
+}
+
+/* Others than at the start, and none that went: where physinfo fails nobody knows. */
+static void test_pcpus_that_stay(void **state)
+{
+    struct live l = live_on("credit2-web-c1", XM_LIVE_EVENTS, true);
+    fakexen_refusals(l.w->fake)->physinfo = EPERM;
+    assert_false(xm_host_look_after(l.host));
+    fakexen_refusals(l.w->fake)->physinfo = 0;
+    assert_false(xm_host_look_after(l.host));
+    fakexen_cpu_online(l.w->fake, 2, false);
+    assert_false(xm_host_look_after(l.host));
+    play_all(&l, 300000);
+    assert_true(vcpu_row(&l, SILENT, 0)->runnable > l.sample.host.window / 2);
+    live_end(&l);
+}
+
+/* Until the host has been asked for its domains once more, which it is once a second of the clock. */
+static void run_to_question(struct live *l, uint64_t *tsc)
+{
+    uint64_t asked = fakexen_state(l->w->fake).domctls;
+    do {
+        *tsc += HZ / 20;
+        assert_true(*tsc < fakexen_play_last(l->play));
+        run_to(l, *tsc, 300000);
+    } while (fakexen_state(l->w->fake).domctls == asked);
+}
+
+/* Until the account has come to the time of the answer: 100 ms after the question, and what a step takes. */
+static void run_to_answer(struct live *l, uint64_t *tsc)
+{
+    uint64_t now = clock_ns(CLOCK_MONOTONIC) + 300 * MS;
+    do {
+        *tsc += HZ / 20;
+        assert_true(*tsc < fakexen_play_last(l->play));
+        run_to(l, *tsc, 300000);
+    } while (moment_at(l, *tsc, 0).mono_ns < now);
+    newest(l);
+}
+
+static const struct xm_domain_row *instance(const struct live *l, uint32_t domid, uint32_t number)
+{
+    for (uint32_t i = 0; i < l->sample.used.domains; i++) {
+        const struct xm_domain_row *d = &l->sample.domain[i];
+        if (d->id && xm_row_domid(d->id) == domid && xm_row_instance(d->id) == number)
+            return d;
+    }
+    return NULL;
+}
+
+/* The end of a domain is no record of runstates, and where it is one it can be lost: the host's list tells. */
+static void end_by_the_list(uint32_t events)
+{
+    struct live l = live_on("credit2-contend", events, true);
+    uint64_t tsc = fakexen_play_first(l.play);
     for (uint16_t id = 2; id < 8; id++)
         fakexen_domain(l.w->fake, &(struct fakexen_domain){.domid = id, .vcpus = 2, .online = 2});
-    play_all(&l, 300000);
+    fakexen_domain_gone(l.w->fake, 1);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(instance(&l, 1, 0)->ended, 0); /* it could be about to come */
+    assert_true(instance(&l, 1, 0)->executions > 0);
+    usleep(1050000);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
     for (uint32_t i = 0; i < l.sample.used.domains; i++) {
         const struct xm_domain_row *d = &l.sample.domain[i];
-        bool first = xm_row_domid(d->id) == 1 && xm_row_instance(d->id) == 0;
-        assert_int_equal(d->ended, first);
-        if (first)
-            assert_true(d->executions > 0);
+        assert_int_equal(d->ended, xm_row_domid(d->id) == 1 && xm_row_instance(d->id) == 0);
     }
-    assert_non_null(domain_row(&l, 1));
+    live_end(&l);
+}
+
+static void test_end_by_the_list(void **state)
+{
+    end_by_the_list(XM_LIVE_EVENTS_MINIMAL);
+    end_by_the_list(XM_LIVE_EVENTS);
+}
+
+/* Of a list that could not be had nobody is absent, and who was in one that could is not either. */
+static void test_list_that_fails(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    uint64_t tsc = fakexen_play_first(l.play);
+    for (uint16_t id = 2; id < 8; id++)
+        fakexen_domain(l.w->fake, &(struct fakexen_domain){.domid = id, .vcpus = 2, .online = 2});
+    fakexen_domain_gone(l.w->fake, 1);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    fakexen_refusals(l.w->fake)->list = EIO;
+    usleep(1050000);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(instance(&l, 1, 0)->ended, 0);
+    live_end(&l);
+}
+
+static void dom0_op(struct live *l, uint64_t tsc, uint32_t event, uint16_t domid)
+{
+    const struct xm_record r = {.event = event, .has_tsc = true, .words = 1, .tsc = {tsc}, .word = {domid}};
+    assert_int_equal(fakexen_record(l->w->fake, 0, &r), FAKEXEN_WROTE);
+}
+
+/* Listed with vCPUs that no record has named, and gone before the account comes to the time of the list. */
+static void test_gone_before_the_answer(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    uint64_t tsc = fakexen_play_first(l.play);
+    fakexen_domain(l.w->fake, &(struct fakexen_domain){.domid = 20, .vcpus = 2, .online = 2, .paused = true});
+    run_to(&l, tsc, 300000);
+    dom0_op(&l, tsc, 0x00041001, 20);
+    run_to_question(&l, &tsc);
+    dom0_op(&l, tsc, 0x00041002, 20);
+    fakexen_domain_gone(l.w->fake, 20);
+    run_to_answer(&l, &tsc);
+    assert_true(instance(&l, 20, 0)->ended);
+    assert_null(instance(&l, 20, 1));
+    assert_null(instance(&l, SILENT, 0)); /* it was noted at the same time */
+    usleep(1050000);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    assert_null(instance(&l, 20, 1));
+    assert_non_null(instance(&l, SILENT, 0));
+    live_end(&l);
+}
+
+/* The trace has been silent for longer than a pipe would be believed, as nobody has looked: that is no pass. */
+static void test_no_look_is_no_pass(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    struct xm_live *inside_source = inside(l.w);
+    struct xm_error err;
+    uint64_t wake, tsc = fakexen_play_first(l.play) + HZ / 2;
+    xm_error_clear(&err);
+    run_to(&l, tsc, 300000);
+    tsc += HZ / 20;
+    fakexen_play_until(l.play, tsc);
+    inside_source->due_ns = 0;
+    while (xm_loop_step(l.loop, moment_at(&l, tsc, 300000), 0, &wake, &err) == XM_OK)
+        ;
+    uint64_t reached = xm_loop_status(l.loop).trace_ns;
+    for (unsigned quiet_ms = 250; quiet_ms < 1000; quiet_ms += 250) {
+        inside_source->due_ns = UINT64_MAX;
+        assert_int_equal(xm_loop_step(l.loop, moment_at(&l, tsc, quiet_ms * MS), 0, &wake, &err), XM_AGAIN);
+        assert_int_equal(xm_loop_status(l.loop).trace_ns, reached);
+    }
+    inside_source->due_ns = 0;
+    while (xm_loop_step(l.loop, moment_at(&l, tsc, 1000 * MS), 0, &wake, &err) == XM_OK)
+        ;
+    assert_true(xm_loop_status(l.loop).trace_ns > reached);
     live_end(&l);
 }
 
@@ -236,7 +415,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples),         cmocka_unit_test(test_silent_domain),
         cmocka_unit_test(test_silence_without_all_pcpus), cmocka_unit_test(test_end_by_the_list),
-        cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_clocks),          cmocka_unit_test(test_states),
+        cmocka_unit_test(test_pcpus_that_come), cmocka_unit_test(test_pcpus_that_stay),
+        cmocka_unit_test(test_list_that_fails), cmocka_unit_test(test_gone_before_the_answer),
+        cmocka_unit_test(test_no_look_is_no_pass),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
 }
