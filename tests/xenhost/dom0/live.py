@@ -213,7 +213,7 @@ def moment(row):
 def shares(host):
     # Weights count against dom0's too: with its 4096 every credit is gone in a moment, and what is left is turns.  Credit
     # gives dom0 its share whenever it is awake, used or not: there it is to be what dom0 needs.
-    with weight_of_dom0(host, 512 if host.credit2 else 64):
+    with weight_of_dom0(host, 512 if host.credit2 else 64), two_pcpus(host, "heavy", "light"):
         time.sleep(2)
         first, last = window(host.live, 20)
         conserved(first, last)
@@ -222,6 +222,19 @@ def shares(host):
     ratio = got["heavy"] / got["light"]
     need(abs(ratio / 2 - 1) <= 0.03, f"the ratio is {ratio:.3f}")
     return f"ratio {ratio:.4f}"
+
+
+@contextlib.contextmanager
+def two_pcpus(host, *names):
+    """Where there are more, these guests have only two: four spinning vCPUs would have a pCPU each."""
+    pins = "0-1" if host.config["pcpus"] > 2 else "all"
+    for name in names:
+        xl("vcpu-pin", host.guests[name].domid, "all", pins)
+    try:
+        yield
+    finally:
+        for name in names:
+            xl("vcpu-pin", host.guests[name].domid, "all", "all")
 
 
 @contextlib.contextmanager
