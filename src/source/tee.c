@@ -146,10 +146,10 @@ static enum xm_status open_socket(struct xm_tee *tee, const char *path, struct x
     if (bind_to(tee->fd, &address) != 0)
         return refuse(err, path, strerror(errno));
     memcpy(tee->path, path, strlen(path) + 1);
-    status = settle(tee, err);
-    if (status == XM_OK && listen(tee->fd, (int)XM_TEE_LISTENERS) != 0)
+    /* At once: whoever sees the name is to find somebody behind it. */
+    if (listen(tee->fd, (int)XM_TEE_LISTENERS) != 0)
         return refuse(err, path, strerror(errno));
-    return status;
+    return settle(tee, err);
 }
 
 static void set_answer(struct xm_tee *tee, const struct xm_tee_config *config)
