@@ -122,9 +122,15 @@ void xm_background_ready(int ready, int status)
 
 enum xm_status xm_pid_file(const char *path, struct xm_error *err)
 {
-    FILE *out = fopen(path, "we");
-    if (!out)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+    /* The directory may be that of the user whom we become, and what a link in it leads to is not his to overwrite. */
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!out) {
+        xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return XM_IO;
+    }
     fprintf(out, "%d\n", (int)getpid());
     if (fclose(out) != 0)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));

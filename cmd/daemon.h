@@ -47,7 +47,7 @@ enum xm_status xm_background(int *ready, struct xm_error *err) XM_MUST_CHECK;
  */
 void xm_background_ready(int ready, int status);
 
-/* Writes our pid into `path`.  XM_IO with the system's words. */
+/* Writes our pid into `path`, which is no link.  XM_IO with the system's words. */
 enum xm_status xm_pid_file(const char *path, struct xm_error *err) XM_MUST_CHECK;
 
 /* What signals have asked for; each stays set until it is cleared by whoever did it. */
