@@ -142,32 +142,37 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
     _exit(XM_EXIT_FAILED);
 }
 
-bool xm_own_says(char *line, size_t size)
+/* The last line of its messages, of those without `but` (NULL: of all).  False: there is none. */
+static bool last_line(char *line, size_t size, const char *but)
 {
+    char next[512];
+    bool found = false;
     FILE *f = own.directory[0] ? fopen(own.messages, "re") : NULL;
-    bool said = f && fgets(line, (int)size, f) && !strstr(line, ": the trace has ended: ");
+    while (f && fgets(next, sizeof next, f)) {
+        if (but && strstr(next, but))
+            continue;
+        next[strcspn(next, "\n")] = '\0';
+        snprintf(line, size, "%s", next);
+        found = true;
+    }
     if (f)
         fclose(f);
-    if (said)
-        line[strcspn(line, "\n")] = '\0';
-    return said;
+    return found;
+}
+
+bool xm_own_says(char *line, size_t size)
+{
+    return last_line(line, size, ": the trace has ended: ");
 }
 
 /* What a xenbaked that did not come up had to say, as our own message. */
 static int report_child(const char *program, int wait_status)
 {
-    char line[512] = "";
-    FILE *f = fopen(own.messages, "re");
-    if (f) {
-        char next[512];
-        while (fgets(next, sizeof next, f))
-            memcpy(line, next, sizeof line); /* the last one says why */
-        fclose(f);
-    }
-    line[strcspn(line, "\n")] = '\0';
+    char line[512];
+    bool said = last_line(line, sizeof line, NULL);
     own.pid = 0;
     xm_own_stop();
-    xm_complain(program, "xenbaked did not start: %s", line[0] ? line : "it said nothing");
+    xm_complain(program, "xenbaked did not start: %s", said ? line : "it said nothing");
     return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) ? WEXITSTATUS(wait_status) : XM_EXIT_FAILED;
 }
 
@@ -184,6 +189,18 @@ static bool is_written(const char *path)
     bool written = xm_region_check(region) != XM_REGION_GONE;
     xm_region_close(region);
     return written;
+}
+
+bool xm_own_is_live(const char *path)
+{
+    struct xm_region *region;
+    struct xm_region_info info;
+    if (xm_region_open(path, &region, NULL) != XM_OK)
+        return false;
+    bool live = xm_region_check(region) != XM_REGION_GONE && xm_region_info(region, &info) == XM_REGION_OK &&
+                info.source == XM_SOURCE_LIVE;
+    xm_region_close(region);
+    return live;
 }
 
 /* Waits until the region is there.  XM_EXIT_DONE, or what to exit with. */

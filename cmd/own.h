@@ -34,9 +34,12 @@ bool xm_own_is_dom0(void);
 /* Whether a xenbaked of our own runs; false too once it has ended. */
 bool xm_own_runs(void);
 
+/* Whether somebody writes this region from a running Xen, or is about to: recorders can get the trace from there. */
+bool xm_own_is_live(const char *region);
+
 /*
- * Whether a xenbaked of our own said why there is nothing to show, as opposed to nothing but that a trace has ended:
- * line, cut to `size`.
+ * Whether a xenbaked of our own said anything but that a trace has ended: its last words, cut to `size`.  Where it has
+ * ended before its time they say why.
  */
 bool xm_own_says(char *line, size_t size);
 

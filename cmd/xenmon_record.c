@@ -22,7 +22,8 @@
 #define MS UINT64_C(1000000)
 #define MAX_TIME_NS (UINT64_C(10) * 366 * 86400 * XM_NS_PER_S) /* ten years, which a clock of 64 bits can hold */
 #define WAIT_MS 200                      /* how long a pass is waited for before signals and clocks are looked at */
-#define START_NS (5 * XM_NS_PER_S)       /* for a xenbaked of our own to open its socket */
+#define START_NS (5 * XM_NS_PER_S)       /* for a xenbaked that has a region to open its socket too */
+#define RELENT_NS (10 * XM_NS_PER_S)     /* how long to ask again one that has refused us */
 #define ANSWER_NS (65 * XM_NS_PER_S)     /* xenbaked answers after a pass, and passes are at most a minute apart */
 
 struct rotation {
@@ -76,12 +77,6 @@ static int print_help(void)
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
 }
 
-static bool is_packed(const char *path)
-{
-    size_t length = strlen(path);
-    return length > 4 && strcmp(path + length - 4, ".zst") == 0;
-}
-
 static int check_config(const struct config *c)
 {
     if (!c->output || !*c->output)
@@ -94,7 +89,7 @@ static int check_config(const struct config *c)
         return xm_usage_error(PROGRAM, "--rotate is for files");
     if (c->keep && !rotates)
         return xm_usage_error(PROGRAM, "--keep is for --rotate");
-    if (c->level && !is_packed(c->output))
+    if (c->level && !xm_recording_is_packed(c->output))
         return xm_usage_error(PROGRAM, "--level is for a file that is packed: FILE.zst");
     if (c->control && c->region)
         return xm_usage_error(PROGRAM, "either --region or --control, not both");
@@ -134,8 +129,12 @@ static void watch_signals(void)
 {
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: a wait ends */
-    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
-        sigaction(ending[i], &action, NULL);
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
+        struct sigaction before;
+        bool ignored = sigaction(ending[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+        if (!ignored || ending[i] == SIGTERM) /* nohup(1), or a job in the background: meant to outlive those */
+            sigaction(ending[i], &action, NULL);
+    }
     signal(SIGPIPE, SIG_IGN); /* told by the write instead */
 }
 
@@ -157,10 +156,13 @@ static void pause_ms(unsigned ms)
 struct recorder {
     const struct config *config;
     const char *control;
+    const char *region;           /* beside it; NULL: not known */
+    bool own;                     /* it is a xenbaked's that was started for us */
     struct xm_listener *listener; /* NULL: nobody is there */
     struct xm_recording *recording; /* NULL: nobody has answered yet */
     uint64_t hz;
     uint64_t began_ns, asked_ns;
+    uint64_t refused_ns; /* since when; 0: it was not */
     int code;
     bool done;
 };
@@ -178,29 +180,49 @@ static void fail(struct recorder *r, int code, const char *text)
     finish(r, code);
 }
 
+/*
+ * Whether a refusal is for now.  Once something is recorded it is worth asking again: a xenbaked that is just starting has
+ * not yet given its socket to the group, and places of other recorders become free.
+ */
+static bool may_relent(struct recorder *r, uint64_t now)
+{
+    if (!r->refused_ns)
+        r->refused_ns = now;
+    return r->recording && now - r->refused_ns < RELENT_NS;
+}
+
 static void connect_again(struct recorder *r, uint64_t now)
 {
     struct xm_error err;
     xm_error_clear(&err);
     enum xm_status status = xm_listener_open(r->control, &r->listener, &err);
     r->asked_ns = now;
-    if (status == XM_AGAIN)
+    if (status == XM_AGAIN || (status == XM_DENIED && may_relent(r, now)))
         pause_ms(WAIT_MS / 2);
     else if (status != XM_OK)
         fail(r, status == XM_DENIED ? XM_EXIT_ACCESS : XM_EXIT_FAILED, err.text);
 }
 
-/* The first time: whoever is to be recorded is there now, unless we have just started it. */
+/* Whether a socket is still to come: whoever starts has a region first. */
+static bool is_starting(const struct recorder *r)
+{
+    return xm_own_runs() || (r->region && xm_own_is_live(r->region));
+}
+
+/* The first time: whoever is to be recorded is there now, or starting. */
 static void connect_first(struct recorder *r)
 {
     uint64_t since = now_ns();
+    r->own = xm_own_runs();
     do {
         connect_again(r, now_ns());
         if (r->done || r->listener)
             return;
-    } while (!enough && xm_own_runs() && now_ns() - since < START_NS);
+    } while (!enough && is_starting(r) && now_ns() - since < START_NS);
     char line[300];
-    if (xm_own_says(line, sizeof line))
+    if (enough)
+        return;
+    if (r->own && !xm_own_runs() && xm_own_says(line, sizeof line))
         xm_complain(PROGRAM, "nothing to record: %s", line);
     else
         xm_complain(PROGRAM, "nobody answers at %s: no xenbaked runs here that reads a running Xen", r->control);
@@ -215,7 +237,7 @@ static void open_recording(struct recorder *r, uint64_t now)
     const struct xm_recording_config recording = {
         .path = to_stdout ? "standard output" : c->output,
         .fd = to_stdout ? STDOUT_FILENO : -1,
-        .packed = is_packed(c->output),
+        .packed = xm_recording_is_packed(c->output),
         .level = c->level ? (int)c->level : XM_RECORDING_LEVEL,
         .force = c->force,
         .max_bytes = c->max_bytes,
@@ -236,6 +258,7 @@ static void open_recording(struct recorder *r, uint64_t now)
 static void meet(struct recorder *r, uint64_t now)
 {
     const struct xm_listener_greeting *g = xm_listener_greeting(r->listener);
+    r->refused_ns = 0;
     if (!r->recording) {
         r->hz = g->hz;
         open_recording(r, now);
@@ -244,22 +267,37 @@ static void meet(struct recorder *r, uint64_t now)
     }
 }
 
-static void lose(struct recorder *r)
+static void hang_up(struct recorder *r)
 {
-    char line[300];
     xm_listener_close(r->listener);
     r->listener = NULL;
-    bool was_own = xm_own_says(line, sizeof line) && !xm_own_runs();
-    if (was_own)
-        xm_complain(PROGRAM, "xenbaked has ended: %s", line);
-    else if (r->config->no_wait || !r->recording)
+}
+
+/* Nobody will start it again.  It goes on after its socket has: it has tracing to put back, and something to say. */
+static void lose_own(struct recorder *r)
+{
+    char line[300];
+    for (unsigned ms = 0; ms < 2000 && xm_own_runs(); ms += 10)
+        pause_ms(10);
+    if (xm_own_says(line, sizeof line))
+        xm_complain(PROGRAM, "the xenbaked that was started for this has ended; its last words: %s", line);
+    else
+        xm_complain(PROGRAM, "the xenbaked that was started for this has ended");
+    finish(r, XM_EXIT_FAILED);
+}
+
+static void lose(struct recorder *r)
+{
+    hang_up(r);
+    if (r->own) {
+        lose_own(r);
+    } else if (r->config->no_wait || !r->recording) {
         xm_complain(PROGRAM, "xenbaked has gone");
-    else
-        xm_complain(PROGRAM, "xenbaked has gone; waiting for the next one");
-    if (was_own || r->config->no_wait || !r->recording)
         finish(r, XM_EXIT_FAILED);
-    else
+    } else {
+        xm_complain(PROGRAM, "xenbaked has gone; waiting for the next one");
         xm_recording_gap(r->recording);
+    }
 }
 
 static void after_write(struct recorder *r, enum xm_status status, const struct xm_error *err)
@@ -278,35 +316,44 @@ static void tick(struct recorder *r, uint64_t now)
         after_write(r, xm_recording_tick(r->recording, now, &err), &err);
 }
 
+/* The listener has ended, or cannot go on. */
+static void after_end(struct recorder *r, enum xm_status status, uint64_t now, const char *why)
+{
+    char text[400];
+    bool met = xm_listener_greeting(r->listener) != NULL;
+    bool gone = status == XM_END;
+    if (r->recording && !met && (gone || (status == XM_DENIED && may_relent(r, now)))) {
+        hang_up(r); /* that was not yet the next one */
+        pause_ms(WAIT_MS / 2);
+    } else if (gone) {
+        lose(r);
+    } else {
+        snprintf(text, sizeof text, "%s: %s", r->control, why);
+        fail(r, XM_EXIT_FAILED, text);
+    }
+}
+
 /* Whatever has come from xenbaked, or nothing for a while. */
 static void step(struct recorder *r)
 {
     struct xm_error err;
     struct xm_listener_pass pass;
-    char text[400];
     bool met = xm_listener_greeting(r->listener) != NULL;
     xm_error_clear(&err);
     enum xm_status status = xm_listener_next(r->listener, WAIT_MS, &pass, &err);
     uint64_t now = now_ns();
-    if (status == XM_END) {
-        lose(r);
-        return;
-    }
-    if (status < 0) {
-        snprintf(text, sizeof text, "%s: %s", r->control, err.text);
-        fail(r, XM_EXIT_FAILED, text);
-        return;
-    }
     if (!met && xm_listener_greeting(r->listener))
         meet(r, now);
-    else if (!met && now - r->asked_ns > ANSWER_NS)
+    else if (!met && status == XM_AGAIN && now - r->asked_ns > ANSWER_NS)
         fail(r, XM_EXIT_FAILED, "xenbaked does not answer");
     if (r->done)
         return;
     if (status == XM_OK)
         after_write(r, xm_recording_pass(r->recording, pass.bytes, pass.size, pass.marks, now, &err), &err);
-    else
+    else if (status == XM_AGAIN)
         tick(r, now);
+    else
+        after_end(r, status, now, err.text);
 }
 
 static void say_what(const struct recorder *r, const struct xm_recording_status *s)
@@ -324,9 +371,9 @@ static void say_what(const struct recorder *r, const struct xm_recording_status 
                 r->config->output, s->bytes, files, s->passes, ms / 1000, ms % 1000, s->records, s->lost, s->dropped, gaps);
 }
 
-static int run(const struct config *c, const char *control)
+static int run(const struct config *c, const char *control, const char *region)
 {
-    struct recorder r = {.config = c, .control = control};
+    struct recorder r = {.config = c, .control = control, .region = region};
     struct xm_recording_status status;
     struct xm_error err;
     xm_error_clear(&err);
@@ -344,6 +391,8 @@ static int run(const struct config *c, const char *control)
         }
     }
     xm_listener_close(r.listener);
+    if (!r.recording && !r.done)
+        fail(&r, XM_EXIT_FAILED, "ended before a xenbaked has answered: nothing is recorded");
     if (!r.recording)
         return r.code;
     if (xm_recording_close(r.recording, &status, &err) != XM_OK) {
@@ -354,39 +403,44 @@ static int run(const struct config *c, const char *control)
     return r.code;
 }
 
-/* Where the socket is; starts a xenbaked where there is none. */
-static int find_control(const struct config *c, char path[PATH_MAX], const char **control)
+/* Where a xenbaked is to be found. */
+struct place {
+    char buffer[PATH_MAX], path[PATH_MAX];
+    const char *region;  /* NULL: not known */
+    const char *control; /* its socket */
+};
+
+/* Starts a xenbaked where there is none. */
+static int find_control(const struct config *c, struct place *place)
 {
-    char buffer[PATH_MAX];
-    const char *region;
     const struct xm_own_config own = {
         .program = PROGRAM, .region = c->region, .hint = "there is nothing to record; 'xentrace FILE' in dom0 records too"};
-    *control = c->control;
+    place->region = NULL;
+    place->control = c->control;
     if (c->control)
         return XM_EXIT_DONE;
-    int code = xm_own_find(&own, buffer, &region);
+    int code = xm_own_find(&own, place->buffer, &place->region);
     if (code != XM_EXIT_DONE)
         return code;
-    *control = path;
-    if (xm_tee_path(region, path, PATH_MAX))
+    place->control = place->path;
+    if (xm_tee_path(place->region, place->path, PATH_MAX))
         return XM_EXIT_DONE;
-    return xm_usage_error(PROGRAM, "the path of the region is too long");
+    return xm_usage_error(PROGRAM, "the path of the region is too long for a socket beside it");
 }
 
 int xenmon_record_main(int argc, char **argv)
 {
     struct config c;
-    char path[PATH_MAX];
-    const char *control;
+    struct place place;
     int code = read_config(argc, argv, &c);
     if (code != XM_EXIT_DONE)
         return code;
     if (c.help)
         return print_help();
     watch_signals();
-    code = find_control(&c, path, &control);
+    code = find_control(&c, &place);
     if (code == XM_EXIT_DONE)
-        code = run(&c, control);
+        code = run(&c, place.control, place.region);
     xm_own_stop();
     return code;
 }

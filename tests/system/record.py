@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """xenmon record as a user meets it; a small server with a tee plays a capture in place of a xenbaked on a Xen host.
 
-usage: record.py XENMON TEE_SERVER FOLDER_OF_CAPTURES      TAP on stdout, exit 1 when anything fails
+usage: record.py XENMON XENBAKED TEE_SERVER FOLDER_OF_CAPTURES      TAP on stdout, exit 1 when anything fails
 """
 import contextlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,15 +18,20 @@ import tempfile
 import threading
 import time
 
-XENMON, SERVER, CAPTURES = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+XENMON, XENBAKED, SERVER, CAPTURES = *sys.argv[1:4], pathlib.Path(sys.argv[4])
 NAME = "xen417-credit2-contend"
 HZ = 2793439000
 PASSES = 48  # in the capture
 
 
-def start(folder, *arguments, stdout=subprocess.DEVNULL):
-    return subprocess.Popen([XENMON, "record", "--control", folder / "socket", *map(str, arguments)], stdout=stdout,
-                            stderr=subprocess.PIPE, text=True)
+class Skip(Exception):
+    """Why a test cannot be run here."""
+
+
+def start(folder, *arguments, where=None, **options):
+    where = where or ["--control", folder / "socket"]
+    options.setdefault("stdout", subprocess.DEVNULL)
+    return subprocess.Popen([XENMON, "record", *where, *map(str, arguments)], stderr=subprocess.PIPE, text=True, **options)
 
 
 def finish(recorder, code):
@@ -39,16 +45,16 @@ def record(folder, *arguments, code):
 
 
 @contextlib.contextmanager
-def server(folder, *arguments, listeners=1):
-    player = subprocess.Popen([SERVER, folder / "socket", folder / "trace", "--listeners", str(listeners),
+def server(folder, *arguments, listeners=1, name="socket"):
+    player = subprocess.Popen([SERVER, folder / name, folder / "trace", "--listeners", str(listeners),
                                *map(str, arguments)], stderr=subprocess.DEVNULL)
     try:
-        wait_for((folder / "socket").exists)
+        wait_for(lambda: answers(folder / name))
         yield player
     finally:
         player.kill()
         player.wait()
-        (folder / "socket").unlink(missing_ok=True)
+        (folder / name).unlink(missing_ok=True)
 
 
 def wait_for(condition):
@@ -57,6 +63,12 @@ def wait_for(condition):
             return
         time.sleep(0.01)
     raise AssertionError("waited in vain")
+
+
+def answers(path):
+    """Whether there is somebody behind a socket; who does not mind one that says nothing."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def report(*arguments):
@@ -121,6 +133,32 @@ def test_a_signal_ends_it_well(folder):
         passes = numbers(said)[1]
         assert 0 < passes < PASSES, said
         assert (folder / "trace").read_bytes().startswith(unpacked(out))
+
+
+def test_a_signal_that_is_ignored(folder):
+    """As by nohup, and for a job in the background: it outlives what it was meant to outlive."""
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out = folder / "out"
+    with server(folder, "--pause", 20, "--linger"):
+        recorder = start(folder, "-o", out, preexec_fn=ignore)
+        wait_for(lambda: out.exists() and out.stat().st_size > 0)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            recorder.send_signal(number)
+        wait_for(lambda: out.stat().st_size == (folder / "trace").stat().st_size)
+        recorder.terminate()
+        finish(recorder, 0)
+
+
+def test_a_signal_before_anything_came(folder):
+    """Nothing is recorded, and that is no success."""
+    with silent(folder / "socket") as listening:
+        recorder = start(folder, "-o", folder / "out")
+        with listening.accept()[0]:
+            recorder.terminate()
+            said = finish(recorder, 1)
+    assert "nothing is recorded" in said and not (folder / "out").exists(), said
 
 
 def test_limits(folder):
@@ -197,6 +235,91 @@ def test_another_xenbaked(folder):
         assert ours["busy_ns"] <= theirs["busy_ns"] and ours["idle_ns"] <= theirs["idle_ns"]
 
 
+def test_a_refusal_while_recording(folder):
+    """All places are taken, it is not let in yet, it is dropped: the next xenbaked may think better of it."""
+    out = folder / "out"
+    with server(folder, "--passes", 5, "--linger"):
+        recorder = start(folder, "-o", out)
+        wait_for(lambda: out.exists() and out.stat().st_size > 0)
+    size = out.stat().st_size
+    with silent(folder / "socket") as listening:
+        for text in (b"error as many listen already as may\n", b"", b"error as many listen already as may\n"):
+            with listening.accept()[0] as connection:
+                connection.recv(100)
+                connection.sendall(text)
+    if os.geteuid() != 0:
+        with silent(folder / "socket"):
+            (folder / "socket").chmod(0)
+            time.sleep(0.5)
+    with server(folder, "--from", 30, "--linger"):
+        wait_for(lambda: out.stat().st_size > size)
+        recorder.terminate()
+        said = finish(recorder, 0)
+    assert said.count("has gone") == 1 and "interrupted 1 time" in said, said
+
+
+@contextlib.contextmanager
+def region(folder, live):
+    """A region, written, with nothing to record beside it; of a capture, which `live` hides."""
+    with subprocess.Popen([XENBAKED, "--region", folder / "shm", folder / "trace"], stderr=subprocess.DEVNULL) as writer:
+        try:
+            wait_for((folder / "shm").exists)
+            if live:
+                with open(folder / "shm", "r+b") as shm:
+                    shm.seek(0x108)  # `source`, in xenmon-region(5)
+                    shm.write(bytes(8))
+            yield
+        finally:
+            writer.terminate()
+
+
+def test_a_xenbaked_that_is_starting(folder):
+    """It has its region before it takes tracing over, and its socket after."""
+    with region(folder, live=False):
+        began = time.monotonic()
+        said = finish(start(folder, "-o", folder / "none", where=["--region", folder / "shm"]), 3)
+        assert "nobody answers" in said and time.monotonic() - began < 3, said
+    with region(folder, live=True):
+        recorder = start(folder, "-o", folder / "out", "--no-wait", where=["--region", folder / "shm"])
+        time.sleep(0.7)
+        with server(folder, name="shm.control"):
+            finish(recorder, 1)
+    assert (folder / "out").read_bytes() == (folder / "trace").read_bytes()
+
+
+DOM0 = """
+mount -t tmpfs none /proc && mkdir /proc/xen && echo control_d >/proc/xen/capabilities && exec "$@"
+"""
+# Its socket goes before it does: it has tracing to put back.
+OWN = """#!/bin/sh
+{xenbaked} --region "$3" {trace} 2>/dev/null &
+echo "xenbaked: the first line" >&2
+{server} "$3.control" {trace} 2>/dev/null
+sleep 0.5
+echo "xenbaked: the hypervisor has had enough" >&2
+kill $!
+exit 1
+"""
+
+
+def test_a_xenbaked_of_its_own_ends(folder):
+    """Nobody will start it again, so it is not waited for."""
+    dom0 = ["unshare", "-Urm", "sh", "-c", DOM0, "dom0"]
+    if not shutil.which("unshare") or subprocess.run([*dom0, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        raise Skip("no namespace to play dom0 in")
+    (folder / "xenbaked").write_text(OWN.format(xenbaked=XENBAKED, server=SERVER, trace=folder / "trace"))
+    (folder / "xenbaked").chmod(0o700)
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "XENMON_REGION": str(folder / "shm")}
+    recorder = subprocess.Popen([*dom0, XENMON, "record", "-o", folder / "out"], env=environment, stderr=subprocess.PIPE,
+                                text=True)
+    try:
+        said = finish(recorder, 1)
+    finally:
+        recorder.kill()
+    assert said.count("\n") == 2 and "the hypervisor has had enough" in said.splitlines()[0], said
+    assert (folder / "out").read_bytes() == (folder / "trace").read_bytes()
+
+
 def test_files_that_exist(folder):
     (folder / "out").write_bytes(b"dear")
     with server(folder, "--linger"):
@@ -235,14 +358,25 @@ def test_full_pipe(folder):
         recorder.stderr.close()
 
 
-def answer(path, *answers):
+@contextlib.contextmanager
+def silent(path):
+    """A socket with somebody behind it who is no xenbaked."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.settimeout(30)
+        listening.bind(str(path))
+        listening.listen()
+        yield listening
+    path.unlink()
+
+
+def answer(path, *texts):
     """A server that is none."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen()
 
     def serve():
-        for text in answers:
+        for text in texts:
             connection, _ = listening.accept()
             with connection:
                 connection.recv(100)
@@ -278,6 +412,8 @@ def main():
             try:
                 test(folder)
                 print(f"ok {number} - {name}", flush=True)
+            except Skip as reason:
+                print(f"ok {number} - {name} # SKIP {reason}", flush=True)
             except Exception as fault:  # pylint: disable=broad-except
                 failed += 1
                 for line in str(fault).splitlines() or [repr(fault)]:
