@@ -44,7 +44,8 @@ struct xm_baked_live {
 
 /*
  * The first half: the hypervisor and its controls, nothing is changed.  region: where the region will be; what belongs to
- * it lies beside.  XM_OK; XM_DENIED and others, err in one line.  Ended by xm_baked_live_close() in any case.
+ * it lies beside.  XM_OK; XM_INVALID: too long a path for that; XM_DENIED and others, err in one line.  Ended by
+ * xm_baked_live_close() in any case.
  */
 enum xm_status xm_baked_live_open(struct xm_baked_live *live, struct xm_log *log, const struct xm_live_choice *choice,
                                   const char *region, struct xm_error *err) XM_MUST_CHECK;
