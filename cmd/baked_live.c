@@ -141,7 +141,7 @@ static enum xm_status open_tee(struct xm_baked_live *live, uint64_t hz, struct x
     return live->choice->no_record ? XM_OK : xm_tee_open(&config, &live->tee, err);
 }
 
-/* The directory that the region lies in, where it is one of XenMon's own: it is called so. */
+/* The directory that the region lies in.  False: it is none of XenMon's own, which are called so. */
 static bool own_directory(char path[PATH_MAX], const char *region)
 {
     static const char name[] = "/" USER;
@@ -155,11 +155,10 @@ static bool own_directory(char path[PATH_MAX], const char *region)
     return length >= sizeof name - 1 && strcmp(path + length - (sizeof name - 1), name) == 0;
 }
 
-/* Whom to become; not found: nobody. */
+/* Whom to become, and the directory that goes over to that user; not found: nobody. */
 static enum xm_status settle_user(const struct xm_baked_live *live, const char *region, struct xm_account_of *user,
-                                  struct xm_error *err)
+                                  char directory[PATH_MAX], struct xm_error *err)
 {
-    char directory[PATH_MAX];
     const char *name = live->choice->user;
     *user = (struct xm_account_of){.found = false};
     if (geteuid() != 0 || (name && strcmp(name, "none") == 0))
@@ -167,7 +166,7 @@ static enum xm_status settle_user(const struct xm_baked_live *live, const char *
     *user = xm_user(name ? name : USER);
     if (name && !user->found)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "--user: there is no user '%s'", name);
-    if (!own_directory(directory, region) && user->found) {
+    if (user->found && !own_directory(directory, region)) {
         /* What lies there could neither be replaced nor removed any more. */
         user->found = false;
         if (name)
@@ -186,17 +185,17 @@ static enum xm_status give_up_rights(struct xm_baked_live *live, const char *reg
     size_t count = 5;
     struct xm_account_of user;
     xm_confine();
-    enum xm_status status = settle_user(live, region, &user, err);
+    enum xm_status status = settle_user(live, region, &user, directory, err);
     if (status != XM_OK || !user.found)
         return status;
-    if (!beside(lock, region, ".lock") || !own_directory(directory, region))
+    if (!beside(lock, region, ".lock"))
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "%s: the name is too long", region);
     for (; *others && count + 1 < sizeof paths / sizeof paths[0]; others++)
         paths[count++] = *others;
-    status = xm_become(user, paths, err);
-    if (status == XM_OK)
-        xm_log_write(live->log, XM_LOG_INFO, "all is open: root's rights are given up");
-    return status;
+    if (xm_become(user, paths, err) != XM_OK)
+        return err->status = XM_DENIED; /* a right to give up rights is missing, and another try has no more */
+    xm_log_write(live->log, XM_LOG_INFO, "all is open: root's rights are given up");
+    return XM_OK;
 }
 
 enum xm_status xm_baked_live_start(struct xm_baked_live *live, uint64_t hz, const char *region,

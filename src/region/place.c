@@ -24,6 +24,13 @@ static enum xm_status refuse(struct xm_error *err, const char *path, const char 
     return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, why);
 }
 
+/* What the system refused, in its words: whoever lacks a permission is told so by the status. */
+static enum xm_status failed(struct xm_error *err, const char *path, int error)
+{
+    bool denied = error == EACCES || error == EPERM;
+    return xm_fail(err, denied ? XM_DENIED : XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(error));
+}
+
 static bool join(char *to, const char *path, const char *suffix)
 {
     return snprintf(to, PATH_BYTES, "%s%s", path, suffix) < PATH_BYTES;
@@ -52,14 +59,14 @@ enum xm_status xm_place_directory(const char *path, struct xm_error *err)
         snprintf(directory, sizeof directory, ".");
 
     if (mkdir(directory, geteuid() == 0 ? 0755 : 0700) != 0 && errno != EEXIST)
-        return refuse(err, directory, strerror(errno));
+        return failed(err, directory, errno);
     /* A link that somebody else made could be made to lead elsewhere any time. */
     if (lstat(directory, &st) != 0)
-        return refuse(err, directory, strerror(errno));
+        return failed(err, directory, errno);
     if (S_ISLNK(st.st_mode) && !ours(st.st_uid))
         return refuse(err, directory, "a link that belongs to another user");
     if (stat(directory, &st) != 0)
-        return refuse(err, directory, strerror(errno));
+        return failed(err, directory, errno);
     if (!S_ISDIR(st.st_mode))
         return refuse(err, directory, "not a directory");
     if (!ours(st.st_uid))
@@ -74,12 +81,12 @@ enum xm_status xm_place_replaces(const char *path, struct xm_error *err)
     char magic[sizeof XM_LAYOUT_MAGIC - 1] = "";
     struct stat st;
     if (lstat(path, &st) != 0)
-        return errno == ENOENT ? XM_OK : refuse(err, path, strerror(errno));
+        return errno == ENOENT ? XM_OK : failed(err, path, errno);
     bool region = false;
     if (S_ISREG(st.st_mode)) {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
-            return refuse(err, path, strerror(errno));
+            return failed(err, path, errno);
         region = pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
                  memcmp(magic, XM_LAYOUT_MAGIC, sizeof magic) == 0;
         close(fd);
@@ -106,11 +113,11 @@ static enum xm_status try_lock(const char *path, const char *name, int *fd, stru
     struct stat st, named;
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (*fd < 0)
-        return refuse(err, name, strerror(errno));
+        return failed(err, name, errno);
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode) || !ours(st.st_uid))
         return refuse(err, name, "not a file of ours");
     if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? name_holder(*fd, path, err) : refuse(err, name, strerror(errno));
+        return errno == EWOULDBLOCK ? name_holder(*fd, path, err) : failed(err, name, errno);
     /* Whoever gives a lock back removes the file first: a lock on a file without its name keeps nobody out. */
     bool same = lstat(name, &named) == 0 && named.st_dev == st.st_dev && named.st_ino == st.st_ino;
     return same ? XM_OK : XM_AGAIN;
@@ -175,10 +182,10 @@ static enum xm_status fill(int fd, const char *name, uint64_t bytes, void **base
                        (unsigned long long)((bytes + (1 << 20) - 1) >> 20), strerror(error));
     give_to_group(fd);
     if (fchmod(fd, 0640) != 0)
-        return refuse(err, name, strerror(errno));
+        return failed(err, name, errno);
     /* Populated, so that publishing a sample does not stop at pages seen for the first time. */
     *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-    return *base == MAP_FAILED ? refuse(err, name, strerror(errno)) : XM_OK;
+    return *base == MAP_FAILED ? failed(err, name, errno) : XM_OK;
 }
 
 enum xm_status xm_place_create(const char *path, uint64_t bytes, int *fd, void **base, struct xm_error *err)
@@ -190,7 +197,7 @@ enum xm_status xm_place_create(const char *path, uint64_t bytes, int *fd, void *
     unlink(name);
     *fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
-        return refuse(err, name, strerror(errno));
+        return failed(err, name, errno);
     enum xm_status status = fill(*fd, name, bytes, base, err);
     if (status != XM_OK) {
         close(*fd);
@@ -206,9 +213,9 @@ enum xm_status xm_place_publish(const char *path, struct xm_error *err)
         return refuse(err, path, "the name is too long");
     if (rename(name, path) == 0)
         return XM_OK;
-    refuse(err, path, strerror(errno));
+    enum xm_status status = failed(err, path, errno);
     unlink(name);
-    return XM_IO;
+    return status;
 }
 
 void xm_place_remove(const char *path, int fd)

@@ -29,7 +29,7 @@ struct xm_writer_config {
  * Makes a region under config->path, in place of one that a dead writer left there; readers of that one
  * follow. config and its strings are copied.  The writer's state is XM_WRITER_STARTING.
  * XM_OK; XM_LIMIT: another process writes it (`err` names it), or the settings need more than 2^40
- * bytes; XM_INVALID: a setting out of range; XM_IO: no room, no permission, a directory that others can
+ * bytes; XM_INVALID: a setting out of range; XM_DENIED: no permission; XM_IO: no room, a directory that others can
  * write to; XM_NOMEM; XM_UNSUPPORTED on a big-endian machine.  On failure *writer is NULL and a region
  * of that name is as it was.
  */
@@ -87,7 +87,7 @@ void xm_writer_state(struct xm_writer *writer, enum xm_writer_state state);
  * Moves to a region of at least this capacity (never less than it has) under the same name: history,
  * histograms and facts are carried over as far as the new history reaches, indices go on, the old region
  * is marked superseded.
- * XM_OK; XM_LIMIT, XM_INVALID, XM_IO, XM_NOMEM as in create: the writer goes on in the region it has.
+ * XM_OK; XM_LIMIT, XM_INVALID, XM_DENIED, XM_IO, XM_NOMEM as in create: the writer goes on in the region it has.
  * Cost: a copy of the history, some tens of milliseconds; both regions need room for that long.
  */
 enum xm_status xm_writer_grow(struct xm_writer *writer, struct xm_capacity capacity,

@@ -123,13 +123,19 @@ enum xm_status xm_note_read(const char *path, const char *proc, struct xm_note *
     return strcmp(boot, now) == 0 && strcmp(now, "-") != 0 ? XM_OK : XM_END;
 }
 
+static enum xm_status failed(const char *path, int error, struct xm_error *err)
+{
+    bool denied = error == EACCES || error == EPERM;
+    return xm_fail(err, denied ? XM_DENIED : XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(error));
+}
+
 static enum xm_status write_new(const char *path, const char *text, struct xm_error *err)
 {
     /* Left by a writer that was killed in this very function. */
     (void)unlink(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+        return failed(path, errno, err);
     size_t size = strlen(text);
     ssize_t n = write(fd, text, size);
     int why = n < 0 ? errno : n == (ssize_t)size ? 0 : ENOSPC;
@@ -139,7 +145,7 @@ static enum xm_status write_new(const char *path, const char *text, struct xm_er
     if (why == 0)
         return XM_OK;
     (void)unlink(path);
-    return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(why));
+    return failed(path, why, err);
 }
 
 enum xm_status xm_note_write(const char *path, const char *proc, const struct xm_note *note, struct xm_error *err)
@@ -158,14 +164,14 @@ enum xm_status xm_note_write(const char *path, const char *proc, const struct xm
         return XM_OK;
     int why = errno;
     (void)unlink(fresh);
-    return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(why));
+    return failed(path, why, err);
 }
 
 enum xm_status xm_note_remove(const char *path, struct xm_error *err)
 {
     if (unlink(path) == 0 || errno == ENOENT)
         return XM_OK;
-    return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+    return failed(path, errno, err);
 }
 
 bool xm_note_alive(const struct xm_note *note)

@@ -32,12 +32,12 @@ struct xm_note {
 enum xm_status xm_note_read(const char *path, const char *proc, struct xm_note *note, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Writes a note of this process with mode 0600, whole or not at all; pid and start are filled in.  XM_OK; XM_IO: err
+ * Writes a note of this process with mode 0600, whole or not at all; pid and start are filled in.  XM_OK; XM_DENIED, XM_IO: err
  * says why, an earlier note is as it was.
  */
 enum xm_status xm_note_write(const char *path, const char *proc, const struct xm_note *note, struct xm_error *err) XM_MUST_CHECK;
 
-/* Removes it.  XM_OK, also where there is none; XM_IO. */
+/* Removes it.  XM_OK, also where there is none; XM_DENIED, XM_IO. */
 enum xm_status xm_note_remove(const char *path, struct xm_error *err) XM_MUST_CHECK;
 
 /* Whether the writer still runs. */

@@ -652,6 +652,32 @@ static void test_directories(void **state)
     assert_int_equal(try_create("/proc/version/shm", &err), XM_IO);
 }
 
+/* What a permission is missing for is told from all else by the status. */
+static void test_denied(void **state)
+{
+    struct place *p = *state;
+    char directory[128];
+    char path[140];
+    struct xm_error err;
+    uid_t self = geteuid();
+    snprintf(directory, sizeof directory, "%s/closed", p->directory);
+    snprintf(path, sizeof path, "%s/shm", directory);
+    assert_int_equal(mkdir(directory, 0555), 0);
+    assert_int_equal(chmod(p->directory, 0755), 0);
+    if (self == 0)
+        assert_int_equal(seteuid(12345), 0);
+    enum xm_status lock = try_create(path, &err);
+    bool said = strstr(err.text, "Permission denied") != NULL;
+    snprintf(path, sizeof path, "%s/new/shm", directory);
+    enum xm_status made = try_create(path, &err);
+    if (self == 0)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rmdir(directory), 0);
+    assert_int_equal(lock, XM_DENIED);
+    assert_true(said);
+    assert_int_equal(made, XM_DENIED);
+}
+
 static void test_default_path(void **state)
 {
     (void)state;
@@ -742,6 +768,7 @@ int main(void)
         TEST(test_no_system_call),
         TEST(test_growth_without_room),
         TEST(test_directories),
+        TEST(test_denied),
         TEST(test_default_path),
         TEST(test_names),
         TEST(test_open_fails),
