@@ -39,7 +39,7 @@ struct xm_recording_config {
     uint32_t keep;         /* files; the oldest is removed when there is one more, and where it cannot be that is an
                               XM_IO; 0: all, at most XM_RECORDING_MAX_KEEP */
     uint64_t sync_ns;      /* between calls of fdatasync(2); 0: at the end of each file only */
-    /* Asked where a signal interrupts a write that waits (a pipe), or that has waited for a while: true gives up.  May be NULL. */
+    /* Asked where a signal interrupts a write that waits (a pipe), and while it waits: true gives up.  May be NULL. */
     bool (*stop)(void *user);
     void *user;
 };

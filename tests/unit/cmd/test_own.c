@@ -81,7 +81,8 @@ static void its_last_words_say_why(void **state)
 static void that_a_trace_has_ended_is_no_reason(void **state)
 {
     char line[300] = "";
-    assert_int_equal(start(*state, ": >$3; echo 'xenbaked: x: damaged' >&2; echo 'xenbaked: the trace has ended: 1 s' >&2"),
+    assert_int_equal(start(*state, ": >$3; echo 'xenbaked: x: damaged' >&2\n"
+                                   "echo 'xenbaked: the trace has ended: 1 s' >&2"),
                      XM_EXIT_DONE);
     wait_for_its_end();
     assert_true(xm_own_says(line, sizeof line));
