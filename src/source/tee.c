@@ -81,14 +81,21 @@ static enum xm_status refuse(struct xm_error *err, const char *path, const char 
     return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, why);
 }
 
+/* What the system refused, in its words. */
+static enum xm_status failed(struct xm_error *err, const char *path)
+{
+    bool denied = errno == EACCES || errno == EPERM;
+    return xm_fail(err, denied ? XM_DENIED : XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+}
+
 static enum xm_status make_way(const char *path, struct xm_error *err)
 {
     struct stat st;
     if (lstat(path, &st) != 0)
-        return errno == ENOENT ? XM_OK : refuse(err, path, strerror(errno));
+        return errno == ENOENT ? XM_OK : failed(err, path);
     if (!S_ISSOCK(st.st_mode))
         return refuse(err, path, "this is no socket, so it is not replaced by one");
-    return unlink(path) == 0 ? XM_OK : refuse(err, path, strerror(errno));
+    return unlink(path) == 0 ? XM_OK : failed(err, path);
 }
 
 static void give_to_group(int fd)
@@ -120,7 +127,7 @@ static enum xm_status settle(struct xm_tee *tee, struct xm_error *err)
     struct stat st;
     int fd = open(tee->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return refuse(err, tee->path, strerror(errno));
+        return failed(err, tee->path);
     bool good = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_uid == geteuid();
     if (good) {
         tee->dev = st.st_dev;
@@ -141,14 +148,14 @@ static enum xm_status open_socket(struct xm_tee *tee, const char *path, struct x
         return status;
     tee->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (tee->fd < 0)
-        return refuse(err, path, strerror(errno));
+        return failed(err, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
     if (bind_to(tee->fd, &address) != 0)
-        return refuse(err, path, strerror(errno));
+        return failed(err, path);
     memcpy(tee->path, path, strlen(path) + 1);
     /* At once: whoever sees the name is to find somebody behind it. */
     if (listen(tee->fd, (int)XM_TEE_LISTENERS) != 0)
-        return refuse(err, path, strerror(errno));
+        return failed(err, path);
     return settle(tee, err);
 }
 

@@ -51,8 +51,8 @@ struct xm_tee_config {
 bool xm_tee_path(const char *region, char *path, size_t size);
 
 /*
- * XM_OK; XM_IO: err says why there is no socket (a name too long for one, something else of that name, no permission);
- * XM_NOMEM.  A stale socket of that name is replaced; that nobody is behind it any more is for the caller to know.
+ * XM_OK; XM_IO: err says why there is no socket (a name too long for one, something else of that name); XM_DENIED: the
+ * same, for want of a permission; XM_NOMEM.  A stale socket of that name is replaced; that nobody is behind it any more is for the caller to know.
  */
 enum xm_status xm_tee_open(const struct xm_tee_config *config, struct xm_tee **tee, struct xm_error *err) XM_MUST_CHECK;
 

@@ -27,6 +27,7 @@
 
 static bool taken_all;       /* a listener that reads as fast as anybody can write */
 static size_t taken;         /* of it: bytes */
+static int bind_error;       /* what the system has against a name */
 static const char *planted;  /* somebody else makes a link to it of a socket that has just got its name */
 
 /* These take the place of the system's. */
@@ -44,6 +45,10 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 int bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
+    if (bind_error) {
+        errno = bind_error;
+        return -1;
+    }
     long result = syscall(SYS_bind, fd, address, size);
     if (planted && result == 0 && (unlink(path) != 0 || symlink(planted, path) != 0))
         return -1;
@@ -791,6 +796,18 @@ static void the_socket_is_where_it_should(void **state)
     xm_error_clear(&err);
     assert_int_equal(xm_tee_open(&config, &other, &err), XM_IO);
     assert_non_null(strstr(err.text, "too long"));
+    /* Who lacks a permission is told so. */
+    unlink(f->path);
+    config.path = f->path;
+    static const int errors[] = {EACCES, EPERM, EROFS};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        bind_error = errors[i];
+        xm_error_clear(&err);
+        enum xm_status status = xm_tee_open(&config, &other, &err);
+        bind_error = 0;
+        assert_int_equal(status, errors[i] == EROFS ? XM_IO : XM_DENIED);
+        assert_non_null(strstr(err.text, strerror(errors[i])));
+    }
 }
 
 /* The directory may belong to a user with fewer rights, who puts a link there. */
