@@ -16,12 +16,12 @@
 
 struct xm_simhost;
 
-/* scenario is copied.  XM_OK; XM_INVALID: what cannot be, in words; XM_NOMEM. */
+/* scenario is copied, and looked through with xm_scenario_check().  XM_OK; XM_INVALID: what cannot be, in words; XM_NOMEM. */
 enum xm_status xm_simhost_create(const struct xm_scenario *scenario, struct xm_simhost **host,
                                  struct xm_error *err) XM_MUST_CHECK;
 void xm_simhost_destroy(struct xm_simhost *host); /* NULL is fine */
 
-/* Simulates up to this time and including it. */
+/* Simulates up to this time and including it.  XM_OK; XM_NOMEM: the host cannot go on. */
 enum xm_status xm_simhost_run(struct xm_simhost *host, uint64_t until_ns) XM_MUST_CHECK;
 
 struct xm_machine *xm_simhost_machine(struct xm_simhost *host); /* for its clock, its truth, pause and the like */
@@ -29,6 +29,9 @@ struct xm_machine *xm_simhost_machine(struct xm_simhost *host); /* for its clock
 /* The trace buffer of a pCPU: pages, see trace/ring.h. */
 void *xm_simhost_buffer(struct xm_simhost *host, uint32_t cpu);
 uint32_t xm_simhost_pages(const struct xm_simhost *host);
+
+/* Records that the buffers had no room for so far. */
+uint64_t xm_simhost_lost(const struct xm_simhost *host);
 
 /* The domain of this id that lives; NULL: none. */
 struct xm_sim_domain *xm_simhost_domain(struct xm_simhost *host, uint16_t domid);
@@ -41,9 +44,21 @@ enum xm_status xm_simhost_rate(struct xm_simhost *host, uint16_t domid, double r
 enum xm_status xm_simhost_share(struct xm_simhost *host, uint16_t domid, const struct xm_sched_share *share,
                                 struct xm_error *err) XM_MUST_CHECK;
 
-/* As in a scenario, now. */
+/* The name of the domain that has or had this id last; NULL: none had. */
+const char *xm_simhost_name(const struct xm_simhost *host, uint16_t domid);
+
+/* What the domain of this id that lives was asked to be, with its share and rate as they are now; NULL: none. */
+const struct xm_scenario_domain *xm_simhost_spec(const struct xm_simhost *host, uint16_t domid);
+
+/*
+ * As in a scenario, now: from_ns is not looked at, and a to_ns that has passed neither.  XM_INVALID: its id or its name is
+ * taken, no driver domain for its role, another driver domain, or XM_SIMHOST_DOMAINS have been there already; XM_NOMEM.
+ * Whatever has been created costs memory as long as the host is.
+ */
+#define XM_SIMHOST_DOMAINS 4096u
 enum xm_status xm_simhost_add(struct xm_simhost *host, const struct xm_scenario_domain *domain,
                               struct xm_error *err) XM_MUST_CHECK;
+/* XM_INVALID: there is none, or it is the driver domain. */
 enum xm_status xm_simhost_remove(struct xm_simhost *host, uint16_t domid, struct xm_error *err) XM_MUST_CHECK;
 
 #endif

@@ -62,9 +62,38 @@ struct xm_scenario {
 /* The empty scenario: one pCPU, credit2, 32 pages, today's event mask, no domain. */
 void xm_scenario_init(struct xm_scenario *scenario);
 
-/* Reads a file, or text: err.offset is the line.  XM_IO; XM_INVALID: what is wrong, with section and name; XM_NOMEM. */
+/*
+ * Reads a file, or text: err.offset is the line.  XM_IO; XM_INVALID: what is wrong, with file, line, section and name, and
+ * what would be right; XM_NOMEM.  name: for messages, and less a directory and ".ini" the scenario's own.
+ */
 enum xm_status xm_scenario_read(const char *path, struct xm_scenario *scenario, struct xm_error *err) XM_MUST_CHECK;
 enum xm_status xm_scenario_parse(const char *text, const char *name, struct xm_scenario *scenario,
                                  struct xm_error *err) XM_MUST_CHECK;
+
+/*
+ * Changes one value: "host.cpus=2", "costs.ring=64", "NAME.weight=512" with a domain's name.  What it means together with
+ * the others is looked at by xm_scenario_check() alone.  XM_INVALID.
+ */
+enum xm_status xm_scenario_set(struct xm_scenario *scenario, const char *assignment, struct xm_error *err) XM_MUST_CHECK;
+
+/* Whether the values go together and are in their limits; reading a file does this too.  XM_INVALID: what is wrong. */
+enum xm_status xm_scenario_check(const struct xm_scenario *scenario, struct xm_error *err) XM_MUST_CHECK;
+
+/* A domain of this name with everything at its default: id 65535, which no domain can have, and role hog. */
+void xm_scenario_domain_init(struct xm_scenario_domain *domain, const char *name);
+
+/* Whether this can be a domain's name: 1 to 31 letters, digits and "._+-". */
+bool xm_scenario_is_name(const char *name);
+
+/* As a line "name = value" in its section.  XM_INVALID. */
+enum xm_status xm_scenario_domain_set(struct xm_scenario_domain *domain, const char *name, const char *value,
+                                      struct xm_error *err) XM_MUST_CHECK;
+
+/* A domain by itself, on a host like that of the scenario; that its id is free is not looked at.  XM_INVALID. */
+enum xm_status xm_scenario_domain_check(const struct xm_scenario *scenario, const struct xm_scenario_domain *domain,
+                                        struct xm_error *err) XM_MUST_CHECK;
+
+/* Names of roles and back: "driver", "web", ... */
+const char *xm_sim_role_name(enum xm_sim_role role);
 
 #endif
