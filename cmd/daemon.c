@@ -31,8 +31,11 @@ enum xm_status xm_log_open(struct xm_log *log, const char *program, const char *
 void xm_log_reopen(struct xm_log *log)
 {
     FILE *file = log->path ? fopen(log->path, "ae") : NULL;
-    if (!file)
-        return; /* better the old file than none */
+    if (!file) {
+        if (log->path) /* better the old file than none; in it, who moved it away can see where it went on */
+            xm_log_write(log, XM_LOG_WARNING, "%s cannot be opened again: %s", log->path, strerror(errno));
+        return;
+    }
     fclose(log->file);
     log->file = file;
 }

@@ -30,7 +30,11 @@ struct xm_log {
  */
 enum xm_status xm_log_open(struct xm_log *log, const char *program, const char *where, enum xm_log_level level,
                            struct xm_error *err) XM_MUST_CHECK;
-void xm_log_reopen(struct xm_log *log); /* a log file that was moved away is begun anew; else nothing */
+/*
+ * A log file that was moved away is begun anew.  Where that cannot be, it goes on in the file that was open, and says so.
+ * Nothing for other logs.
+ */
+void xm_log_reopen(struct xm_log *log);
 void xm_log_close(struct xm_log *log);
 void xm_log_write(struct xm_log *log, enum xm_log_level level, const char *format, ...) XM_PRINTF(3, 4);
 

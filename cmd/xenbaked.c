@@ -4,7 +4,6 @@
  *
  * Arguments -> configuration -> library; the loop, its waits and its signals.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -180,15 +179,12 @@ static bool told_to_stop(void *user)
 
 static int code_of(const struct xm_error *err)
 {
-    bool denied = strstr(err->text, strerror(EACCES)) || strstr(err->text, strerror(EPERM));
     switch (err->status) {
     case XM_INVALID:
         return XM_EXIT_USAGE;
     case XM_DENIED:
     case XM_UNSUPPORTED:
         return XM_EXIT_ACCESS;
-    case XM_IO:
-        return denied ? XM_EXIT_ACCESS : XM_EXIT_FAILED;
     default:
         return XM_EXIT_FAILED;
     }
@@ -313,7 +309,12 @@ static int open_live(struct daemon *d)
 static int start_live(struct daemon *d)
 {
     struct xm_error err;
-    const char *others[] = {d->config->pid_file ? d->config->pid_path : NULL, NULL};
+    const char *others[3] = {NULL};
+    size_t count = 0;
+    if (d->config->pid_file)
+        others[count++] = d->config->pid_path;
+    if (d->log.path)
+        others[count] = d->log.path;
     xm_error_clear(&err);
     if (!is_live(d))
         return XM_EXIT_DONE;
