@@ -18,9 +18,9 @@
 #define XM_COSTS(XM_COST)                                                                                               \
     XM_COST(driver_entry, ns, 23500, 0, 10000000, "what a dispatch of the driver domain costs beside its work")         \
     XM_COST(server_entry, ns, 19500, 0, 10000000, "what a dispatch of a server costs beside its work")                  \
-    XM_COST(driver_packet, ns, 9600, 1, 10000000, "a packet's way through the driver domain, either way")               \
-    XM_COST(driver_flip, ns, 0, 0, 10000000, "giving a received packet's page away, on top of that")                    \
-    XM_COST(driver_copy, ns, 0, 0, 10000000, "or copying it into the server's page instead")                            \
+    XM_COST(driver_packet, ns, 8500, 1, 10000000, "a packet's way through the driver domain, either way")               \
+    XM_COST(driver_flip, ns, 2500, 0, 10000000, "giving a received packet's page away, on top of that")                    \
+    XM_COST(driver_copy, ns, 800, 0, 10000000, "or copying it into the server's page instead")                            \
     XM_COST(driver_batch, ns, 0, 0, 10000000, "a batch of packets, beside what each costs")                             \
     XM_COST(driver_complete, ns, 300, 1, 10000000, "what was sent is taken off the card and told to the server, a packet")   \
     XM_COST(server_receive, ns, 13000, 1, 10000000, "a received packet in the server's stack")                          \
