@@ -136,9 +136,9 @@ def takes_over(host):
     need(abs(header["tsc_hz"] - host.tsc_hz) <= 1000, f"the rate is {header['tsc_hz']}")
     wait_for("names", lambda: {"Domain-0", "web", "heavy", "light"} <= set(names(host.live)), 20)
     rows = host.live.sample()
-    for name, weight in (("heavy", 512), ("light", 256)):
+    for name, share in (("heavy", 512), ("light", 256)):
         row = domain(rows, host.guests[name].domid)
-        same((row["weight"], row["online"]), (weight, 2), f"weight and online vCPUs of {name}")
+        same((row["weight"], row["online"]), (share, 2), f"weight and online vCPUs of {name}")
     web = domain(rows, host.guests["web"].domid)
     same((web["vifs"], web["vbds"]), (1, 1), "the web server's devices")
     status = open(f"/proc/{host.live.process.pid}/status", encoding="ascii").read()
@@ -153,7 +153,7 @@ def takes_over(host):
 def running_time(host):
     for attempt in range(3):
         # A dom0 that only wakes up and blocks would be off by what each time takes: see long_runs().
-        with Load() as load, Hogs(), weight_of_dom0(host, 512), host.long_runs():
+        with Load() as load, Hogs(), weight(host, 0, 512), host.long_runs():
             before = Reading(host, "before")
             time.sleep(MEASURED_S)
             after = Reading(host, "after")
@@ -212,8 +212,9 @@ def moment(row):
 @check("spinners with weights 512 and 256 get 2:1 within 3 %")
 def shares(host):
     # Weights count against dom0's too: with its 4096 every credit is gone in a moment, and what is left is turns.  Credit
-    # gives dom0 its share whenever it is awake, used or not: there it is to be what dom0 needs.
-    with weight_of_dom0(host, 512 if host.credit2 else 64), two_pcpus(host, "heavy", "light"):
+    # gives whoever is awake a share, used or not: there the others' is to be what they need.
+    dom0, web = (512, 256) if host.credit2 else (64, 8)
+    with weight(host, 0, dom0), weight(host, host.guests["web"].domid, web), two_pcpus(host, "heavy", "light"):
         time.sleep(2)
         first, last = window(host.live, 20)
         conserved(first, last)
@@ -238,14 +239,14 @@ def two_pcpus(host, *names):
 
 
 @contextlib.contextmanager
-def weight_of_dom0(host, weight):
-    """Instead of the one without which spinners starve it."""
+def weight(host, domid, value):
+    """Another than usual: 4096 of dom0, without which spinners starve it, 256 of a guest."""
     tool = "sched-credit2" if host.credit2 else "sched-credit"
-    xl(tool, "-d", "0", "-w", weight)
+    xl(tool, "-d", domid, "-w", value)
     try:
         yield
     finally:
-        xl(tool, "-d", "0", "-w", "4096")
+        xl(tool, "-d", domid, "-w", 256 if domid else 4096)
 
 
 @check("a recording made meanwhile: xenmon report, xenalyze and the live region say the same")
