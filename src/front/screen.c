@@ -261,6 +261,13 @@ static const char *host_name(const struct xm_region_info *info, char *text, size
     return text;
 }
 
+/* The source's name begins with the hypervisor's: there is nothing in it that the host's has not. */
+static bool names_host(const struct xm_region_info *info)
+{
+    size_t length = strnlen(info->hypervisor, sizeof info->hypervisor);
+    return length && length < sizeof info->source_name && memcmp(info->source_name, info->hypervisor, length) == 0;
+}
+
 static void paint_title(const struct xm_painter *p, unsigned y)
 {
     static const char beats[] = "|/-\\";
@@ -275,7 +282,8 @@ static void paint_title(const struct xm_painter *p, unsigned y)
     unsigned x = xm_grid_put(p->grid, 0, y, XM_MEANING_TITLE, "xenmon ");
     x = xm_grid_print(p->grid, x, y, XM_MEANING_TITLE, "%c ", m->data ? beats[m->beat % 4] : ' ');
     if (m->info.creation_id) {
-        xm_format_name(m->info.source_name, sizeof m->info.source_name, source, sizeof source);
+        if (!names_host(&m->info))
+            xm_format_name(m->info.source_name, sizeof m->info.source_name, source, sizeof source);
         snprintf(kind, sizeof kind, "(%s%s%.16s)", (unsigned)m->info.source < 3 ? kinds[m->info.source] : "?",
                  m->info.tsc_hz_from[0] ? ", TSC rate from the " : "", m->info.tsc_hz_from);
     }

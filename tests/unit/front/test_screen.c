@@ -530,7 +530,7 @@ static void make_live(struct screen *s)
     info->source = XM_SOURCE_LIVE;
     snprintf(info->hypervisor, sizeof info->hypervisor, "Xen 4.17.7");
     snprintf(info->scheduler, sizeof info->scheduler, "credit2");
-    snprintf(info->source_name, sizeof info->source_name, "the hypervisor");
+    snprintf(info->source_name, sizeof info->source_name, "Xen 4.17.7 (credit2)");
     snprintf(info->tsc_hz_from, sizeof info->tsc_hz_from, "host");
 }
 
@@ -539,7 +539,7 @@ static void test_live_title(void **state)
     struct screen *s = *state;
     make_live(s);
     build(s, 120, 24);
-    assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  Xen 4.17.7 credit2  the hypervisor  4321 rec/s  1.000 GHz  "
+    assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  Xen 4.17.7 credit2  4321 rec/s  1.000 GHz  "
                                     "(live, TSC rate from the host)");
     build(s, 40, 10);
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  Xen 4.17.7 credit2");
