@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "options.h"
 #include "xenmon.h"
 #include "xenmon_live.h"
@@ -19,18 +20,21 @@
 struct command {
     const char *name;
     int (*main)(int argc, char **argv);
-    const char *help; /* NULL: another name of the one before */
+    const char *help;    /* NULL: another name of the one before */
+    const char *program; /* main NULL: what carries it */
 };
 
 static int help_main(int argc, char **argv);
 
 static const struct command commands[] = {
-    {"live", xenmon_live_main, "the live screen; this is what xenmon alone does"},
-    {"report", xenmon_report_main, "a summary of a whole trace: text, JSON or CSV"},
-    {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain"},
-    {"batch", xenmon_log_main, NULL},
-    {"record", xenmon_record_main, "writes the raw trace of the running host to a file"},
-    {"help", help_main, "this list, or the help of a command"},
+    {"live", xenmon_live_main, "the live screen; this is what xenmon alone does", NULL},
+    {"report", xenmon_report_main, "a summary of a whole trace: text, JSON or CSV", NULL},
+    {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain", NULL},
+    {"batch", xenmon_log_main, NULL, NULL},
+    {"record", xenmon_record_main, "writes the raw trace of the running host to a file", NULL},
+    {"sim", NULL, "simulates a Xen host, and writes its trace to a file", "xenmon-sim"},
+    {"sim-ctl", NULL, "changes load and weights of a simulated host that runs", "xenmon-sim"},
+    {"help", help_main, "this list, or the help of a command", NULL},
 };
 
 static const struct command *find_command(const char *name)
@@ -39,6 +43,11 @@ static const struct command *find_command(const char *name)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
     return NULL;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    return command->main ? command->main(argc, argv) : xm_helper_run(command->program, argc, argv);
 }
 
 static int print_help(void)
@@ -69,7 +78,7 @@ static int help_main(int argc, char **argv)
         return command ? print_help() : xm_usage_error(PROGRAM, "there is no command '%s'", argv[1]);
     char help[] = "--help";
     char *arguments[] = {argv[1], help, NULL};
-    return command->main(2, arguments);
+    return run(command, 2, arguments);
 }
 
 static int print_version(void)
@@ -100,7 +109,7 @@ int main(int argc, char **argv)
         return print_help();
     const struct command *command = find_command(first);
     if (command)
-        return command->main(argc - 1, argv + 1);
+        return run(command, argc - 1, argv + 1);
     if (wants_log(argc, argv))
         return xenmon_log_main(argc, argv);
     /* 'xenmon FILE' shows a trace. */

@@ -8,6 +8,7 @@
 #include "sim/driver.h"
 #include "sim/hog.h"
 #include "sim/web.h"
+#include "trace/format.h"
 #include "trace/ring.h"
 
 /* A domain, from when it is planned; it stays when it has ended, as packets may be under way to it. */
@@ -308,6 +309,24 @@ enum xm_status xm_simhost_run(struct xm_simhost *h, uint64_t until_ns)
 {
     enum xm_status status = xm_machine_run(h->machine, until_ns);
     return status == XM_OK ? h->status : status;
+}
+
+bool xm_simhost_end(struct xm_simhost *h)
+{
+    bool any = false;
+    const xm_cycles now = xm_machine_end(h->machine);
+    if ((h->scenario.events & XM_TRC_CONTINUE & 0x0fff0000u) == 0 || (h->scenario.events & XM_TRC_CONTINUE & 0xf000u) == 0)
+        return false;
+    for (uint32_t cpu = 0; cpu < h->scenario.cpus; cpu++) {
+        const struct xm_sim_vcpu *v = xm_machine_current(h->machine, cpu);
+        uint32_t domid = v ? v->domain->domid : XM_DOMID_IDLE, number = v ? v->number : cpu;
+        struct xm_record record = {.event = XM_TRC_CONTINUE, .words = 1, .word = {number | domid << 16}, .has_tsc = true, .tsc = now};
+        if (!h->ring[cpu].lost)
+            continue;
+        (void)xm_ring_put(&h->ring[cpu], &record, now, domid | number << 16);
+        any = true;
+    }
+    return any;
 }
 
 struct xm_machine *xm_simhost_machine(struct xm_simhost *h)

@@ -24,6 +24,13 @@ void xm_simhost_destroy(struct xm_simhost *host); /* NULL is fine */
 /* Simulates up to this time and including it.  XM_OK; XM_NOMEM: the host cannot go on. */
 enum xm_status xm_simhost_run(struct xm_simhost *host, uint64_t until_ns) XM_MUST_CHECK;
 
+/*
+ * Nothing more will happen: where records have been lost since the last one that fitted, LOST_RECORDS and that whoever is on
+ * the pCPU goes on are written, so that the end of a trace does not hide them.  True: something was.  The buffers ought to
+ * have been emptied.
+ */
+bool xm_simhost_end(struct xm_simhost *host);
+
 struct xm_machine *xm_simhost_machine(struct xm_simhost *host); /* for its clock, its truth, pause and the like */
 
 /* The trace buffer of a pCPU: pages, see trace/ring.h. */

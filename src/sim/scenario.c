@@ -299,8 +299,23 @@ static struct xm_scenario_domain *domain_of(struct xm_scenario *s, const char *n
     return NULL;
 }
 
+static enum xm_status set_in(struct xm_scenario *s, const char *section, const char *name, const char *value, struct xm_error *err)
+{
+    char shown[44];
+    if (strcmp(section, "host") == 0)
+        return xm_scenario_host_set(s, name, value, err);
+    if (strcmp(section, "costs") == 0)
+        return xm_scenario_cost_set(s, name, value, err);
+    struct xm_scenario_domain *domain = domain_of(s, section);
+    if (!domain)
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no domain of that name, and no other section but host and costs, "
+                       "'%s'", xm_value_shown(section, shown));
+    return xm_scenario_domain_set(domain, name, value, err);
+}
+
 enum xm_status xm_scenario_set(struct xm_scenario *s, const char *assignment, struct xm_error *err)
 {
+    struct xm_error own;
     char text[256], shown[44];
     int n = snprintf(text, sizeof text, "%s", assignment);
     char *value = strchr(text, '=');
@@ -311,15 +326,9 @@ enum xm_status xm_scenario_set(struct xm_scenario *s, const char *assignment, st
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "SECTION.NAME=VALUE is right, such as host.seed=2, not '%s'",
                        xm_value_shown(assignment, shown));
     *name++ = '\0';
-    if (strcmp(text, "host") == 0)
-        return xm_scenario_host_set(s, name, value, err);
-    if (strcmp(text, "costs") == 0)
-        return xm_scenario_cost_set(s, name, value, err);
-    struct xm_scenario_domain *domain = domain_of(s, text);
-    if (!domain)
-        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "'%s' is neither host nor costs nor a domain of the scenario",
-                       xm_value_shown(text, shown));
-    return xm_scenario_domain_set(domain, name, value, err);
+    xm_error_clear(&own);
+    enum xm_status status = set_in(s, text, name, value, &own);
+    return status == XM_OK ? XM_OK : xm_fail(err, status, XM_NO_OFFSET, "%s: %s", xm_value_shown(assignment, shown), own.text);
 }
 
 /* ---- What goes together. */

@@ -36,7 +36,8 @@ struct sim_source {
     uint64_t next_ns;  /* simulated time of the next pass */
     uint32_t cpus, at;
     uint32_t given;    /* bytes of the window */
-    bool delivering, announced, ended, last;
+    bool delivering, announced, ended;
+    bool last, over;   /* this pass is the last; and what was lost by then has been told in one more */
     uint32_t header[3];
     struct sim_cpu cpu[XM_SIM_CPUS];
 };
@@ -90,7 +91,7 @@ static enum xm_status begin_pass(struct sim_source *s, struct xm_error *err)
         until = s->config.until_ns;
         s->last = true;
     }
-    if (xm_simhost_run(s->config.host, until) != XM_OK)
+    if (!s->over && xm_simhost_run(s->config.host, until) != XM_OK)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     for (uint32_t i = 0; i < s->cpus; i++) {
         struct sim_cpu *c = &s->cpu[i];
@@ -152,8 +153,9 @@ static enum xm_status next(struct xm_source *source, int timeout_ms, const void 
     struct sim_source *s = (struct sim_source *)source;
     s->ended = false;
     if (!s->delivering) {
-        if (s->last)
+        if (s->last && (s->over || !xm_simhost_end(s->config.host)))
             return XM_END;
+        s->over = s->last;
         if (!wait(s, timeout_ms))
             return XM_AGAIN;
         enum xm_status status = begin_pass(s, err);

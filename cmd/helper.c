@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "helper.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+
+/* In a build tree it lies beside xenmon. */
+static bool beside(const char *program, char path[PATH_MAX])
+{
+    char own[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (length <= 0)
+        return false;
+    own[length] = '\0';
+    char *slash = strrchr(own, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    int n = snprintf(path, PATH_MAX, "%s/%s", own, program);
+    return n > 0 && n < PATH_MAX && access(path, X_OK) == 0;
+}
+
+int xm_helper_run(const char *program, int argc, char **argv)
+{
+    char path[PATH_MAX];
+    char **arguments = calloc((size_t)argc + 2, sizeof *arguments);
+    char *name = strdup(program);
+    if (!arguments || !name) {
+        free(arguments);
+        free(name);
+        xm_complain("xenmon", "out of memory");
+        return XM_EXIT_FAILED;
+    }
+    arguments[0] = name;
+    memcpy(arguments + 1, argv, (size_t)argc * sizeof *argv);
+    if (!beside(program, path))
+        snprintf(path, sizeof path, XM_LIBEXEC "/%s", program);
+    execv(path, arguments);
+    int why = errno;
+    free(arguments);
+    free(name);
+    if (why == ENOENT)
+        xm_complain("xenmon", "%s is not installed here, which the command '%s' needs (%s)", program, argv[0], path);
+    else
+        xm_complain("xenmon", "%s: %s", path, strerror(why));
+    return XM_EXIT_FAILED;
+}
