@@ -235,7 +235,8 @@ void xm_baked_live_look_after(struct xm_baked_live *live)
 {
     if (live->around && xm_host_look_after(live->around))
         xm_log_write(live->log, XM_LOG_WARNING,
-                     "pCPUs have come online: Xen may not trace them before the next boot, and what runs there is not seen then");
+                     "pCPUs have come online: Xen may not trace them before the next boot, and what runs there is not "
+                     "seen then");
 }
 
 void xm_baked_live_close(struct xm_baked_live *live)

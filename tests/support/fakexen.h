@@ -99,8 +99,8 @@ struct fakexen_state fakexen_state(struct fakexen *fake);
 bool fakexen_traces_cpu(struct fakexen *fake, uint32_t cpu); /* the CPU mask */
 
 /*
- * CPUs go offline and come back.  Its buffer is freed with the per-CPU area then, and there is no new one until the next
- * boot: what it writes is FAKEXEN_NO_BUFFER.
+ * CPUs go offline and come back.  Its buffer is freed with the per-CPU area then, and there is no new one until the
+ * next boot: what it writes is FAKEXEN_NO_BUFFER.
  */
 void fakexen_cpu_online(struct fakexen *fake, uint32_t cpu, bool online);
 

@@ -63,8 +63,8 @@ struct xm_live_config {
 
 /*
  * Takes over tracing.  XM_DENIED, err in one line: another consumer (named, with its pid, where it can be found: what to
- * stop), no permission, also for state_path; XM_IO: the buffers cannot be mapped, state_path cannot be written; XM_NOMEM, XM_INVALID.
- * On failure all is as it was, with the exceptions above.  Takes up to some 300 ms: whether tracing is on can only be
+ * stop), no permission, also for state_path; XM_IO: the buffers cannot be mapped, state_path cannot be written;
+ * XM_NOMEM, XM_INVALID.  On failure all is as it was, with the exceptions above.  Takes up to some 300 ms: whether tracing is on can only be
  * seen from what it does.
  * The source is closed by xm_source_close().
  */

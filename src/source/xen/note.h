@@ -32,8 +32,8 @@ struct xm_note {
 enum xm_status xm_note_read(const char *path, const char *proc, struct xm_note *note, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Writes a note of this process with mode 0600, whole or not at all; pid and start are filled in.  XM_OK; XM_DENIED, XM_IO: err
- * says why, an earlier note is as it was.
+ * Writes a note of this process with mode 0600, whole or not at all; pid and start are filled in.
+ * XM_OK; XM_DENIED, XM_IO: err says why, an earlier note is as it was.
  */
 enum xm_status xm_note_write(const char *path, const char *proc, const struct xm_note *note, struct xm_error *err) XM_MUST_CHECK;
 

@@ -59,7 +59,8 @@ static struct live live_on(const char *capture, uint32_t events, bool all_traced
                                         .cpus = 3, .all_traced = all_traced};
     assert_int_equal(xm_host_create(&host, &l.host, &err), XM_OK);
     snprintf(l.path, sizeof l.path, "%s/shm", l.w->dir);
-    const struct xm_writer_config writer = {.path = l.path, .source = XM_SOURCE_LIVE, .source_name = "Xen of the tests"};
+    const struct xm_writer_config writer = {.path = l.path, .source = XM_SOURCE_LIVE,
+                                            .source_name = "Xen of the tests"};
     assert_int_equal(xm_writer_create(&writer, &l.writer, &err), XM_OK);
     const struct xm_loop_config loop = {.source = l.w->source, .writer = l.writer, .hz = HZ, .hz_from = "host",
                                         .stream = {.order = XM_ORDER_PROMPT}, .speed = XM_SPEED_MAX, .passes = 1,
