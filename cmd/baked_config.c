@@ -46,6 +46,25 @@ static const char *set_events(const struct xm_option *option, const char *text, 
                                          "(xenbaked(8) lists them)";
 }
 
+static const char *set_source(const struct xm_option *option, const char *text, void *where)
+{
+    static const char *const words[] = {"auto", "file", "pipe", "xen"};
+    static const char prefix[] = "sim:";
+    struct xm_baked_config *c = where;
+    (void)option;
+    if (strncmp(text, prefix, sizeof prefix - 1) == 0 && text[sizeof prefix - 1]) {
+        c->source = XM_BAKED_SIM;
+        c->scenario = text + sizeof prefix - 1;
+        return NULL;
+    }
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], text) == 0) {
+            c->source = i;
+            return NULL;
+        }
+    return "auto, file, pipe, xen or sim:SCENARIO";
+}
+
 static const char *set_cpus(const struct xm_option *option, const char *text, void *where)
 {
     return xm_read_cpus(text, where) ? NULL : "all, a list such as 0-3,7 or a mask such as 0xf";
@@ -69,7 +88,7 @@ static const struct xm_option options[] = {
     {"cpu-hz", 0, XM_ARG_NEEDED, xm_set_hz, AT(hz), "HZ", "rate of the trace's clock; found in the trace if not given", 0, 0, 0},
     {"order", 0, XM_ARG_NEEDED, xm_set_choice, AT(order), "strict|prompt", "when events are released: strict waits for every CPU (files), prompt for a pass (pipes)", 0, 0, 0},
     {"max-jump", 0, XM_ARG_NEEDED, xm_set_duration, AT(max_jump_ns), "TIME", "a clock that leaps further than this is damage (1h)", 0, 0, XM_NS_PER_S},
-    {"source", 0, XM_ARG_NEEDED, xm_set_choice, AT(source), "auto|file|pipe|xen", "what must be read; auto: FILE, or without one Xen", 0, 0, 0},
+    {"source", 0, XM_ARG_NEEDED, set_source, 0, "auto|file|pipe|xen|sim:SCENARIO", "what must be read; auto: FILE, or without one Xen; sim: a simulated host, as xenmon-scenario(5) describes it", 0, 0, 0},
     {"exit-at-end", 0, XM_ARG_NONE, xm_set_flag, AT(exit_at_end), NULL, "end when the trace does", 0, 0, 0},
     {"linger", 0, XM_ARG_NEEDED, xm_set_duration, AT(linger_ns), "TIME", "keep the region so long after the trace's end (until SIGTERM)", 0, 0, XM_NS_PER_S},
     {.help = "What is kept:"},
@@ -145,6 +164,7 @@ static const char *contradiction(const struct xm_baked_config *c)
         {c->foreground && c->background, "--foreground or --daemon, not both"},
         {c->minimal && c->copies, "--minimal or --copies, not both"},
         {c->input && c->source == XM_BAKED_XEN, "either a trace to replay or --source=xen, not both"},
+        {c->input && c->source == XM_BAKED_SIM, "either a trace to replay or a scenario to simulate, not both"},
         {!c->input && c->source == XM_BAKED_FILE, "--source=file: name it"},
         {!c->input && c->source == XM_BAKED_PIPE, "--source=pipe: name it, or - for standard input"},
     };
@@ -251,8 +271,8 @@ int xm_baked_config_show(const struct xm_baked_config *c)
         return XM_EXIT_USAGE;
     }
     printf("region = %s\n", c->region_path);
-    printf("input = %s\n", c->input ? c->input : "xen");
-    if (!c->input)
+    printf("input = %s%s\n", c->scenario ? "sim:" : "", c->scenario ? c->scenario : c->input ? c->input : "xen");
+    if (!c->input && !c->scenario)
         printf("event_mask = 0x%08x\ntrace_buffer_pages = %" PRIu64 "\npoll_s = %s\n", c->live.events, c->live.pages,
                xm_baked_seconds(c->live.poll_ns, text));
     if (c->speed == XM_BAKED_SPEED_UNSET)

@@ -13,11 +13,12 @@
 #define XM_BAKED_FOREVER UINT64_MAX
 #define XM_BAKED_SPEED_UNSET UINT64_MAX
 
-enum xm_baked_source { XM_BAKED_AUTO, XM_BAKED_FILE, XM_BAKED_PIPE, XM_BAKED_XEN };
+enum xm_baked_source { XM_BAKED_AUTO, XM_BAKED_FILE, XM_BAKED_PIPE, XM_BAKED_XEN, XM_BAKED_SIM };
 enum xm_baked_order { XM_BAKED_STRICT, XM_BAKED_PROMPT, XM_BAKED_BY_SOURCE };
 
 struct xm_baked_config {
-    const char *input; /* NULL: the running Xen */
+    const char *input; /* NULL: the running Xen, or a simulated one */
+    const char *scenario; /* of that */
     const char *region, *log_to, *pid_file;
     char region_path[PATH_MAX], log_path[PATH_MAX], pid_path[PATH_MAX];
     uint64_t interval_ns, per_second, history_ns, slow_history_ns, memory_bytes;

@@ -17,7 +17,7 @@
 #define SUBCLASS_ANY 0x0000f000u /* the memory class has all of them */
 #define SUBCLASS_ENTRY 0x00001000u
 
-static uint32_t io_seen(uint32_t events)
+uint32_t xm_baked_io_seen(uint32_t events)
 {
     uint32_t seen = 0;
     if (events & CLASS_MEM && events & SUBCLASS_ANY)
@@ -222,7 +222,7 @@ void xm_baked_live_loop(const struct xm_baked_live *live, struct xm_loop_config 
     loop->tee = live->tee;
     loop->around = xm_host_surroundings(live->around);
     loop->facts = (struct xm_writer_facts){
-        .io_seen = io_seen(live->choice->events),
+        .io_seen = xm_baked_io_seen(live->choice->events),
         .hypervisor = live->host.hypervisor,
         .scheduler = live->host.scheduler,
         .events = live->choice->events,

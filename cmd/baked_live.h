@@ -63,6 +63,9 @@ void xm_baked_live_loop(const struct xm_baked_live *live, struct xm_loop_config 
 /* Due once a second. */
 void xm_baked_live_look_after(struct xm_baked_live *live);
 
+/* Which components of the I/O count a mask lets through: XM_IO_SEEN_*. */
+uint32_t xm_baked_io_seen(uint32_t events);
+
 /* Tracing is put back as it was.  A zeroed one is fine. */
 void xm_baked_live_close(struct xm_baked_live *live);
 

@@ -11,6 +11,7 @@
 
 #include "baked_config.h"
 #include "baked_live.h"
+#include "baked_sim.h"
 #include "daemon.h"
 #include "notify.h"
 #include "options.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct xm_signals *signals;
     struct xm_source *source; /* a live one belongs to `live` */
     struct xm_baked_live live;
+    struct xm_baked_sim *sim; /* NULL: none; is live too */
     struct xm_writer *writer;
     struct xm_loop *loop;
     bool owns_pid_file;
@@ -117,8 +119,13 @@ static bool look_after(struct daemon *d, uint64_t now_ns)
             xm_notify("WATCHDOG=1");
         d->heartbeat_ns = now_ns;
     }
+    if (d->sim)
+        xm_baked_sim_serve(d->sim);
     if (is_live(d) && now_ns - d->looked_ns >= XM_NS_PER_S) {
-        xm_baked_live_look_after(&d->live);
+        if (d->sim)
+            xm_baked_sim_look_after(d->sim);
+        else
+            xm_baked_live_look_after(&d->live);
         d->looked_ns = now_ns;
     }
     return !d->signals->stop;
@@ -197,9 +204,9 @@ static int open_region(struct daemon *d)
     struct xm_writer_config w = {.path = c->region_path, .settings = xm_baked_settings(c)};
     xm_error_clear(&err);
     if (is_live(d)) {
-        uint32_t pcpus = d->live.host.max_cpu + 1;
+        uint32_t pcpus = d->sim ? d->sim->scenario.cpus : d->live.host.max_cpu + 1;
         w.source = XM_SOURCE_LIVE;
-        w.source_name = d->live.title;
+        w.source_name = d->sim ? d->sim->title : d->live.title;
         w.settings.capacity.pcpus = w.settings.capacity.pcpus > pcpus ? w.settings.capacity.pcpus : pcpus;
     } else {
         w.source = xm_source_is_file(d->source) ? XM_SOURCE_REPLAY : XM_SOURCE_PIPE;
@@ -213,7 +220,9 @@ static int open_region(struct daemon *d)
 /* The rate to count with; 0: the trace's own. */
 static uint64_t known_hz(const struct daemon *d)
 {
-    return d->config->hz || !is_live(d) ? d->config->hz : d->live.host.tsc_hz;
+    if (d->config->hz || !is_live(d))
+        return d->config->hz;
+    return d->sim ? d->sim->scenario.hz : d->live.host.tsc_hz;
 }
 
 static struct xm_stream_config stream_config(const struct daemon *d)
@@ -277,7 +286,9 @@ static int open_loop(struct daemon *d)
     struct xm_error err;
     int code = XM_EXIT_DONE;
     xm_error_clear(&err);
-    if (is_live(d)) {
+    if (d->sim) {
+        xm_baked_sim_loop(d->sim, &loop);
+    } else if (is_live(d)) {
         xm_baked_live_loop(&d->live, &loop);
     } else {
         bool file = xm_source_is_file(d->source);
@@ -291,6 +302,17 @@ static int open_loop(struct daemon *d)
         code = cannot_start(d, XM_EXIT_FAILED, err.text);
     xm_bake_destroy(preview.hindsight);
     return code;
+}
+
+static int open_sim(struct daemon *d)
+{
+    static struct xm_baked_sim sim; /* a scenario is too large for a small stack */
+    struct xm_error err;
+    xm_error_clear(&err);
+    d->sim = &sim;
+    if (xm_baked_sim_open(d->sim, &d->log, d->config->scenario, d->config->region_path, &err) == XM_OK)
+        return XM_EXIT_DONE;
+    return cannot_start(d, code_of(&err), err.text);
 }
 
 static int open_live(struct daemon *d)
@@ -318,6 +340,12 @@ static int start_live(struct daemon *d)
     xm_error_clear(&err);
     if (!is_live(d))
         return XM_EXIT_DONE;
+    if (d->sim) {
+        if (xm_baked_sim_start(d->sim, d->config->live.no_record, d->config->exit_at_end, &err) != XM_OK)
+            return cannot_start(d, code_of(&err), err.text);
+        d->source = d->sim->source;
+        return XM_EXIT_DONE;
+    }
     if (xm_baked_live_start(&d->live, known_hz(d), d->config->region_path, others, &err) != XM_OK)
         return cannot_start(d, code_of(&err), err.text);
     d->source = d->live.source;
@@ -330,7 +358,7 @@ static int open_source(struct daemon *d)
     struct xm_error err;
     xm_error_clear(&err);
     if (is_live(d))
-        return open_live(d);
+        return c->source == XM_BAKED_SIM ? open_sim(d) : open_live(d);
     if (xm_source_open(c->input, &d->source, &err) != XM_OK)
         return cannot_start(d, XM_EXIT_FAILED, err.text);
     bool file = xm_source_is_file(d->source);
@@ -384,7 +412,9 @@ static int run(const struct xm_baked_config *c)
     }
     xm_loop_destroy(d.loop);
     xm_writer_close(d.writer, true);
-    if (is_live(&d))
+    if (d.sim)
+        xm_baked_sim_close(d.sim);
+    else if (is_live(&d))
         xm_baked_live_close(&d.live);
     else
         xm_source_close(d.source);

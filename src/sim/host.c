@@ -336,6 +336,11 @@ struct xm_machine *xm_simhost_machine(struct xm_simhost *h)
 
 /* ---- What others ask and change. */
 
+const struct xm_scenario *xm_simhost_scenario(const struct xm_simhost *h)
+{
+    return &h->scenario;
+}
+
 static struct member *member_of(const struct xm_simhost *h, uint16_t domid)
 {
     for (struct member *m = h->first; m; m = m->next)
@@ -369,6 +374,15 @@ const char *xm_simhost_name(const struct xm_simhost *h, uint16_t domid)
         if (m->spec.domid == domid && (m->domain || (m->ended && (!last || !last->domain))))
             last = m;
     return last ? last->spec.name : NULL;
+}
+
+xm_cycles xm_simhost_ended(const struct xm_simhost *h, uint16_t domid)
+{
+    uint64_t ended = 0;
+    for (const struct xm_sim_domain *d = xm_machine_domains(h->machine); d; d = d->next)
+        if (d->domid == domid)
+            ended = d->ended ? d->vcpu[0].truth.since : 0; /* the later ones of an id are further on */
+    return xm_cycles_of(ended);
 }
 
 struct xm_served xm_simhost_served(const struct xm_simhost *h, uint16_t domid)
@@ -420,10 +434,15 @@ static enum xm_status check_new(const struct xm_simhost *h, const struct xm_scen
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is a driver domain already");
     if ((d->role == XM_ROLE_WEB || d->role == XM_ROLE_READER) && !h->has_driver)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a domain with the role driver is needed for that");
-    for (const struct member *m = h->first; m; m = m->next)
+    uint32_t alive = 0;
+    for (const struct member *m = h->first; m; m = m->next) {
+        alive += m->domain != NULL;
         if (m->domain && (m->spec.domid == d->domid || strcmp(m->spec.name, d->name) == 0))
             return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is a domain %s with the id %u already", m->spec.name,
                            m->spec.domid);
+    }
+    if (alive >= XM_SCENARIO_DOMAINS)
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "%u domains at a time are the most", XM_SCENARIO_DOMAINS);
     return XM_OK;
 }
 

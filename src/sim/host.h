@@ -33,6 +33,9 @@ bool xm_simhost_end(struct xm_simhost *host);
 
 struct xm_machine *xm_simhost_machine(struct xm_simhost *host); /* for its clock, its truth, pause and the like */
 
+/* As it was when the host began. */
+const struct xm_scenario *xm_simhost_scenario(const struct xm_simhost *host);
+
 /* The trace buffer of a pCPU: pages, see trace/ring.h. */
 void *xm_simhost_buffer(struct xm_simhost *host, uint32_t cpu);
 uint32_t xm_simhost_pages(const struct xm_simhost *host);
@@ -51,6 +54,9 @@ enum xm_status xm_simhost_rate(struct xm_simhost *host, uint16_t domid, double r
 enum xm_status xm_simhost_share(struct xm_simhost *host, uint16_t domid, const struct xm_sched_share *share,
                                 struct xm_error *err) XM_MUST_CHECK;
 
+/* When the last domain of this id ended; 0: there was none, or one lives. */
+xm_cycles xm_simhost_ended(const struct xm_simhost *host, uint16_t domid);
+
 /* The name of the domain that has or had this id last; NULL: none had. */
 const char *xm_simhost_name(const struct xm_simhost *host, uint16_t domid);
 
@@ -59,7 +65,8 @@ const struct xm_scenario_domain *xm_simhost_spec(const struct xm_simhost *host, 
 
 /*
  * As in a scenario, now: from_ns is not looked at, and a to_ns that has passed neither.  XM_INVALID: its id or its name is
- * taken, no driver domain for its role, another driver domain, or XM_SIMHOST_DOMAINS have been there already; XM_NOMEM.
+ * taken, no driver domain for its role, another driver domain, XM_SCENARIO_DOMAINS are there
+ * or XM_SIMHOST_DOMAINS have been; XM_NOMEM.
  * Whatever has been created costs memory as long as the host is.
  */
 #define XM_SIMHOST_DOMAINS 4096u

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "account/account.h"
 #include "source/source_int.h"
 #include "trace/format.h"
 #include "trace/ring.h"
@@ -20,6 +21,8 @@
 
 #define PIECE_BYTES 65536u
 #define NS_PER_MS UINT64_C(1000000)
+#define SLICE_NS UINT64_C(1000000)    /* of simulated time between two looks at the clock, */
+#define PATIENCE_NS UINT64_C(50000000) /* for whoever calls has other things to do */
 #define HURRY_NS UINT64_C(500000000) /* as far as this behind real time is caught up with, further is given up */
 
 struct sim_cpu {
@@ -36,6 +39,7 @@ struct sim_source {
     uint64_t next_ns;  /* simulated time of the next pass */
     uint32_t cpus, at;
     uint32_t given;    /* bytes of the window */
+    uint64_t lost;     /* records, as of the last look for domains whose end nobody saw */
     bool delivering, announced, ended;
     bool last, over;   /* this pass is the last; and what was lost by then has been told in one more */
     uint32_t header[3];
@@ -84,15 +88,31 @@ static bool wait(struct sim_source *s, int timeout_ms)
 
 /* ---- A pass. */
 
+/* XM_AGAIN: in real time a host that is too much work for this machine must not keep the caller. */
+static enum xm_status simulate(struct sim_source *s, uint64_t until, struct xm_error *err)
+{
+    const bool paced = s->config.speed != XM_SIM_SPEED_MAX;
+    const uint64_t begun = paced ? now_ns() : 0;
+    struct xm_machine *m = xm_simhost_machine(s->config.host);
+    while (xm_machine_now(m) < until) {
+        uint64_t left = until - xm_machine_now(m);
+        if (xm_simhost_run(s->config.host, paced && left > SLICE_NS ? xm_machine_now(m) + SLICE_NS : until) != XM_OK)
+            return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+        if (paced && xm_machine_now(m) < until && now_ns() - begun > PATIENCE_NS)
+            return XM_AGAIN;
+    }
+    return XM_OK;
+}
+
 static enum xm_status begin_pass(struct sim_source *s, struct xm_error *err)
 {
     uint64_t until = s->next_ns;
-    if (s->config.until_ns && until >= s->config.until_ns) {
+    if (s->config.until_ns && until > s->config.until_ns)
         until = s->config.until_ns;
-        s->last = true;
-    }
-    if (!s->over && xm_simhost_run(s->config.host, until) != XM_OK)
-        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    enum xm_status status = s->over ? XM_OK : simulate(s, until, err);
+    if (status != XM_OK)
+        return status;
+    s->last = until == s->config.until_ns;
     for (uint32_t i = 0; i < s->cpus; i++) {
         struct sim_cpu *c = &s->cpu[i];
         if (xm_ring_peek(&c->ring, &c->window) != XM_OK)
@@ -216,6 +236,34 @@ struct xm_sim_source_status xm_sim_source_status(const struct xm_source *source)
 
 /* ---- What is known of the host beside its trace. */
 
+/*
+ * Where records have been lost, that of a domain's end may be among them: the account has come beyond that time, and
+ * nobody lives under that id.
+ */
+static enum xm_status before(void *user, struct xm_bake *bake, xm_cycles now, struct xm_moment moment)
+{
+    struct sim_source *s = user;
+    const struct xm_account *account = xm_bake_account(bake);
+    uint64_t lost = xm_simhost_lost(s->config.host);
+    uint32_t slots = lost > s->lost ? xm_account_capacity(account).domains : 0;
+    bool later = false;
+    (void)moment;
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        struct xm_account_domain row = xm_account_domain(account, slot);
+        uint32_t domid = xm_row_domid(row.id);
+        uint64_t ended = xm_simhost_ended(s->config.host, (uint16_t)domid).v;
+        if (!row.id || row.ended.v || !ended)
+            continue;
+        if (ended < now.v)
+            xm_bake_gone(bake, domid);
+        else
+            later = true;
+    }
+    if (!later && slots)
+        s->lost = lost;
+    return XM_OK;
+}
+
 static void fill_domain(struct sim_source *s, struct xm_domain_row *row)
 {
     const struct xm_sim_domain *d = row->ended ? NULL : xm_simhost_domain(s->config.host, (uint16_t)(row->id & UINT16_MAX));
@@ -258,5 +306,5 @@ static void name(void *user, uint32_t domid, char text[64], char uuid[40])
 
 struct xm_surroundings xm_sim_source_surroundings(struct xm_source *source)
 {
-    return (struct xm_surroundings){.fill = fill, .name = name, .user = source};
+    return (struct xm_surroundings){.before = before, .fill = fill, .name = name, .user = source};
 }
