@@ -65,9 +65,15 @@ void xm_sim_piece_rings(void *vcpu)
 
 /* ---- A pass. */
 
+/* Whether it does not run even where it has something to do. */
+static bool is_held(const struct xm_sim_vcpu *v)
+{
+    return v->unplugged || v->parked || v->domain->paused;
+}
+
 static enum xm_runstate leaves_as(const struct xm_sim_vcpu *v)
 {
-    if (v->unplugged || v->domain->paused)
+    if (is_held(v))
         return v->blocking ? XM_BLOCKED : XM_OFFLINE; /* blocked dominates */
     return v->blocking ? XM_BLOCKED : XM_RUNNABLE;
 }
@@ -164,7 +170,7 @@ void xm_sim_wake(struct xm_machine *m, struct xm_sim_vcpu *v)
     if (v->state != XM_BLOCKED && v->state != XM_OFFLINE)
         return;
     v->blocking = false;
-    if (v->unplugged || v->domain->paused) {
+    if (is_held(v)) {
         if (v->state == XM_BLOCKED)
             (void)xm_sim_runstate(m, m->at, v, XM_OFFLINE);
         return;
@@ -182,6 +188,22 @@ void xm_sim_sleep(struct xm_machine *m, struct xm_sim_vcpu *v)
         m->ops->sleep(m->sched, v);
         (void)xm_sim_runstate(m, m->at, v, XM_OFFLINE);
     }
+}
+
+void xm_machine_park(struct xm_machine *m, struct xm_sim_vcpu *v)
+{
+    v->parked = true;
+    if (v->state == XM_RUNNABLE)
+        (void)xm_sim_runstate(m, m->at, v, XM_OFFLINE);
+}
+
+bool xm_machine_unpark(struct xm_machine *m, struct xm_sim_vcpu *v)
+{
+    v->parked = false;
+    if (v->state != XM_OFFLINE || is_held(v))
+        return false;
+    (void)xm_sim_runstate(m, m->at, v, XM_RUNNABLE);
+    return true;
 }
 
 void xm_machine_notify(struct xm_machine *m, struct xm_sim_vcpu *v)

@@ -68,6 +68,7 @@ struct xm_sim_vcpu {
     uint8_t state;        /* enum xm_runstate */
     bool blocking;        /* has nothing to do: blocks at the next pass through the scheduler */
     bool unplugged;
+    bool parked;          /* by the scheduler: its cap is used up */
     uint8_t cause;        /* enum xm_truth_cause of the wait that goes on */
     uint32_t cpu;         /* pCPU it runs on or ran on last; the scheduler's choice before that */
     uint64_t allowed;     /* pCPUs that it may run on, a bit each */
@@ -183,10 +184,17 @@ void xm_machine_tickle(struct xm_machine *m, uint32_t cpu); /* the scheduler is 
 uint64_t xm_machine_slice_end(const struct xm_machine *m, uint32_t cpu); /* when it will run anyway; XM_SIM_NEVER */
 void xm_machine_end_slice(struct xm_machine *m, uint32_t cpu, uint64_t when_ns);
 
+/*
+ * One that has used up what it may have is offline until it is unparked.  The caller has taken it from its queue; where it
+ * is running, its pCPU has to be tickled or to be in a pass.
+ */
+void xm_machine_park(struct xm_machine *m, struct xm_sim_vcpu *v);
+bool xm_machine_unpark(struct xm_machine *m, struct xm_sim_vcpu *v); /* true: it is runnable now, and to be queued */
+
 /* Whether it wants to go on: asked of the vCPU that is on a pCPU during a pass of the scheduler. */
 static inline bool xm_vcpu_goes_on(const struct xm_sim_vcpu *v)
 {
-    return !v->blocking && !v->unplugged && !v->domain->paused;
+    return !v->blocking && !v->unplugged && !v->parked && !v->domain->paused;
 }
 static inline bool xm_vcpu_may_run(const struct xm_sim_vcpu *v, uint32_t cpu)
 {
