@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/check.h"
+
 struct xm_sim_vcpu;
 
 struct xm_link {
@@ -32,9 +34,10 @@ static inline bool xm_link_is_queued(const struct xm_link *link)
     return link->next != NULL;
 }
 
-/* Before another link; before the queue's own end is its tail, before its first its head. */
+/* A link that is in no queue, before another; before the queue's own end is its tail, before its first its head. */
 static inline void xm_link_put(struct xm_link *link, struct xm_link *before)
 {
+    XM_ASSERT(!link->next);
     link->next = before;
     link->prev = before->prev;
     before->prev->next = link;

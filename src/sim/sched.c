@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const struct xm_sched_ops *const all[] = {&xm_sched_bvt, &xm_sched_rr};
+static const struct xm_sched_ops *const all[] = {&xm_sched_bvt, &xm_sched_sedf, &xm_sched_credit,
+                                                 &xm_sched_credit2, &xm_sched_rr};
 
 const struct xm_sched_ops *xm_sched_named(const char *name)
 {
@@ -15,5 +16,5 @@ const struct xm_sched_ops *xm_sched_named(const char *name)
 
 const char *xm_sched_names(void)
 {
-    return "bvt, rr";
+    return "bvt, sedf, credit, credit2, rr";
 }

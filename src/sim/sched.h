@@ -20,10 +20,10 @@ struct xm_sim_vcpu;
 /* What a domain is to get; a scheduler looks at what it knows. */
 struct xm_sched_share {
     uint32_t mcu_advance; /* BVT: virtual time per MCU; more is less */
-    uint32_t weight;      /* credit, credit2: 256 is usual */
+    uint32_t weight;      /* credit, credit2, of SEDF's extra time: 256 is usual, and what 0 stands for */
     uint32_t cap;         /* credit, credit2: percent of one pCPU, 0 none */
-    uint64_t period_ns;   /* SEDF: of each vCPU, so much of */
-    uint64_t slice_ns;    /* CPU time, */
+    uint64_t period_ns;   /* SEDF: each vCPU gets, in each of these, so much */
+    uint64_t slice_ns;    /* CPU time; 0: extra time alone */
     bool extratime;       /* and more where there is some */
 };
 
