@@ -2,16 +2,18 @@
 /*
  * Borrowed virtual time as Xen had it in October 2005 (doc/simulation.md, "BVT").
  *
- * Each pCPU has a queue of runnable vCPUs, the running one among them.  Virtual time (avt) advances by the domain's
- * mcu_advance for each minimum charging unit of 100 us, begun ones counted whole; who has the least effective virtual
- * time (evt) runs.  Three peculiarities of that code are kept, each of which can be switched off: the rounding
- * (params.mcu_ns), the context switch allowance (params.ctx_allow_ns), and a slip of units: what the next but one is ahead
- * by is counted in MCUs, and added to nanoseconds (params.fix_slip).  Virtual times are 32 bits, as there.
+ * Each pCPU has a queue of runnable vCPUs, the running one among them.  Virtual time (avt) advances by the
+ * domain's mcu_advance for each minimum charging unit of 100 us, begun ones counted whole; who has the least
+ * effective virtual time (evt) runs.  Three peculiarities of that code are kept, each of which can be
+ * switched off: the rounding (params.mcu_ns), the context switch allowance (params.ctx_allow_ns), and a slip
+ * of units: what the next but one is ahead by is counted in MCUs, and added to nanoseconds
+ * (params.fix_slip).  Virtual times are 32 bits, as there.
  *
  * Warping is left out: the paper does not use it.
  */
 #include <stdlib.h>
 
+#include "sim/cpus.h"
 #include "sim/machine.h"
 #include "sim/queue.h"
 
@@ -24,6 +26,7 @@
 
 struct bvt_vcpu {
     struct xm_link link;
+    uint32_t home; /* the pCPU that it is queued on */
     uint32_t avt, evt;
 };
 
@@ -37,6 +40,7 @@ struct bvt {
     uint64_t mcu_ns, ctx_allow_ns;
     bool fix_slip;
     struct bvt_cpu cpu[XM_SIM_CPUS];
+    uint32_t vcpus[XM_SIM_CPUS]; /* that are at home there */
 };
 
 static struct bvt_vcpu *of(const struct xm_sim_vcpu *v)
@@ -49,7 +53,8 @@ static uint32_t advance_of(const struct xm_sim_vcpu *v)
     return v->domain->share.mcu_advance ? v->domain->share.mcu_advance : MCU_ADVANCE;
 }
 
-static enum xm_status create(struct xm_machine *m, const struct xm_sched_params *params, void **self, struct xm_error *err)
+static enum xm_status create(struct xm_machine *m, const struct xm_sched_params *params, void **self,
+                             struct xm_error *err)
 {
     struct bvt *b = calloc(1, sizeof *b);
     if (!b)
@@ -79,31 +84,30 @@ static uint64_t run_time(const struct bvt *b, const struct xm_sim_vcpu *v, uint3
     return (b->fix_slip ? units * b->mcu_ns : units) + b->ctx_allow_ns;
 }
 
-/* The least loaded pCPU that it may run on. */
-static uint32_t home_of(const struct bvt *b, const struct xm_sim_vcpu *v)
+/* The pCPU with the fewest vCPUs.  Nothing moves one later but a change of what it may run on. */
+static void settle_down(struct bvt *b, struct xm_sim_vcpu *v)
 {
-    uint32_t best = XM_SIM_CPUS, least = UINT32_MAX;
-    for (uint32_t i = 0; i < xm_machine_cpus(b->machine); i++) {
-        uint32_t length = 0;
-        for (const struct xm_link *l = b->cpu[i].queue.next; l != &b->cpu[i].queue; l = l->next)
-            length++;
-        if (xm_vcpu_may_run(v, i) && length < least) {
-            best = i;
-            least = length;
-        }
-    }
-    return best;
+    of(v)->home = xm_cpu_fewest(v->allowed, b->vcpus);
+    b->vcpus[of(v)->home]++;
 }
 
 static void add(void *self, struct xm_sim_vcpu *v)
 {
     struct bvt *b = self;
     of(v)->link.vcpu = v;
-    v->cpu = home_of(b, v);
+    settle_down(b, v);
+    v->cpu = of(v)->home;
     of(v)->avt = of(v)->evt = b->cpu[v->cpu].svt;
 }
 
-static void take_out(void *self, struct xm_sim_vcpu *v)
+static void remove_vcpu(void *self, struct xm_sim_vcpu *v)
+{
+    struct bvt *b = self;
+    xm_link_take(&of(v)->link);
+    b->vcpus[of(v)->home]--;
+}
+
+static void sleep_vcpu(void *self, struct xm_sim_vcpu *v)
 {
     (void)self;
     xm_link_take(&of(v)->link);
@@ -114,33 +118,43 @@ static void wake(void *self, struct xm_sim_vcpu *v)
     struct bvt *b = self;
     if (xm_link_is_queued(&of(v)->link))
         return;
-    if (!xm_vcpu_may_run(v, v->cpu))
-        v->cpu = home_of(b, v);
-    struct bvt_cpu *c = &b->cpu[v->cpu];
+    bool moves = !xm_vcpu_may_run(v, of(v)->home);
+    if (moves) {
+        b->vcpus[of(v)->home]--;
+        settle_down(b, v);
+    }
+    uint32_t home = of(v)->home;
+    struct bvt_cpu *c = &b->cpu[home];
     xm_link_put(&of(v)->link, c->queue.next);
-    if (of(v)->avt < c->svt)
+    if (of(v)->avt < c->svt || moves)
         of(v)->avt = c->svt;
     of(v)->evt = of(v)->avt;
-    const struct xm_sim_vcpu *current = xm_machine_current(b->machine, v->cpu);
+    const struct xm_sim_vcpu *current = xm_machine_current(b->machine, home);
     uint32_t current_evt = current ? charged(b, current) : UINT32_MAX;
     if (!current || of(v)->evt <= current_evt) {
-        xm_machine_tickle(b->machine, v->cpu);
+        xm_machine_tickle(b->machine, home);
         return;
     }
     uint64_t due = current->lastschd_ns + run_time(b, current, of(v)->evt - current_evt);
-    if (due < xm_machine_slice_end(b->machine, v->cpu))
-        xm_machine_end_slice(b->machine, v->cpu, due);
+    if (due < xm_machine_slice_end(b->machine, home))
+        xm_machine_end_slice(b->machine, home, due);
 }
 
-static void mind_overflow(struct bvt_cpu *c)
+/*
+ * All that are at home here, the blocked ones too: one that was left where it is would be ahead of all
+ * others for hours. One that lags so far that it wraps around is, and so it is in Xen's code.
+ */
+static void mind_overflow(struct bvt *b, uint32_t cpu)
 {
-    if (c->svt < OVERFLOW_AT)
+    if (b->cpu[cpu].svt < OVERFLOW_AT)
         return;
-    for (struct xm_link *l = c->queue.next; l != &c->queue; l = l->next) {
-        of(l->vcpu)->avt -= OVERFLOW_BY;
-        of(l->vcpu)->evt -= OVERFLOW_BY;
-    }
-    c->svt -= OVERFLOW_BY;
+    for (struct xm_sim_domain *d = xm_machine_domains(b->machine); d; d = d->next)
+        for (uint32_t i = 0; i < d->vcpus; i++)
+            if (of(&d->vcpu[i])->home == cpu) {
+                of(&d->vcpu[i])->avt -= OVERFLOW_BY;
+                of(&d->vcpu[i])->evt -= OVERFLOW_BY;
+            }
+    b->cpu[cpu].svt -= OVERFLOW_BY;
 }
 
 /* Who has run goes to the tail where it goes on, else out. */
@@ -178,7 +192,7 @@ static struct xm_sched_choice schedule(void *self, uint32_t cpu)
         }
     }
     c->svt = least;
-    mind_overflow(c);
+    mind_overflow(b, cpu);
     uint64_t slice = after ? run_time(b, next, of(after)->evt - of(next)->evt) : 10 * b->ctx_allow_ns;
     return (struct xm_sched_choice){next, slice};
 }
@@ -188,7 +202,7 @@ const struct xm_sched_ops xm_sched_bvt = {.name = "bvt",
                                           .create = create,
                                           .destroy = free,
                                           .add = add,
-                                          .remove = take_out,
+                                          .remove = remove_vcpu,
                                           .wake = wake,
-                                          .sleep = take_out,
+                                          .sleep = sleep_vcpu,
                                           .schedule = schedule};
