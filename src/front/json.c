@@ -2,6 +2,7 @@
 #include "front/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "base/check.h"
 #include "view/format.h"
@@ -64,6 +65,16 @@ void xm_json_u64(struct xm_json *json, const char *key, uint64_t value)
 {
     lead(json, key);
     fprintf(json->out, "%" PRIu64, value);
+}
+
+void xm_json_real(struct xm_json *json, const char *key, double value)
+{
+    if (!isfinite(value)) {
+        xm_json_null(json, key);
+        return;
+    }
+    lead(json, key);
+    fprintf(json->out, "%.9g", value);
 }
 
 void xm_json_bool(struct xm_json *json, const char *key, bool value)

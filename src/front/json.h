@@ -38,6 +38,7 @@ void xm_json_close(struct xm_json *json);
 
 /* One value.  Texts: NULL is null; made fit as xm_format_name() does, cut at 1000 bytes. */
 void xm_json_u64(struct xm_json *json, const char *key, uint64_t value);
+void xm_json_real(struct xm_json *json, const char *key, double value); /* 9 digits; null where it is not finite */
 void xm_json_bool(struct xm_json *json, const char *key, bool value);
 void xm_json_null(struct xm_json *json, const char *key);
 void xm_json_text(struct xm_json *json, const char *key, const char *text);

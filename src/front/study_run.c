@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/rng.h"
+#include "front/study.h"
+#include "source/experiment.h"
+#include "view/view.h"
+
+#define LOOK_NS 100000000
+
+/* All runs in their order, handed out one by one; whoever takes one writes to a place that is nobody else's. */
+struct work {
+    struct xm_study *study;
+    pthread_mutex_t lock;
+    pthread_cond_t finished;
+    unsigned next, done, all, working;
+    enum xm_status status;
+    struct xm_error err;
+};
+
+/* ---- One run. */
+
+/* The same clients in every configuration, so that what differs is not the luck of the draw. */
+static uint64_t seed_of(const struct xm_study *study, double rate, unsigned repetition)
+{
+    struct xm_rng rng;
+    xm_rng_seed(&rng, study->config.seed, (uint64_t)rate << 16 | repetition);
+    return xm_rng_next(&rng);
+}
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : 0;
+}
+
+static void measure_domain(const struct xm_usage *u, const struct xm_io *io, double *value)
+{
+    double s = (double)u->window_ns / 1e9, executions = (double)u->executions;
+    struct xm_maybe pages = xm_io_exchanges(io);
+    value[XM_STUDY_GOTTEN] = ratio(100.0 * (double)u->running_ns, (double)u->span_ns);
+    value[XM_STUDY_WAITED] = ratio(100.0 * (double)u->runnable_ns, (double)u->span_ns);
+    value[XM_STUDY_BLOCKED] = ratio(100.0 * (double)u->blocked_ns, (double)u->span_ns);
+    value[XM_STUDY_EXECUTIONS] = ratio(executions, s);
+    value[XM_STUDY_LENGTH] = ratio((double)u->running_ns / 1e3, executions);
+    value[XM_STUDY_IO] = ratio((double)pages.count, s);
+    value[XM_STUDY_IO_EACH] = ratio((double)pages.count, executions);
+}
+
+/* The driver domain's I/O is what was done while it was on the pCPU, the server's what was done with its pages. */
+static void measure(const struct xm_outcome *o, double value[XM_STUDY_MEASURES])
+{
+    const struct xm_window w = {&o->from, &o->to, &o->scale, o->io_seen};
+    double s = 0;
+    for (uint32_t i = 0; i < o->to.used.domains; i++) {
+        struct xm_usage u;
+        uint32_t domid = xm_row_domid(o->to.domain[i].id);
+        if (!xm_usage_domain(&w, i, &u) || domid > 1)
+            continue;
+        measure_domain(&u, domid == 0 ? &u.io_done : &u.io, value + domid * XM_STUDY_OF_DOMAIN);
+        s = (double)u.window_ns / 1e9;
+    }
+    value[XM_STUDY_THROUGHPUT] = ratio((double)o->served.answered, s);
+    value[XM_STUDY_RESPONSE] = ratio((double)o->served.response_ns / 1e6, (double)o->served.answered);
+    value[XM_STUDY_RECORDS] = ratio((double)o->records, s);
+    value[XM_STUDY_OWN_NS] = ratio((double)o->own_ns, (double)o->records);
+}
+
+/* scenario: room for a copy of the series', which is shared. */
+static enum xm_status run_one(struct work *w, unsigned series, unsigned point, unsigned repetition,
+                              struct xm_scenario *scenario, struct xm_error *err)
+{
+    struct xm_study *study = w->study;
+    struct xm_study_point *p = &study->series[series].point[point];
+    struct xm_outcome outcome;
+    double value[XM_STUDY_MEASURES] = {0};
+    *scenario = *study->series[series].scenario;
+    scenario->seed = seed_of(study, p->rate, repetition);
+    scenario->domain[1].rate = p->rate;
+    const struct xm_experiment experiment = {scenario, scenario->domain[1].domid, study->config.warm_up_ns,
+                                             study->config.length_ns};
+    enum xm_status status = xm_experiment_run(&experiment, &outcome, err);
+    if (status != XM_OK)
+        return status;
+    measure(&outcome, value);
+    for (unsigned i = 0; i < XM_STUDY_MEASURES; i++)
+        p->value[i][repetition] = value[i];
+    pthread_mutex_lock(&w->lock);
+    study->records += outcome.records;
+    study->lost += outcome.lost;
+    study->anomalies += outcome.anomalies;
+    pthread_mutex_unlock(&w->lock);
+    xm_outcome_free(&outcome);
+    return XM_OK;
+}
+
+/* ---- All of them. */
+
+/* Which run is the number `index`. */
+static void find_run(const struct xm_study *study, unsigned index, unsigned *series, unsigned *point, unsigned *repetition)
+{
+    *repetition = index % study->config.repetitions;
+    index /= study->config.repetitions;
+    *series = 0;
+    while (index >= study->series[*series].points)
+        index -= study->series[(*series)++].points;
+    *point = index;
+}
+
+static void *worker(void *user)
+{
+    struct work *w = user;
+    struct xm_scenario *scenario = malloc(sizeof *scenario);
+    pthread_mutex_lock(&w->lock);
+    if (!scenario && w->status == XM_OK)
+        w->status = xm_fail(&w->err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    while (scenario && w->status == XM_OK && w->next < w->all) {
+        unsigned series, point, repetition;
+        struct xm_error err;
+        find_run(w->study, w->next++, &series, &point, &repetition);
+        pthread_mutex_unlock(&w->lock);
+        xm_error_clear(&err);
+        enum xm_status status = run_one(w, series, point, repetition, scenario, &err);
+        pthread_mutex_lock(&w->lock);
+        w->done++;
+        if (status != XM_OK && w->status == XM_OK) {
+            w->status = status;
+            w->err = err;
+        }
+    }
+    w->working--;
+    pthread_cond_signal(&w->finished);
+    pthread_mutex_unlock(&w->lock);
+    free(scenario);
+    return NULL;
+}
+
+static void await(struct work *w, xm_study_progress *progress, void *user)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->working > 0) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&w->finished, &w->lock, &until);
+        unsigned done = w->done;
+        pthread_mutex_unlock(&w->lock);
+        if (progress)
+            progress(user, done, w->all);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void estimate(struct xm_study *study)
+{
+    for (unsigned i = 0; i < study->count; i++)
+        for (unsigned k = 0; k < study->series[i].points; k++)
+            for (unsigned n = 0; n < XM_STUDY_MEASURES; n++) {
+                struct xm_study_point *p = &study->series[i].point[k];
+                p->estimate[n] = xm_estimate_of(p->value[n], study->config.repetitions);
+            }
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+enum xm_status xm_study_run(struct xm_study *study, xm_study_progress *progress, void *user, struct xm_error *err)
+{
+    struct work w = {.study = study, .status = XM_OK, .working = study->config.jobs};
+    pthread_t *thread = calloc(study->config.jobs, sizeof *thread);
+    unsigned started = 0;
+    double began = now_s();
+    if (!thread)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    for (unsigned i = 0; i < study->count; i++)
+        w.all += study->series[i].points * study->config.repetitions;
+    pthread_mutex_init(&w.lock, NULL);
+    pthread_cond_init(&w.finished, NULL);
+    while (started < study->config.jobs && pthread_create(&thread[started], NULL, worker, &w) == 0)
+        started++;
+    pthread_mutex_lock(&w.lock);
+    w.working -= study->config.jobs - started;
+    pthread_mutex_unlock(&w.lock);
+    await(&w, progress, user);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+    free(thread);
+    pthread_cond_destroy(&w.finished);
+    pthread_mutex_destroy(&w.lock);
+    study->wall_s = now_s() - began;
+    if (started == 0)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "no thread can be started");
+    if (w.status != XM_OK)
+        return xm_fail(err, w.status, XM_NO_OFFSET, "%s", w.err.text);
+    estimate(study);
+    return XM_OK;
+}

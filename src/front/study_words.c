@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* The paper's conclusion, in sentences that the numbers choose. */
+#include <math.h>
+#include <string.h>
+
+#include "front/study_int.h"
+
+enum { HALF, EQUAL, TWO, TEN };
+#define FULL 1800.0
+
+/* A paragraph that grows. */
+struct pen {
+    struct xm_words *words;
+    char *text;
+};
+
+static void begin(struct pen *p)
+{
+    p->text = p->words->paragraph[p->words->count++];
+    p->text[0] = '\0';
+}
+
+#define WRITE(p, ...) snprintf((p)->text + strlen((p)->text), sizeof(p)->words->paragraph[0] - strlen((p)->text), __VA_ARGS__)
+
+static double full(const struct xm_study *s, unsigned configuration, int domain, enum xm_study_measure measure)
+{
+    return xm_study_at(s, configuration, domain, measure, FULL);
+}
+
+static double last(const struct xm_study *study, enum xm_study_group group, unsigned configuration, unsigned measure)
+{
+    const struct xm_study_series *s = xm_study_find(study, group, configuration);
+    return s ? xm_study_last(s, measure) : NAN;
+}
+
+/* ---- The paper. */
+
+static void throughput(struct pen *p, const struct xm_study *s)
+{
+    double best[XM_STUDY_CONFIGURATIONS];
+    unsigned first = 0;
+    bool falls = true;
+    for (unsigned i = 0; i < XM_STUDY_CONFIGURATIONS; i++) {
+        best[i] = xm_study_most(xm_study_find(s, XM_STUDY_PAPER, i), XM_STUDY_THROUGHPUT);
+        first = best[i] > best[first] ? i : first;
+        falls = falls && (i == 0 || best[i] < best[i - 1]);
+    }
+    begin(p);
+    WRITE(p, "The web server answers most requests under %s: %.0f a second, against %.0f, %.0f and %.0f under the others. ",
+          xm_study_configuration(first), best[first], best[first == 0 ? 1 : 0], best[first <= 1 ? 2 : 1],
+          best[first <= 2 ? 3 : 2]);
+    if (falls)
+        WRITE(p, "The more of the CPU the driver domain is entitled to, the fewer requests are answered: the paper's surprise. "
+                 "Under Conf_10, where Dom0 is entitled to ten times Dom1's share, %.0f %% of Conf_0.5's are left (in the "
+                 "paper 51 %%).", 100 * best[TEN] / best[HALF]);
+    else
+        WRITE(p, "The order is not the paper's, in which throughput falls as Dom0's share rises.");
+}
+
+static void where_time_goes(struct pen *p, const struct xm_study *s)
+{
+    double us[2][2];
+    for (unsigned i = 0; i < 2; i++)
+        for (int d = 0; d < 2; d++)
+            us[i][d] = full(s, i == 0 ? HALF : TEN, d, XM_STUDY_GOTTEN) * 1e4 /
+                       full(s, i == 0 ? HALF : TEN, -1, XM_STUDY_THROUGHPUT);
+    begin(p);
+    WRITE(p, "Where the time goes: a request costs %.0f us of Dom0 and %.0f us of Dom1 under Conf_0.5, %.0f and %.0f us under "
+             "Conf_10, for the same packets. ", us[0][0], us[0][1], us[1][0], us[1][1]);
+    WRITE(p, "Dom0 waits %.1f %% of the time under Conf_0.5 and %.1f %% under Conf_10, where it preempts Dom1 for almost every "
+             "packet: %.2f pages an execution against %.0f, %.0f executions a second of %.0f us against %.0f of %.0f us. ",
+          full(s, HALF, 0, XM_STUDY_WAITED), full(s, TEN, 0, XM_STUDY_WAITED), full(s, TEN, 0, XM_STUDY_IO_EACH),
+          full(s, HALF, 0, XM_STUDY_IO_EACH), full(s, TEN, 0, XM_STUDY_EXECUTIONS), full(s, TEN, 0, XM_STUDY_LENGTH),
+          full(s, HALF, 0, XM_STUDY_EXECUTIONS), full(s, HALF, 0, XM_STUDY_LENGTH));
+    double switches = full(s, TEN, 0, XM_STUDY_EXECUTIONS) *
+                      (double)(s->config.costs.driver_entry + s->config.costs.server_entry) / 1e7;
+    WRITE(p, "What dispatches cost beside the work takes %.0f %% of the CPU there: a domain that waits for the CPU gathers "
+             "work, and one that gets it at once pays for getting it.", switches);
+}
+
+/* ---- Beyond it. */
+
+static bool near(double a, double b)
+{
+    return fabs(a - b) <= 0.1 * b;
+}
+
+static void ablation(struct pen *p, const struct xm_study *s)
+{
+    double exact[XM_STUDY_CONFIGURATIONS], paper[XM_STUDY_CONFIGURATIONS];
+    for (unsigned i = 0; i < XM_STUDY_CONFIGURATIONS; i++) {
+        exact[i] = last(s, XM_STUDY_EXACT, i, XM_STUDY_THROUGHPUT);
+        paper[i] = full(s, i, -1, XM_STUDY_THROUGHPUT);
+    }
+    if (isnan(exact[HALF]))
+        return;
+    begin(p);
+    WRITE(p, "Why: BVT charges every 100 us begun. Charged exactly instead, the four configurations answer %.0f, %.0f, %.0f and "
+             "%.0f requests a second (%.0f, %.0f, %.0f and %.0f as it was). ", exact[0], exact[1], exact[2], exact[3], paper[0],
+          paper[1], paper[2], paper[3]);
+    for (unsigned i = EQUAL; i <= TEN; i++)
+        if (near(exact[i], paper[HALF]) && !near(paper[i], paper[HALF]))
+            WRITE(p, "%s is then as good as Conf_0.5 was: there the rounding is the cause of the paper's surprise, which the "
+                     "paper does not say. ", xm_study_configuration(i));
+        else if (near(exact[i], paper[i]))
+            WRITE(p, "%s stays where it was: not the rounding, but the weight itself lets Dom0 preempt for every packet. ",
+                  xm_study_configuration(i));
+        else
+            WRITE(p, "%s changes by %+.0f %%. ", xm_study_configuration(i), 100 * (exact[i] / paper[i] - 1));
+    WRITE(p, "A context switch allowance of 1 ms gives %.0f, %.0f, %.0f and %.0f, and without the slip of units in the slice it is "
+             "%.0f, %.0f, %.0f and %.0f.", last(s, XM_STUDY_ALLOW, 0, 0), last(s, XM_STUDY_ALLOW, 1, 0),
+          last(s, XM_STUDY_ALLOW, 2, 0), last(s, XM_STUDY_ALLOW, 3, 0), last(s, XM_STUDY_SLIP, 0, 0),
+          last(s, XM_STUDY_SLIP, 1, 0), last(s, XM_STUDY_SLIP, 2, 0), last(s, XM_STUDY_SLIP, 3, 0));
+}
+
+static void schedulers(struct pen *p, const struct xm_study *s)
+{
+    static const enum xm_study_group groups[] = {XM_STUDY_SEDF, XM_STUDY_CREDIT, XM_STUDY_CREDIT2, XM_STUDY_RR};
+    bool any = false;
+    for (unsigned g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+        double least = INFINITY, most = 0;
+        for (unsigned i = 0; i < XM_STUDY_CONFIGURATIONS; i++) {
+            double value = last(s, groups[g], i, XM_STUDY_THROUGHPUT);
+            least = value < least ? value : least;
+            most = value > most ? value : most;
+        }
+        if (most == 0)
+            continue;
+        if (!any) {
+            begin(p);
+            WRITE(p, "The same load, saturated, under other schedulers: ");
+        }
+        WRITE(p, "%s%s answers %.0f", any ? "; " : "", xm_study_group_name(groups[g]), least);
+        if (most > least * 1.005)
+            WRITE(p, " to %.0f", most);
+        any = true;
+    }
+    if (any)
+        WRITE(p, " requests a second, depending on the weights.");
+}
+
+static void records(struct pen *p, const struct xm_study *s)
+{
+    const struct xm_study_series *ten = xm_study_find(s, XM_STUDY_PAPER, TEN);
+    begin(p);
+    WRITE(p, "XenMon itself: Conf_10 at saturation is %.0f trace records a second, each of which took %.0f ns of CPU time of this "
+             "machine from buffer to account: %.2f %% of a CPU, and %.2f %% under Conf_0.5 (in the paper about %.0f %%). ",
+          xm_study_last(ten, XM_STUDY_RECORDS), xm_study_last(ten, XM_STUDY_OWN_NS), xm_study_own_pct(ten),
+          xm_study_own_pct(xm_study_find(s, XM_STUDY_PAPER, HALF)), XM_PAPER_OWN_PCT);
+    double copy = last(s, XM_STUDY_COPY, TEN, XM_STUDY_THROUGHPUT);
+    if (isnan(copy))
+        return;
+    for (unsigned i = HALF; i <= TEN; i += TEN)
+        WRITE(p, "One record for a batch of page flips saves %.1f %% of the records under %s. ",
+              100 * (1 - last(s, XM_STUDY_BATCH, i, XM_STUDY_RECORDS) / full(s, i, -1, XM_STUDY_RECORDS)),
+              xm_study_configuration(i));
+    WRITE(p, "With grant copies instead of page flips the four configurations answer %.0f, %.0f, %.0f and %.0f requests a second, "
+             "and the I/O count sees only what the server sends.", last(s, XM_STUDY_COPY, 0, 0), last(s, XM_STUDY_COPY, 1, 0),
+          last(s, XM_STUDY_COPY, 2, 0), copy);
+}
+
+void xm_study_conclude(const struct xm_study *study, struct xm_words *words)
+{
+    struct pen p = {.words = words};
+    words->count = 0;
+    throughput(&p, study);
+    where_time_goes(&p, study);
+    ablation(&p, study);
+    schedulers(&p, study);
+    records(&p, study);
+}
