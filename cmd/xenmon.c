@@ -34,6 +34,7 @@ static const struct command commands[] = {
     {"record", xenmon_record_main, "writes the raw trace of the running host to a file", NULL},
     {"sim", NULL, "simulates a Xen host, and writes its trace to a file", "xenmon-sim"},
     {"sim-ctl", NULL, "changes load and weights of a simulated host that runs", "xenmon-sim"},
+    {"study", NULL, "the paper's performance study on a simulated host, with figures", "xenmon-study"},
     {"help", help_main, "this list, or the help of a command", NULL},
 };
 
