@@ -2,6 +2,9 @@
 /* The simulated host and its source: what it writes is what it did. */
 #include "world.h"
 
+#include <math.h>
+#include <time.h>
+
 #define MS UINT64_C(1000000)
 
 static const char mixed[] = "[host]\ncpus = 3\nscheduler = rr\nslice = 3ms\nseed = 7\npages = 128\n"
@@ -45,10 +48,184 @@ static void what_it_writes_is_what_it_did(void **state)
     run_and_compare(one_cpu, 1500 * MS);
 }
 
+/* As a live host is read: in prompt order, with the ends of passes. */
+static void live_it_is_the_same(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    struct xm_simhost *host = host_of(&s);
+    struct xm_source *source = source_of(host, &s, 1000 * MS);
+    struct xm_surroundings around = xm_sim_source_surroundings(source);
+    struct xm_sample sample;
+    const struct xm_capacity room = {32, XT_VCPUS, 8};
+    const struct xm_bake_config config = {.hz = s.hz, .capacity = room, .stream = {.order = XM_ORDER_PROMPT}};
+    struct xm_bake *bake = xm_bake_create(&config);
+    struct xt_baked b = {0};
+    enum xm_status status;
+    assert_non_null(bake);
+    do {
+        const void *bytes = NULL;
+        size_t size = 0, used;
+        status = xm_source_next(source, -1, &bytes, &size, NULL);
+        for (size_t at = 0; at < size; at += used)
+            assert_int_equal(xm_bake_run(bake, (const char *)bytes + at, size - at, &used), XM_OK);
+        if (status == XM_AGAIN && xm_source_pass_ended(source))
+            xm_bake_pass_end(bake);
+    } while (status != XM_END);
+    assert_int_equal(xm_bake_finish(bake), XM_OK);
+    assert_int_equal(xm_sample_init(&sample, room), XM_OK);
+    xm_bake_sample(bake, xm_bake_now(bake), false, &sample);
+    around.fill(around.user, &sample);
+    xm_account_total(&sample);
+    b.end = sample;
+    assert_int_equal(sample.host.passes, 10);
+    assert_truth(host, &b, sample.host.tsc - sample.host.window);
+    for (unsigned i = 0; i < XM_ANOMALIES; i++)
+        assert_int_equal(xm_account_anomalies(xm_bake_account(bake), (enum xm_anomaly)i), 0);
+    const struct xm_domain_row *web = xt_domain(&sample, XM_ROW_USED | 1);
+    assert_true(web && web->weight == 256 && web->online == 1 && !web->paused);
+    char name[64] = "", uuid[40] = "";
+    around.name(around.user, 1, name, uuid);
+    assert_string_equal(name, "web");
+    around.name(around.user, 5, name, uuid);
+    assert_string_equal(name, "again");
+    xm_sample_fini(&sample);
+    xm_bake_destroy(bake);
+    xm_source_close(source);
+    xm_simhost_destroy(host);
+}
+
+static void the_same_seed_is_the_same_trace(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    struct xt_bytes bytes[3];
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned passes = 0;
+        s.seed = i < 2 ? 7 : 8;
+        struct xm_simhost *host = host_of(&s);
+        struct xm_source *source = source_of(host, &s, 300 * MS);
+        bytes[i] = bytes_of(source, &passes);
+        xm_source_close(source);
+        xm_simhost_destroy(host);
+    }
+    assert_true(bytes[0].size == bytes[1].size && memcmp(bytes[0].data, bytes[1].data, bytes[0].size) == 0);
+    assert_true(bytes[0].size != bytes[2].size || memcmp(bytes[0].data, bytes[2].data, bytes[0].size) != 0);
+    for (unsigned i = 0; i < 3; i++)
+        xt_free(&bytes[i]);
+}
+
+/* What does not fit is told, to the last record, and contradicts nothing. */
+static void small_buffers_lose(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    unsigned passes = 0;
+    s.pages = 2;
+    struct xm_simhost *host = host_of(&s);
+    struct xm_source *source = source_of(host, &s, 2000 * MS);
+    struct xt_bytes bytes = bytes_of(source, &passes);
+    struct xt_baked b = xt_bake(bytes.data, bytes.size, 0, s.hz, 0);
+    assert_true(xm_simhost_lost(host) > 100);
+    assert_int_equal(b.stats.lost_records, xm_simhost_lost(host));
+    assert_null(xt_broken_sum(&b.end));
+    assert_no_anomaly(&b);
+    xt_baked_free(&b);
+    xt_free(&bytes);
+    xm_source_close(source);
+    xm_simhost_destroy(host);
+}
+
+static void domains_come_and_go(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    struct xm_simhost *host = host_of(&s);
+    assert_non_null(xm_simhost_domain(host, 6));
+    assert_null(xm_simhost_domain(host, 5));
+    assert_int_equal(xm_simhost_run(host, 300 * MS), XM_OK);
+    assert_string_equal(xm_simhost_domain(host, 5)->name, "late");
+    assert_int_equal(xm_simhost_run(host, 899 * MS), XM_OK);
+    assert_true(xm_simhost_served(host, 5).answered > 0);
+    assert_null(xm_simhost_domain(host, 6));
+    assert_true(xm_simhost_ended(host, 6).v >= xm_machine_tsc(xm_simhost_machine(host), 500 * MS).v);
+    assert_true(xm_simhost_ended(host, 6).v < xm_machine_tsc(xm_simhost_machine(host), 501 * MS).v);
+    assert_int_equal(xm_simhost_ended(host, 5).v, 0);
+    assert_int_equal(xm_simhost_run(host, 900 * MS), XM_OK);
+    assert_string_equal(xm_simhost_domain(host, 5)->name, "again");
+    assert_int_equal(xm_simhost_domain(host, 5)->instance, 1);
+    xm_simhost_destroy(host);
+}
+
+static void a_host_can_be_changed(void **state)
+{
+    struct xm_scenario s = scenario_of(one_cpu);
+    struct xm_simhost *host = host_of(&s);
+    struct xm_scenario_domain hog;
+    assert_int_equal(xm_simhost_run(host, 200 * MS), XM_OK);
+    uint64_t offered = xm_simhost_served(host, 1).offered;
+    assert_true(offered > 50);
+    assert_int_equal(xm_simhost_rate(host, 1, 0, NULL), XM_OK);
+    assert_int_equal(xm_simhost_run(host, 400 * MS), XM_OK);
+    assert_int_equal(xm_simhost_served(host, 1).offered, offered);
+    assert_int_equal(xm_simhost_rate(host, 1, -1, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_rate(host, 1, NAN, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_rate(host, 1, INFINITY, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_rate(host, 1, 1e-300, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_rate(host, 0, 1, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_rate(host, 9, 1, NULL), XM_INVALID);
+
+    xm_scenario_domain_init(&hog, "hog");
+    assert_int_equal(xm_simhost_add(host, &hog, NULL), XM_INVALID); /* without an id */
+    hog.domid = 1;
+    assert_int_equal(xm_simhost_add(host, &hog, NULL), XM_INVALID);
+    hog.domid = 2;
+    hog.to_ns = 600 * MS;
+    assert_int_equal(xm_simhost_add(host, &hog, NULL), XM_OK);
+    assert_int_equal(xm_simhost_run(host, 599 * MS), XM_OK);
+    assert_non_null(xm_simhost_domain(host, 2));
+    struct xm_sched_share share = xm_simhost_spec(host, 2)->share;
+    share.mcu_advance = 77;
+    assert_int_equal(xm_simhost_share(host, 2, &share, NULL), XM_OK);
+    assert_int_equal(xm_simhost_domain(host, 2)->share.mcu_advance, 77);
+    share.mcu_advance = 0;
+    assert_int_equal(xm_simhost_share(host, 2, &share, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_run(host, 600 * MS), XM_OK);
+    assert_null(xm_simhost_domain(host, 2));
+    hog.to_ns = 0;
+    assert_int_equal(xm_simhost_add(host, &hog, NULL), XM_OK);
+    assert_int_equal(xm_simhost_remove(host, 2, NULL), XM_OK);
+    assert_int_equal(xm_simhost_remove(host, 2, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_remove(host, 0, NULL), XM_INVALID);
+    assert_int_equal(xm_simhost_remove(host, 1, NULL), XM_OK);
+    assert_int_equal(xm_simhost_run(host, 900 * MS), XM_OK);
+    xm_simhost_destroy(host);
+}
+
+static void real_time_is_kept(void **state)
+{
+    struct xm_scenario s = scenario_of(one_cpu);
+    struct xm_simhost *host = host_of(&s);
+    struct xm_source *source;
+    const struct xm_sim_source_config config = {.host = host, .name = "test", .poll_ns = 20 * MS, .speed = XM_SIM_SPEED_ONE,
+                                                .until_ns = 200 * MS, .wake_fd = -1};
+    struct timespec t0, t1;
+    unsigned passes = 0;
+    assert_int_equal(xm_sim_source_open(&config, &source, NULL), XM_OK);
+    assert_true(xm_source_is_live(source) && !xm_source_is_file(source));
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    struct xt_bytes bytes = bytes_of(source, &passes);
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    double ms = (double)(t1.tv_sec - t0.tv_sec) * 1e3 + (double)(t1.tv_nsec - t0.tv_nsec) / 1e6;
+    assert_int_equal(passes, 10);
+    assert_true(ms >= 199); /* later it may be, on a busy machine */
+    xt_free(&bytes);
+    xm_source_close(source);
+    xm_simhost_destroy(host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_it_writes_is_what_it_did),
+        cmocka_unit_test(what_it_writes_is_what_it_did), cmocka_unit_test(live_it_is_the_same),
+        cmocka_unit_test(the_same_seed_is_the_same_trace), cmocka_unit_test(small_buffers_lose),
+        cmocka_unit_test(domains_come_and_go), cmocka_unit_test(a_host_can_be_changed), cmocka_unit_test(real_time_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
