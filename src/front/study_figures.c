@@ -75,6 +75,7 @@ static void put_style(FILE *out, const char *name, int width, int height)
             "reset\n"
             "set terminal svg size %d,%d dynamic font 'sans-serif,13' background '#ffffff' name '%s'\n"
             "set output '%s.svg'\n"
+            "set pointintervalbox 0\n"
             "set border 3 linecolor rgb '" INK "'\n"
             "set tics nomirror textcolor rgb '" INK "'\n"
             "set grid linecolor rgb '#9a9a9a' linewidth 0.5 dashtype 3\n",

@@ -343,6 +343,9 @@ static void judge_own(struct judge *j)
     struct xm_statement *s = state(j, "-", "XenMon's own CPU time", most <= XM_PAPER_OWN_PCT);
     SAY(s->paper, "about %.0f %% of the CPU", XM_PAPER_OWN_PCT);
     SAY(s->measured, "at most %.2f %% of a CPU of this machine, buffer to account", most);
+    if (!s->holds)
+        SAY(s->reason, "This is the CPU time that this build took on this machine just now: %.0f ns a record under Conf_10.",
+            full(j, TEN, -1, XM_STUDY_OWN_NS));
 }
 
 unsigned xm_study_judge(const struct xm_study *study, struct xm_statement *list)
