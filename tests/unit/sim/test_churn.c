@@ -95,10 +95,10 @@ static void nobody_starves(const struct host *h)
             HOLDS(d->vcpu[i].state != XM_RUNNABLE || now - d->vcpu[i].truth.since < STARVES);
 }
 
-static void churn(const char *sched, uint32_t cpus, uint64_t seed)
+static void churn(const char *sched, uint32_t cpus, uint64_t switch_ns, uint64_t seed)
 {
-    struct churn c = {.h = host_begin(sched, cpus, (struct xm_sched_params){0})};
-    c.h->conserves |= cpus == 1 && strcmp(sched, "bvt") == 0;
+    struct churn c = {.h = host_begin_slow(sched, cpus, (struct xm_sched_params){0}, switch_ns)};
+    c.h->conserves |= c.h->instant && cpus == 1 && strcmp(sched, "bvt") == 0;
     xm_rng_seed(&c.rng, seed, cpus);
     for (unsigned i = 0; i < ACTIONS; i++) {
         for (uint64_t more = draw(&c, 3); more; more--) { /* several at one instant too */
@@ -118,8 +118,8 @@ static void test_churn(void **state)
     const uint32_t cpus[] = {1, 2, 3, 4, 8, XM_SIM_CPUS};
     uint64_t seed = xt_seed();
     for (unsigned i = 0; i < sizeof cpus / sizeof cpus[0]; i++)
-        for (unsigned k = 0; k < 3; k++)
-            churn(*state, cpus[i], seed + k);
+        for (unsigned k = 0; k < 4; k++)
+            churn(*state, cpus[i], k < 2 ? 0 : k * US, seed + k);
 }
 
 int main(void)
