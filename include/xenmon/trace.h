@@ -108,6 +108,7 @@ struct xm_stream_config {
     uint32_t max_held;        /* events held back for ordering; 0: 2^21 (64 MiB); at least 4096 */
     uint32_t kinds;           /* bits 1 << enum xm_event_kind: what is wanted; 0: all.  Gaps always come */
     xm_cycles shift;          /* added to every TSC: a trace that is replayed again goes on in time */
+    uint32_t buffer_bytes;    /* what a CPU's trace buffer holds, for XM_ORDER_PROMPT; 0: any number of pages */
     xm_cycles max_jump;       /* a TSC further ahead than this is damage; 0: 1 h at 2.4 GHz; at most 2^50 */
 };
 

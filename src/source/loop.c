@@ -123,12 +123,21 @@ static enum xm_status on_grown(void *user, struct xm_bake *bake, struct xm_capac
 
 /* ---- The loop's body. */
 
+/* Of a live host it is known how much a trace buffer holds: two words of it are its indices. */
+static struct xm_stream_config stream_of(const struct xm_loop_config *config)
+{
+    struct xm_stream_config stream = config->stream;
+    if (config->facts.buffer_bytes > 2 * sizeof(uint32_t) && config->facts.buffer_bytes <= UINT32_MAX)
+        stream.buffer_bytes = (uint32_t)(config->facts.buffer_bytes - 2 * sizeof(uint32_t));
+    return stream;
+}
+
 static enum xm_status make_parts(struct xm_loop *r, struct xm_error *err)
 {
     const struct xm_loop_config *config = &r->config;
     const struct xm_region_plan *plan = xm_writer_plan(config->writer);
     const struct xm_bake_config bake = {
-        .stream = config->stream,
+        .stream = stream_of(config),
         .capacity = plan->capacity,
         .interval_ns = plan->interval_ns[XM_SERIES_FAST],
         .hz = config->hz,

@@ -118,6 +118,25 @@ void xm_merge_append(struct xm_merge *m, const struct xm_event *event)
     xm_merge_commit(m, event->cpu, 1);
 }
 
+/*
+ * A CPU that may be losing records has been silent for too long: what comes of others is released, and as it may have lost
+ * something before that, it has a gap until its next record.  Without memory for that it is waited for.
+ */
+static void give_up(struct xm_merge *m, uint32_t cpu)
+{
+    struct xm_cpu *c = &m->cpu[cpu];
+    if (c->gap || !c->seen) {
+        c->full = 0;
+        return;
+    }
+    if (xm_merge_reserve(m, cpu, 1) != XM_OK)
+        return;
+    const struct xm_event open = {.tsc = {c->last}, .cpu = (uint16_t)cpu, .kind = XM_EV_GAP_OPEN};
+    xm_merge_append(m, &open);
+    m->cpu[cpu].full = 0;
+    m->cpu[cpu].gap = true;
+}
+
 void xm_merge_pass(struct xm_merge *m)
 {
     if (m->pass_before > m->complete)
@@ -126,8 +145,10 @@ void xm_merge_pass(struct xm_merge *m)
         m->pass_before = m->pass_max;
     m->passes++;
     for (uint32_t i = 0; i < m->cpus; i++)
-        if (m->cpu[i].full > 0)
+        if (m->cpu[i].full > 1)
             m->cpu[i].full--;
+        else if (m->cpu[i].full)
+            give_up(m, i);
     m->stale = true;
 }
 
@@ -156,7 +177,8 @@ static uint64_t force(struct xm_merge *m)
         struct xm_cpu *c = &m->cpu[i];
         if (c->head == c->tail) {
             c->quiet = true;
-            c->full = 0;
+            if (c->full)
+                give_up(m, i);
         }
     }
     uint64_t upto = safe_upto(m);

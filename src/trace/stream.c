@@ -34,6 +34,7 @@ struct xm_stream *xm_stream_create(const struct xm_stream_config *config)
     if (s->max_jump > XM_MOST_JUMP)
         s->max_jump = XM_MOST_JUMP;
     s->shift = config->shift.v;
+    s->buffer_bytes = config->buffer_bytes;
     s->merge.order = config->order;
     s->merge.max_held = config->max_held ? config->max_held : DEFAULT_MAX_HELD;
     xm_error_clear(&s->error);
@@ -72,6 +73,8 @@ void xm_stream_destroy(struct xm_stream *s)
 static void window_ends(struct xm_stream *s)
 {
     s->merge.cpu[s->cpu].window_end = s->merge.cpu[s->cpu].last;
+    if (!s->losing)
+        s->merge.cpu[s->cpu].full = 0;
     s->state = XM_AT_WINDOW;
 }
 
@@ -129,9 +132,11 @@ static enum xm_status in_window(struct xm_stream *s, const unsigned char *bytes,
     return status;
 }
 
-/* Within two records of what a buffer of N pages holds, 4096 N - 8 bytes (doc/trace-format.md 1.1). */
+/* Within two records of what a buffer holds: of N pages, 4096 N - 8 bytes (doc/trace-format.md 1.1). */
 static bool fills_a_buffer(const struct xm_stream *s, uint64_t bytes)
 {
+    if (s->buffer_bytes)
+        return bytes <= s->buffer_bytes && bytes + 2 * XM_RECORD_MAX_BYTES >= s->buffer_bytes;
     return bytes + 2 * XM_RECORD_MAX_BYTES >= s->max_window &&
            (bytes + 8 + 2 * XM_RECORD_MAX_BYTES) / 4096 > (bytes + 7) / 4096;
 }
@@ -169,7 +174,10 @@ static enum xm_status begin_window(struct xm_stream *s, const unsigned char *hea
         s->stats.cpus = s->cpu + 1;
     struct xm_cpu *c = &s->merge.cpu[s->cpu];
     c->expected = true;
-    c->full = may_be_losing(s, c) ? XM_FULL_PASSES : 0;
+    /* One that no longer does is waited for until its records are in: a LOST_RECORDS may be among them. */
+    s->losing = may_be_losing(s, c);
+    if (s->losing)
+        c->full = XM_FULL_PASSES;
     s->state = XM_IN_WINDOW;
     if (s->left == 0)
         window_ends(s);
@@ -366,6 +374,16 @@ static enum xm_status cut_short(struct xm_stream *s)
     return XM_OK;
 }
 
+/* What a live stream may have lost at its end nothing tells any more; a file is taken at its word. */
+static enum xm_status doubt_the_end(struct xm_stream *s)
+{
+    enum xm_status status = XM_OK;
+    for (uint32_t i = 0; i < s->merge.cpus && s->merge.order == XM_ORDER_PROMPT && status == XM_OK; i++)
+        if (s->merge.cpu[i].full)
+            status = xm_stream_gap(s, i, 0);
+    return status;
+}
+
 enum xm_status xm_stream_finish(struct xm_stream *s)
 {
     enum xm_status status = XM_OK;
@@ -390,6 +408,8 @@ enum xm_status xm_stream_finish(struct xm_stream *s)
         xm_stream_damage(s, s->offset, 0, "it holds no record");
     }
     count_classes(s);
+    if (status == XM_OK)
+        status = doubt_the_end(s);
     s->finished = true;
     s->merge.finished = true;
     xm_merge_changed(&s->merge);

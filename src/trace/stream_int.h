@@ -26,7 +26,9 @@ struct xm_stream {
     uint32_t left;        /* bytes of the window not yet read */
     uint64_t offset;      /* of the next byte to be interpreted */
     uint64_t scanned;     /* bytes looked through in vain since the last good one */
+    uint32_t buffer_bytes; /* what a buffer holds; 0: not known */
     uint32_t max_window;  /* largest window so far */
+    bool losing;          /* behind the current window records may have been dropped */
     uint32_t fixed_bytes; /* size of a fixed record: 36 or 60 */
     bool finished;
     uint32_t max_cpus;

@@ -123,7 +123,7 @@ enum xm_status xm_stream_lost(struct xm_stream *s, const struct xm_record *r)
     uint64_t first = ((uint64_t)r->word[3] << 32 | r->word[2]) + s->shift;
     /* Before a CPU's first record anything may be missing, also from before any other CPU's. */
     uint64_t floor = c->seen && c->last > s->merge.released ? c->last : s->merge.released;
-    bool late = first < s->merge.released && (!c->seen || first > c->last_recorded);
+    bool late = first < s->merge.released && (!c->seen || first >= c->last_recorded);
     if (xm_merge_reserve(&s->merge, s->cpu, 4) != XM_OK)
         return XM_NOMEM;
     c = &s->merge.cpu[s->cpu];
@@ -134,7 +134,7 @@ enum xm_status xm_stream_lost(struct xm_stream *s, const struct xm_record *r)
         return XM_DAMAGED;
     }
     s->stats.lost_records += count;
-    s->stats.late_gaps += late;
+    s->stats.late_gaps += late && !was_open;
     /* c->last is when it was written, or later where that time had to be clamped. */
     if (first < floor || first > c->last)
         first = floor < c->last ? floor : c->last;

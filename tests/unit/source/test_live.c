@@ -40,10 +40,10 @@ void *__wrap_realloc(void *p, size_t size)
 
 static const struct xm_capacity room = {32, XT_VCPUS, 8};
 
-static struct xm_bake *bake_live(void)
+static struct xm_bake *bake_live(const struct world *w)
 {
     const struct xm_bake_config config = {.hz = XM_NS_PER_S, .capacity = room, .limit = room,
-                                          .stream = {.order = XM_ORDER_PROMPT}};
+                                          .stream = {.order = XM_ORDER_PROMPT, .buffer_bytes = w->config.pages * 4096 - 8}};
     struct xm_bake *bake = xm_bake_create(&config);
     assert_non_null(bake);
     return bake;
@@ -64,7 +64,7 @@ static struct twins play(struct world *w, const char *name, size_t step, mischie
 {
     struct twins t = {.capture = xt_capture(name)};
     t.file = xt_bake(t.capture.data, t.capture.size, 0, XM_NS_PER_S, 0);
-    w->bake = bake_live();
+    w->bake = bake_live(w);
     open_live(w);
     struct fakexen_play *play = fakexen_play(w->fake, t.capture.data, t.capture.size);
     for (unsigned i = 0; fakexen_play_records(play, step); i++) {
@@ -761,7 +761,7 @@ static void test_silence_of_some(void **state)
 static void test_lost_before_the_first(void **state)
 {
     struct world *w = world(NULL);
-    w->bake = bake_live();
+    w->bake = bake_live(w);
     open_live(w);
     write_runstates(w, 0, 1000, 10);
     fakexen_runstate(w->fake, 1, 1000, 2, 0, XM_BLOCKED, XM_RUNNABLE);
@@ -811,7 +811,7 @@ static void test_at_the_same_time(void **state)
     w->config.pages = 16;
     struct twins t = {.capture = xt_capture("credit2-contend")};
     t.file = xt_bake(t.capture.data, t.capture.size, 0, XM_NS_PER_S, 0);
-    w->bake = bake_live();
+    w->bake = bake_live(w);
     open_live(w);
     struct producer p = {.play = fakexen_play(w->fake, t.capture.data, t.capture.size)};
     pthread_t thread;
@@ -828,7 +828,7 @@ static void test_at_the_same_time(void **state)
     t.stats = xm_bake_stats(w->bake);
     /* How fast either of them gets is the machine's affair; that nothing is wrong is not. */
     nothing_wrong(&t);
-    if (fakexen_play_count(p.play, FAKEXEN_LOST) == 0)
+    if (fakexen_play_count(p.play, FAKEXEN_LOST) == 0 && t.live.host.gap == 0) /* one that was all but full is doubted */
         same_figures(&t);
     assert_int_equal(xm_live_status(w->source).bogus + xm_live_status(w->source).stolen, 0);
     fakexen_play_end(p.play);

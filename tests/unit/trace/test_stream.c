@@ -670,6 +670,121 @@ static void push(struct xm_stream *s, struct xt_bytes *b)
     b->size = 0;
 }
 
+/* The first drop bears the time of the last record that was written, as with a slow clock it can: too late is too late. */
+static void test_lost_at_the_last_record(void **state)
+{
+    const struct xm_stream_config prompt = {.order = XM_ORDER_PROMPT};
+    struct xm_stream *s = xm_stream_create(&prompt);
+    struct xt_bytes b = {0};
+    uint64_t last = 0;
+    WINDOW(&b, 0, 100);
+    WINDOW(&b, 1, 200, 300);
+    push(s, &b);
+    xm_stream_pass_end(s);
+    xm_stream_pass_end(s);
+    assert_int_equal(release(s, &last), 3);
+    size_t w = xt_window_begin(&b, 0);
+    xt_lost(&b, 400, 5, 1, 0, 100);
+    xt_window_end(&b, w);
+    push(s, &b);
+    assert_int_equal(xm_stream_finish(s), XM_OK);
+    assert_int_equal(release(s, &last), 2);
+    assert_int_equal(xm_stream_stats(s)->late_gaps, 1);
+    xm_stream_destroy(s);
+    xt_free(&b);
+}
+
+/* CPU 0's buffer of one page is full: `records` from 1000 on, in prompt order; and CPU 1 goes on. */
+static struct xm_stream *full_of_records(struct xt_bytes *b, uint32_t buffer_bytes, unsigned records)
+{
+    const struct xm_stream_config prompt = {.order = XM_ORDER_PROMPT, .buffer_bytes = buffer_bytes};
+    struct xm_stream *s = xm_stream_create(&prompt);
+    size_t w = xt_window_begin(b, 0);
+    for (unsigned i = 0; i < records; i++)
+        change(b, 1000 + i);
+    xt_window_end(b, w);
+    WINDOW(b, 1, 5000);
+    push(s, b);
+    xm_stream_pass_end(s);
+    xm_stream_pass_end(s);
+    return s;
+}
+
+/* The header of the next window may come alone: what was lost before it may be said in it. */
+static void test_prompt_waits_for_the_window(void **state)
+{
+    struct xt_bytes b = {0};
+    uint64_t last = 0;
+    struct xm_stream *s = full_of_records(&b, 0, 254);
+    assert_int_equal(release(s, &last), 253);
+    const struct xm_event *event;
+    size_t count, w = xt_window_begin(&b, 0);
+    xt_lost(&b, 6000, 5, 1, 0, 1260);
+    xt_window_end(&b, w);
+    size_t used;
+    assert_int_equal(xm_stream_push(s, b.data, 12, &used), XM_OK);
+    assert_int_equal(xm_stream_run(s, &event, &count), XM_AGAIN);
+    assert_int_equal(xm_stream_push(s, b.data + 12, b.size - 12, &used), XM_OK);
+    xm_stream_pass_end(s);
+    xm_stream_pass_end(s);
+    release(s, &last);
+    assert_int_equal(xm_stream_stats(s)->late_gaps, 0);
+    xm_stream_destroy(s);
+    xt_free(&b);
+}
+
+/* A CPU that is waited for no longer, or whose stream ends, has a gap: something may have been lost and was not told. */
+static void test_prompt_gives_up(void **state)
+{
+    for (unsigned ends = 0; ends < 2; ends++) {
+        struct xt_bytes b = {0};
+        uint64_t last = 0;
+        struct xm_stream *s = full_of_records(&b, 0, 254);
+        assert_int_equal(release(s, &last), 253);
+        for (unsigned i = 0; !ends && i < 200; i++)
+            xm_stream_pass_end(s);
+        if (ends)
+            assert_int_equal(xm_stream_finish(s), XM_OK);
+        const struct xm_event *event;
+        size_t count;
+        assert_int_equal(xm_stream_run(s, &event, &count), XM_OK);
+        assert_int_equal(count, 2); /* the last record of CPU 0, and behind it */
+        assert_int_equal(event[1].kind, XM_EV_GAP_OPEN);
+        assert_int_equal(event[1].tsc.v, 1253);
+        assert_int_equal(xm_stream_run(s, &event, &count), XM_OK);
+        assert_int_equal(event[0].tsc.v, 5000);
+        WINDOW(&b, 0, 6000);
+        if (!ends) {
+            push(s, &b);
+            assert_int_equal(xm_stream_finish(s), XM_OK);
+            assert_int_equal(xm_stream_run(s, &event, &count), XM_OK);
+            assert_int_equal(event[0].kind, XM_EV_GAP_CLOSE);
+            assert_int_equal(event[0].tsc.v, 6000);
+        }
+        xm_stream_destroy(s);
+        xt_free(&b);
+    }
+}
+
+/* Where it is known how much a buffer holds, a page more or less is no reason to wait. */
+static void test_prompt_knows_the_buffer(void **state)
+{
+    static const struct {
+        uint32_t buffer_bytes;
+        unsigned records;
+        uint64_t last;
+    } way[] = {{8184, 254, 5000}, {4088, 254, 1252}, {4088, 240, 5000}};
+    for (unsigned i = 0; i < sizeof way / sizeof way[0]; i++) {
+        struct xt_bytes b = {0};
+        uint64_t last = 0;
+        struct xm_stream *s = full_of_records(&b, way[i].buffer_bytes, way[i].records);
+        release(s, &last);
+        assert_int_equal(last, way[i].last);
+        xm_stream_destroy(s);
+        xt_free(&b);
+    }
+}
+
 /* Strict waits for the CPU that is behind, prompt for passes only. */
 static void test_orders(void **state)
 {
@@ -903,11 +1018,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_payload), TEST(test_batches), TEST(test_lost), TEST(test_lost_short_form), TEST(test_lost_at_the_end),
         TEST(test_lost_first_drop), TEST(test_lost_backwards), TEST(test_lost_first_of_all), TEST(test_fillers),
+        TEST(test_lost_at_the_last_record),
         TEST(test_windows), TEST(test_without_tsc), TEST(test_backwards), TEST(test_stragglers), TEST(test_leap),
         TEST(test_jump_of_the_clock), TEST(test_leap_of_a_newcomer), TEST(test_leap_of_lost_records),
         TEST(test_short_records), TEST(test_window_inside), TEST(test_overrun), TEST(test_impossible_event),
         TEST(test_header_damage), TEST(test_headers_that_cannot_be), TEST(test_gives_up), TEST(test_no_trace),
         TEST(test_no_record), TEST(test_torn_end), TEST(test_orders), TEST(test_prompt_waits_for_the_full),
+        TEST(test_prompt_waits_for_the_window), TEST(test_prompt_gives_up), TEST(test_prompt_knows_the_buffer),
         TEST(test_ties), TEST(test_ties_to_come), TEST(test_max_held), TEST(test_shift), TEST(test_kinds), TEST(test_limits),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
