@@ -108,6 +108,7 @@ static void switch_to(struct xm_machine *m, struct xm_sim_cpu *c, struct xm_sim_
     XM_ASSERT(next->state == XM_RUNNABLE);
     if (!xm_sim_is_idle(prev))
         stop_work(m, prev);
+    xm_sim_after(m, c->number, next->stamp); /* who is woken on another pCPU is known here only then */
     xm_sim_record(m, c->number, XM_TRC_SWITCH_INFPREV, 3, infprev);
     xm_sim_record(m, c->number, XM_TRC_SWITCH_INFNEXT, 4, infnext);
     xm_sim_record(m, c->number, XM_TRC_SWITCH, 4, both);
@@ -124,7 +125,8 @@ static void switch_to(struct xm_machine *m, struct xm_sim_cpu *c, struct xm_sim_
     uint64_t came = xm_sim_runstate(m, c->number, next, XM_RUNNING);
     xm_sim_switched(c, xm_sim_is_idle(prev), left, came);
     next->entry_ns = next->domain->entry_ns;
-    go_on(m, next, now + m->switch_ns);
+    c->switching_ns = now + m->switch_ns;
+    go_on(m, next, c->switching_ns);
 }
 
 static void pass(struct xm_machine *m, struct xm_sim_cpu *c)
@@ -142,13 +144,29 @@ static void pass(struct xm_machine *m, struct xm_sim_cpu *c)
         switch_to(m, c, next, choice.slice_ns);
 }
 
+static struct xm_sim_cpu *next_tickled(struct xm_machine *m)
+{
+    unsigned number = (unsigned)__builtin_ctzll(m->tickled);
+    m->tickled &= m->tickled - 1;
+    return &m->cpu[number];
+}
+
 void xm_sim_settle(struct xm_machine *m)
 {
     while (m->tickled) {
-        unsigned number = (unsigned)__builtin_ctzll(m->tickled);
-        m->tickled &= m->tickled - 1;
-        pass(m, &m->cpu[number]);
+        struct xm_sim_cpu *c = next_tickled(m);
+        /* Else its records would run ahead of time by a switch for each of them. */
+        if (now_of(m) < c->switching_ns)
+            xm_alarm_set(m->engine, &c->switched, c->switching_ns);
+        else
+            pass(m, c);
     }
+}
+
+void xm_sim_settle_now(struct xm_machine *m)
+{
+    while (m->tickled)
+        pass(m, next_tickled(m));
 }
 
 void xm_sim_slice_rings(void *cpu)

@@ -31,6 +31,7 @@ static void begin_cpu(struct xm_machine *m, uint32_t number)
     c->current = &c->idle;
     c->stamp = c->truth.since = XM_SIM_TSC_START;
     xm_alarm_init(&c->slice, XM_ALARM_XEN, xm_sim_slice_rings, c);
+    xm_alarm_init(&c->switched, XM_ALARM_XEN, xm_sim_slice_rings, c);
 }
 
 enum xm_status xm_machine_create(const struct xm_machine_config *config, struct xm_machine **machine, struct xm_error *err)
@@ -118,17 +119,21 @@ static bool make_room(struct xm_machine *m, struct xm_sim_domain *d)
     return true;
 }
 
+/* *free_since: TSC of the last end of a domain of that id; 0: there was none. */
 static enum xm_status check(const struct xm_machine *m, const struct xm_domain_config *c, uint64_t *instance,
-                            struct xm_error *err)
+                            uint64_t *free_since, struct xm_error *err)
 {
     if (c->domid >= XM_DOMID_FIRST_RESERVED || c->domid == XM_DOMID_IDLE)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "no domain can have the id %u", c->domid);
     if (c->vcpus == 0 || c->vcpus > XM_SIM_VCPUS)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "domain %u: 1 to %u vCPUs, not %u", c->domid, XM_SIM_VCPUS, c->vcpus);
     for (const struct xm_sim_domain *d = m->first; d; d = d->next) {
-        if (d->domid == c->domid && !d->ended)
+        if (d->domid != c->domid)
+            continue;
+        if (!d->ended)
             return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is a domain %u already", c->domid);
-        *instance += d->domid == c->domid;
+        ++*instance;
+        *free_since = d->gone;
     }
     return XM_OK;
 }
@@ -147,8 +152,8 @@ static uint64_t allowed_of(const struct xm_machine *m, uint64_t allowed)
 enum xm_status xm_machine_add(struct xm_machine *m, const struct xm_domain_config *c, struct xm_sim_domain **domain,
                               struct xm_error *err)
 {
-    uint64_t instance = 0;
-    enum xm_status status = check(m, c, &instance, err);
+    uint64_t instance = 0, free_since = 0;
+    enum xm_status status = check(m, c, &instance, &free_since, err);
     if (status != XM_OK)
         return status;
     struct xm_sim_domain *d = calloc(1, sizeof *d);
@@ -164,14 +169,17 @@ enum xm_status xm_machine_add(struct xm_machine *m, const struct xm_domain_confi
     *m->last = d;
     m->last = &d->next;
     const uint32_t word = d->domid;
+    if (free_since)
+        xm_sim_after(m, m->at, free_since); /* an id is free once its end is written, on whatever pCPU that was */
     if (!c->before) {
         xm_sim_record(m, m->at, XM_TRC_DOM_ADD, 1, &word);
         xm_sim_record(m, m->at, TRC_SCHED_DOM_ADD, 1, &word);
     }
+    d->born = m->cpu[m->at].stamp; /* whatever it does, or is done to it, comes after that, on any pCPU */
     for (uint32_t i = 0; i < d->vcpus; i++) {
         struct xm_sim_vcpu *v = &d->vcpu[i];
         v->allowed = allowed_of(m, c->allowed);
-        v->stamp = m->cpu[m->at].stamp; /* whatever it does comes after its creation, on any pCPU */
+        v->stamp = d->born;
         m->ops->add(m->sched, v);
     }
     *domain = d;
@@ -235,23 +243,26 @@ void xm_machine_remove(struct xm_machine *m, struct xm_sim_domain *d)
     if (d->ended)
         return;
     xm_machine_pause(m, d, true);
-    uint64_t last = m->cpu[m->at].stamp;
+    for (uint32_t i = 0; i < d->vcpus; i++)
+        if (d->vcpu[i].state == XM_RUNNING)
+            xm_machine_tickle(m, d->vcpu[i].cpu);
+    xm_sim_settle_now(m);
     for (uint32_t i = 0; i < d->vcpus; i++) {
         struct xm_sim_vcpu *v = &d->vcpu[i];
         XM_ASSERT(v->state == XM_BLOCKED || v->state == XM_OFFLINE);
         xm_alarm_cancel(m->engine, &v->done);
         m->ops->remove(m->sched, v);
-        last = v->stamp >= last ? v->stamp + 1 : last;
+        xm_sim_after(m, m->at, v->stamp); /* its end is after its last record, on whatever pCPU that was */
     }
-    m->cpu[m->at].stamp = last; /* its end is after its last record, on whatever pCPU that was */
     xm_sim_record(m, m->at, XM_TRC_DOM_REM, 1, &word);
     xm_sim_record(m, m->at, TRC_SCHED_DOM_REM, 1, &word);
     d->ended = true;
+    d->gone = m->cpu[m->at].stamp;
     for (uint32_t i = 0; i < d->vcpus; i++) {
         struct xm_sim_vcpu *v = &d->vcpu[i];
         /* What is no more counts as offline (law 8); no record says so. */
-        v->truth.in_state[v->state] += m->cpu[m->at].stamp - v->truth.since;
-        v->truth.since = m->cpu[m->at].stamp;
+        v->truth.in_state[v->state] += d->gone - v->truth.since;
+        v->truth.since = d->gone;
         v->state = XM_OFFLINE;
     }
 }

@@ -94,6 +94,7 @@ struct xm_sim_domain {
     char name[32];
     bool paused;
     bool ended;
+    uint64_t born, gone;  /* TSC of its creation and, where it has ended, its end */
     uint64_t instance;    /* how many domains had this id before */
     struct xm_sched_share share;
     uint64_t entry_ns;    /* see struct xm_sim_vcpu */

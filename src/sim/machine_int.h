@@ -12,6 +12,8 @@ struct xm_sim_cpu {
     struct xm_sim_vcpu idle;
     struct xm_alarm slice;
     uint64_t stamp;              /* TSC of its last record */
+    uint64_t switching_ns;       /* until then it switches, and does nothing else */
+    struct xm_alarm switched;
     struct xm_truth_cpu truth;
 };
 
@@ -44,13 +46,17 @@ void xm_sim_record(struct xm_machine *m, uint32_t cpu, uint32_t event, uint32_t 
 /* The same with numbers of a vCPU: domain and vCPU as two words, or as one. */
 void xm_sim_record_vcpu(struct xm_machine *m, uint32_t cpu, uint32_t event, const struct xm_sim_vcpu *v);
 
+/* What is written in the buffer of this pCPU from now on is after that TSC: it knows of what was recorded then. */
+void xm_sim_after(struct xm_machine *m, uint32_t cpu, uint64_t stamp);
+
 /* A pCPU's occupant has gone at `left`, and the next come at `came`. */
 void xm_sim_switched(struct xm_sim_cpu *c, bool was_idle, uint64_t left, uint64_t came);
 
 /* ---- dispatch.c */
 
-/* The passes that are due, until none is. */
+/* The passes that are due, until none is; a pCPU that switches comes to its own when it has done so. */
 void xm_sim_settle(struct xm_machine *m);
+void xm_sim_settle_now(struct xm_machine *m); /* that too */
 
 /* Runnable from blocked or offline. */
 void xm_sim_wake(struct xm_machine *m, struct xm_sim_vcpu *v);

@@ -24,6 +24,11 @@ static uint64_t stamp_of(const struct xm_machine *m, uint32_t cpu)
     return later(xm_machine_tsc(m, xm_engine_now(m->engine)).v, m->cpu[cpu].stamp);
 }
 
+void xm_sim_after(struct xm_machine *m, uint32_t cpu, uint64_t stamp)
+{
+    m->cpu[cpu].stamp = later(m->cpu[cpu].stamp, stamp + 1);
+}
+
 xm_cycles xm_machine_end(const struct xm_machine *m)
 {
     uint64_t end = xm_machine_tsc(m, xm_engine_now(m->engine)).v;
@@ -73,6 +78,7 @@ void xm_sim_record_vcpu(struct xm_machine *m, uint32_t cpu, uint32_t event, cons
         record.words = 1;
         record.word[0] = who(v);
     }
+    xm_sim_after(m, cpu, v->stamp);
     put(m, cpu, stamp_of(m, cpu), &record);
 }
 
@@ -119,6 +125,7 @@ static struct xm_truth_io *doer(struct xm_machine *m)
 void xm_machine_transfer(struct xm_machine *m, struct xm_sim_domain *to, uint32_t pages)
 {
     const uint32_t word[] = {to->domid, pages};
+    xm_sim_after(m, m->at, to->born);
     to->io.transfers += pages;
     doer(m)->transfers += pages;
     if (m->batch_transfers && pages) {
@@ -132,6 +139,7 @@ void xm_machine_transfer(struct xm_machine *m, struct xm_sim_domain *to, uint32_
 void xm_machine_map(struct xm_machine *m, struct xm_sim_domain *of, uint32_t pages)
 {
     const uint32_t word = of->domid;
+    xm_sim_after(m, m->at, of->born);
     of->io.maps += pages;
     doer(m)->maps += pages;
     for (uint32_t i = 0; i < pages; i++)
@@ -141,6 +149,7 @@ void xm_machine_map(struct xm_machine *m, struct xm_sim_domain *of, uint32_t pag
 void xm_machine_unmap(struct xm_machine *m, struct xm_sim_domain *of, uint32_t pages)
 {
     const uint32_t word = of->domid;
+    xm_sim_after(m, m->at, of->born);
     of->io.unmaps += pages;
     doer(m)->unmaps += pages;
     for (uint32_t i = 0; i < pages; i++)
