@@ -16,16 +16,16 @@
  * unit: ns, count or milli (thousandths).
  */
 #define XM_COSTS(XM_COST)                                                                                               \
-    XM_COST(driver_entry, ns, 23500, 0, 10000000, "what a dispatch of the driver domain costs beside its work")         \
-    XM_COST(server_entry, ns, 19500, 0, 10000000, "what a dispatch of a server costs beside its work")                  \
-    XM_COST(driver_packet, ns, 8500, 1, 10000000, "a packet's way through the driver domain, either way")               \
+    XM_COST(driver_entry, ns, 23200, 0, 10000000, "what a dispatch of the driver domain costs beside its work")         \
+    XM_COST(server_entry, ns, 19000, 0, 10000000, "what a dispatch of a server costs beside its work")                  \
+    XM_COST(driver_packet, ns, 8300, 1, 10000000, "a packet's way through the driver domain, either way")               \
     XM_COST(driver_flip, ns, 2500, 0, 10000000, "giving a received packet's page away, on top of that")                    \
     XM_COST(driver_copy, ns, 800, 0, 10000000, "or copying it into the server's page instead")                            \
     XM_COST(driver_batch, ns, 0, 0, 10000000, "a batch of packets, beside what each costs")                             \
     XM_COST(driver_complete, ns, 300, 1, 10000000, "what was sent is taken off the card and told to the server, a packet")   \
     XM_COST(server_receive, ns, 13000, 1, 10000000, "a received packet in the server's stack")                          \
     XM_COST(server_send, ns, 12000, 1, 10000000, "a sent packet in the server's stack")                                 \
-    XM_COST(server_request, ns, 205000, 1, 1000000000, "a request in the web server, on average")                       \
+    XM_COST(server_request, ns, 208000, 1, 1000000000, "a request in the web server, on average")                       \
     XM_COST(request_sigma, milli, 1000, 0, 4000, "spread of that: sigma of the logarithm, in thousandths")              \
     XM_COST(packet_sigma, milli, 1800, 0, 4000, "spread of what packets cost")                                             \
     XM_COST(packet_gap, ns, 250000, 0, 10000000, "a client's own time between two packets that it sends by itself")                         \
@@ -34,7 +34,7 @@
     XM_COST(interrupt_gap, ns, 175000, 0, 100000000, "least time between two interrupts of the network card")            \
     XM_COST(data_packets, count, 8, 1, 1000, "packets that an answer of 10 KB takes")                                   \
     XM_COST(first_window, count, 2, 1, 1000, "packets of it that are sent before the first acknowledgement (RFC 2581)")  \
-    XM_COST(in_flight, count, 76, 1, 100000, "requests under way at most; more are turned away")                       \
+    XM_COST(in_flight, count, 74, 1, 100000, "requests under way at most; more are turned away")                       \
     XM_COST(ring, count, 256, 4, 4096, "slots of each ring between driver domain and server")                           \
     XM_COST(batch, count, 64, 1, 4096, "packets that the driver domain takes at a time")                                \
     XM_COST(disk_latency, ns, 4000000, 1000, 10000000000, "a disk's answer, on average")                                \
