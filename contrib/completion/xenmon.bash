@@ -31,7 +31,7 @@ _xenmon_words()
 _xenmon()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=$1
-    local commands="live report log record sim sim-ctl help" command=live option=
+    local commands="live report log record sim sim-ctl study help" command=live option=
     COMPREPLY=()
 
     if [[ $program == *xenmon && " $commands batch " == *" ${COMP_WORDS[1]} "* && $COMP_CWORD -gt 1 ]]; then
