@@ -17,6 +17,9 @@
 #define EVENTS 0x00169000u /* what xenbaked asks Xen for */
 #define NO_DOMID 65535u
 
+/* As messages have them. */
+_Static_assert(XM_DOMID_FIRST_RESERVED == 32752 && XM_SIM_VCPUS == 128, "numbers in words");
+
 static const char *const roles[] = {"driver", "web", "hog", "nap", "reader", NULL};
 static const char *const networks[] = {"flip", "copy", NULL};
 
@@ -80,7 +83,7 @@ const struct xm_scenario_key *xm_scenario_domain_key(const char *name)
     return key->name ? key : NULL;
 }
 
-struct xm_scenario_key xm_scenario_cost_key(const struct xm_cost_name *cost)
+static struct xm_scenario_key cost_key(const struct xm_cost_name *cost)
 {
     return (struct xm_scenario_key){cost->name, strcmp(cost->unit, "ns") == 0 ? XM_KEY_TIME : XM_KEY_COUNT, cost->offset,
                                     sizeof(uint64_t), cost->least, cost->most, 0};
@@ -209,7 +212,7 @@ static void right(const struct xm_scenario_key *key, char *text, size_t size)
     }
 }
 
-enum xm_status xm_scenario_store(const struct xm_scenario_key *key, const char *value, void *base, struct xm_error *err)
+static enum xm_status store_value(const struct xm_scenario_key *key, const char *value, void *base, struct xm_error *err)
 {
     char what[120], shown[44];
     if (set(key, value, (char *)base + key->offset))
@@ -265,7 +268,7 @@ enum xm_status xm_scenario_domain_set(struct xm_scenario_domain *domain, const c
     char shown[44], names[200];
     const struct xm_scenario_key *key = xm_scenario_domain_key(name);
     if (key)
-        return xm_scenario_store(key, value, domain, err);
+        return store_value(key, value, domain, err);
     names_of(domain_keys, names, sizeof names);
     return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a domain has no '%s'; it has %s", xm_value_shown(name, shown), names);
 }
@@ -275,7 +278,7 @@ enum xm_status xm_scenario_host_set(struct xm_scenario *s, const char *name, con
     char shown[44], names[200];
     const struct xm_scenario_key *key = xm_scenario_host_key(name);
     if (key)
-        return xm_scenario_store(key, value, s, err);
+        return store_value(key, value, s, err);
     names_of(host_keys, names, sizeof names);
     return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a host has no '%s'; it has %s", xm_value_shown(name, shown), names);
 }
@@ -287,8 +290,8 @@ enum xm_status xm_scenario_cost_set(struct xm_scenario *s, const char *name, con
     if (!cost)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no cost '%s'; xenmon-scenario(5) lists them",
                        xm_value_shown(name, shown));
-    const struct xm_scenario_key key = xm_scenario_cost_key(cost);
-    return xm_scenario_store(&key, value, &s->costs, err);
+    const struct xm_scenario_key key = cost_key(cost);
+    return store_value(&key, value, &s->costs, err);
 }
 
 static struct xm_scenario_domain *domain_of(struct xm_scenario *s, const char *name)
@@ -345,31 +348,36 @@ static enum xm_status wrong(const struct xm_scenario_domain *d, struct xm_error 
     return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "[domain %s] %s", d->name, text);
 }
 
+/* How long a period is where none is given, as to what fits into it. */
+#define PERIOD_NS (100 * MS)
+
+static bool wants_work(enum xm_sim_role role)
+{
+    return role == XM_ROLE_HOG || role == XM_ROLE_NAP || role == XM_ROLE_READER;
+}
+
 enum xm_status xm_scenario_domain_check(const struct xm_scenario *s, const struct xm_scenario_domain *d, struct xm_error *err)
 {
-    uint64_t every = s->cpus < 64 ? (UINT64_C(1) << s->cpus) - 1 : UINT64_MAX;
-    if (d->domid == NO_DOMID)
-        return wrong(d, err, "id: it needs one, a number below %u", XM_DOMID_FIRST_RESERVED);
-    if (d->domid >= XM_DOMID_FIRST_RESERVED || d->domid == XM_DOMID_IDLE)
-        return wrong(d, err, "id: %u is reserved", d->domid);
-    if (d->vcpus < 1 || d->vcpus > XM_SIM_VCPUS)
-        return wrong(d, err, "vcpus: 1 to %u are right, not %u", XM_SIM_VCPUS, d->vcpus);
-    if (d->allowed && !(d->allowed & every))
-        return wrong(d, err, "cpus: the host has none of these, only %u", s->cpus);
-    if (d->share.mcu_advance < 1 || d->share.weight < 1)
-        return wrong(d, err, "weight and mcu_advance: 1 at least");
-    if (d->share.cap > 100 * d->vcpus)
-        return wrong(d, err, "cap: at most 100 for each vCPU, %u", 100 * d->vcpus);
-    if (d->share.slice_ns > (d->share.period_ns ? d->share.period_ns : 100 * MS))
-        return wrong(d, err, "slice: it is longer than the period%s", d->share.period_ns ? "" : " of 100ms");
-    if (d->to_ns && d->to_ns <= d->from_ns)
-        return wrong(d, err, "to: it would end before it begins");
-    if (d->role == XM_ROLE_DRIVER && (d->from_ns || d->to_ns))
-        return wrong(d, err, "from and to: the driver domain is always there");
-    if (!(d->rate >= 0 && d->rate <= 1000000))
-        return wrong(d, err, "rate: 0 to 1000000 are right");
-    if (d->role == XM_ROLE_HOG && d->work_ns == 0)
-        return wrong(d, err, "work: a hog needs some");
+    const uint64_t every = s->cpus < 64 ? (UINT64_C(1) << s->cpus) - 1 : UINT64_MAX;
+    const struct {
+        bool is;
+        const char *text;
+    } bad[] = {
+        {d->domid == NO_DOMID, "id: it needs one, a number below 32752"},
+        {d->domid >= XM_DOMID_FIRST_RESERVED, "id: numbers from 32752 on are reserved"},
+        {d->vcpus < 1 || d->vcpus > XM_SIM_VCPUS, "vcpus: 1 to 128 are right"},
+        {d->allowed && !(d->allowed & every), "cpus: the host has none of these"},
+        {d->share.mcu_advance < 1 || d->share.weight < 1, "weight and mcu_advance: 1 at least"},
+        {d->share.cap > 100 * d->vcpus, "cap: 100 for each vCPU at most"},
+        {d->share.slice_ns > (d->share.period_ns ? d->share.period_ns : PERIOD_NS), "slice: it is longer than the period (100ms if none is given)"},
+        {d->to_ns && d->to_ns <= d->from_ns, "to: it would end before it begins"},
+        {d->role == XM_ROLE_DRIVER && (d->from_ns || d->to_ns), "from and to: the driver domain is always there"},
+        {!(d->rate >= 0 && d->rate <= 1e6), "rate: 0 to 1000000 are right"},
+        {wants_work(d->role) && d->work_ns == 0, "work: it needs some"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (bad[i].is)
+            return wrong(d, err, "%s", bad[i].text);
     return XM_OK;
 }
 

@@ -22,14 +22,9 @@ struct xm_scenario_key {
 
 const struct xm_scenario_key *xm_scenario_host_key(const char *name);   /* NULL: there is none */
 const struct xm_scenario_key *xm_scenario_domain_key(const char *name);
-struct xm_scenario_key xm_scenario_cost_key(const struct xm_cost_name *cost);
 unsigned xm_scenario_key_number(const struct xm_scenario_key *key); /* of a host's or a domain's */
 
-/* base: the structure that holds it.  XM_INVALID: "NAME: ... is right, not '...'". */
-enum xm_status xm_scenario_store(const struct xm_scenario_key *key, const char *value, void *base,
-                                 struct xm_error *err) XM_MUST_CHECK;
-
-/* A line of these sections. */
+/* A line of these sections.  XM_INVALID: "NAME: ... is right, not '...'". */
 enum xm_status xm_scenario_host_set(struct xm_scenario *s, const char *name, const char *value,
                                     struct xm_error *err) XM_MUST_CHECK;
 enum xm_status xm_scenario_cost_set(struct xm_scenario *s, const char *name, const char *value,

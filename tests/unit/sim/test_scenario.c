@@ -118,7 +118,7 @@ static void what_does_not_go_together(void **state)
     assert_wrong(HEAD "[domain a]\nid = 1\nrole = hog\nto = 2s\n[domain b]\nid = 1\nrole = hog\nfrom = 1s\n", 8, "a has 1");
     assert_wrong(HEAD "[domain a]\nid = 1\nrole = hog\nfrom = 2s\nto = 1s\n", 4, "end before it begins");
     assert_wrong(HEAD "from = 1s\n", 1, "always there");
-    assert_wrong("[host]\ncpus = 2\n" HEAD "[domain a]\nid = 1\nrole = hog\ncpus = 2-5\n", 6, "only 2");
+    assert_wrong("[host]\ncpus = 2\n" HEAD "[domain a]\nid = 1\nrole = hog\ncpus = 2-5\n", 6, "the host has none");
     assert_wrong(HEAD "[domain a]\nid = 1\nrole = hog\ncap = 101\n", 4, "cap");
     assert_wrong(HEAD "[domain a]\nid = 1\nrole = hog\nperiod = 10ms\nslice = 11ms\n", 4, "longer than the period");
     (void)read_good(HEAD "[domain a]\nid = 1\nrole = hog\nto = 1s\n[domain b]\nid = 1\nrole = hog\nfrom = 1s\n");
