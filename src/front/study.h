@@ -20,27 +20,27 @@
 #include "sim/scenario.h"
 #include "xenmon/status.h"
 
-#define XM_STUDY_REPETITIONS 30u /* at most */
-#define XM_STUDY_RATES 9u
+#define XM_STUDY_REPETITIONS    30u /* at most */
+#define XM_STUDY_RATES          9u
 #define XM_STUDY_CONFIGURATIONS 4u
 
 /* What is measured of a run.  Those from XM_STUDY_GOTTEN on are of a domain: xm_study_of(). */
 enum xm_study_measure {
-    XM_STUDY_THROUGHPUT,  /* requests answered a second */
-    XM_STUDY_RESPONSE,    /* ms from a client's first packet to its last */
-    XM_STUDY_RECORDS,     /* trace records a second */
-    XM_STUDY_OWN_NS,      /* CPU time from buffer to account, ns a record, on this machine */
-    XM_STUDY_GOTTEN,      /* percent of the time running, */
-    XM_STUDY_WAITED,      /* runnable, */
-    XM_STUDY_BLOCKED,     /* blocked */
-    XM_STUDY_EXECUTIONS,  /* a second */
-    XM_STUDY_LENGTH,      /* us an execution */
-    XM_STUDY_IO,          /* pages exchanged a second: done by Dom0, of its own pages by Dom1 */
-    XM_STUDY_IO_EACH,     /* and an execution */
+    XM_STUDY_THROUGHPUT, /* requests answered a second */
+    XM_STUDY_RESPONSE,   /* ms from a client's first packet to its last */
+    XM_STUDY_RECORDS,    /* trace records a second */
+    XM_STUDY_OWN_NS,     /* CPU time from buffer to account, ns a record, on this machine */
+    XM_STUDY_GOTTEN,     /* percent of the time running, */
+    XM_STUDY_WAITED,     /* runnable, */
+    XM_STUDY_BLOCKED,    /* blocked */
+    XM_STUDY_EXECUTIONS, /* a second */
+    XM_STUDY_LENGTH,     /* us an execution */
+    XM_STUDY_IO,         /* pages exchanged a second: done by Dom0, of its own pages by Dom1 */
+    XM_STUDY_IO_EACH,    /* and an execution */
     XM_STUDY_DOMAIN_END
 };
 #define XM_STUDY_OF_DOMAIN (XM_STUDY_DOMAIN_END - XM_STUDY_GOTTEN)
-#define XM_STUDY_MEASURES (XM_STUDY_GOTTEN + 2 * XM_STUDY_OF_DOMAIN)
+#define XM_STUDY_MEASURES  (XM_STUDY_GOTTEN + 2 * XM_STUDY_OF_DOMAIN)
 
 /* The index of a measure of Dom0 or Dom1. */
 static inline unsigned xm_study_of(unsigned domain, enum xm_study_measure measure)
@@ -65,16 +65,16 @@ double xm_student_95(unsigned degrees);
 /* ---- What is run (study_plan.c). */
 
 enum xm_study_group {
-    XM_STUDY_PAPER,   /* the paper's four configurations over all rates */
-    XM_STUDY_EXACT,   /* BVT that charges exactly what was used */
-    XM_STUDY_ALLOW,   /* BVT with a context switch allowance of 1 ms */
-    XM_STUDY_SLIP,    /* BVT without the slip of units */
+    XM_STUDY_PAPER, /* the paper's four configurations over all rates */
+    XM_STUDY_EXACT, /* BVT that charges exactly what was used */
+    XM_STUDY_ALLOW, /* BVT with a context switch allowance of 1 ms */
+    XM_STUDY_SLIP,  /* BVT without the slip of units */
     XM_STUDY_SEDF,
     XM_STUDY_CREDIT,
     XM_STUDY_CREDIT2,
     XM_STUDY_RR,
-    XM_STUDY_COPY,    /* grant copies instead of page flips */
-    XM_STUDY_BATCH,   /* a record for a batch of page flips */
+    XM_STUDY_COPY,  /* grant copies instead of page flips */
+    XM_STUDY_BATCH, /* a record for a batch of page flips */
     XM_STUDY_GROUPS
 };
 const char *xm_study_group_name(enum xm_study_group group); /* "paper", "exact-charging", ... */
@@ -98,30 +98,29 @@ struct xm_study_point {
 /* One configuration in one group. */
 struct xm_study_series {
     enum xm_study_group group;
-    unsigned configuration;          /* 0 to 3: Conf_0.5, Conf_Equal, Conf_2, Conf_10 */
+    unsigned configuration; /* 0 to 3: Conf_0.5, Conf_Equal, Conf_2, Conf_10 */
     struct xm_scenario *scenario;
-    unsigned points;                 /* in rising rate */
-    struct xm_study_point *point;    /* [points] */
+    unsigned points;              /* in rising rate */
+    struct xm_study_point *point; /* [points] */
 };
 const char *xm_study_configuration(unsigned index); /* "Conf_0.5", ... */
 
 struct xm_study {
     struct xm_study_config config;
     unsigned count;
-    struct xm_study_series *series;  /* the paper's four are the first */
+    struct xm_study_series *series;    /* the paper's four are the first */
     uint64_t records, lost, anomalies; /* over all runs */
-    double wall_s;                   /* how long it took */
+    double wall_s;                     /* how long it took */
 };
 
 /* Sets the study up; nothing is run.  XM_OK; XM_INVALID: a configuration out of range; XM_NOMEM. */
-enum xm_status xm_study_plan(const struct xm_study_config *config, struct xm_study *study, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_study_plan(const struct xm_study_config *config, struct xm_study *study,
+                             struct xm_error *err) XM_MUST_CHECK;
 void xm_study_free(struct xm_study *study); /* zeroed is fine */
 
-/* Writes into `scenario` one of the paper's configurations, as of scenarios/paper-conf-*.ini; the rate is 1800. */
-void xm_study_scenario(unsigned configuration, const struct xm_costs *costs, struct xm_scenario *scenario);
-
 /* NULL: there is none in this study. */
-const struct xm_study_series *xm_study_find(const struct xm_study *study, enum xm_study_group group, unsigned configuration);
+const struct xm_study_series *xm_study_find(const struct xm_study *study, enum xm_study_group group,
+                                            unsigned configuration);
 
 /* The mean of a measure at the last point, which is saturation, of a configuration of the paper; and at all points, its most. */
 double xm_study_last(const struct xm_study_series *series, unsigned measure);
@@ -133,7 +132,8 @@ double xm_study_most(const struct xm_study_series *series, unsigned measure);
 typedef void xm_study_progress(void *user, unsigned done, unsigned all);
 
 /* XM_OK; XM_NOMEM, XM_INVALID, XM_DAMAGED: of the first run that failed.  Blocks for all of it. */
-enum xm_status xm_study_run(struct xm_study *study, xm_study_progress *progress, void *user, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_study_run(struct xm_study *study, xm_study_progress *progress, void *user,
+                            struct xm_error *err) XM_MUST_CHECK;
 
 /* ---- What comes out. */
 
@@ -145,6 +145,7 @@ void xm_study_json(const struct xm_study *study, FILE *out);
  * Data files, gnuplot scripts, the SVG that gnuplot makes of them, and index.html with all of it, in a directory that is
  * made where it is missing.  XM_OK; XM_UNSUPPORTED: all but the pictures is there, err says why; XM_IO.
  */
-enum xm_status xm_study_write(const struct xm_study *study, const char *directory, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_study_write(const struct xm_study *study, const char *directory,
+                              struct xm_error *err) XM_MUST_CHECK;
 
 #endif

@@ -120,7 +120,9 @@ static void put_line(FILE *out, const struct xm_figure *f, unsigned line, bool f
     unsigned index = f->measure < XM_STUDY_GOTTEN ? f->measure : xm_study_of(domain, f->measure);
     char title[32];
     snprintf(title, sizeof title, all ? "%s" : "Dom%s", all ? xm_study_configuration(line) : line == 0 ? "0" : "1");
-    fprintf(out, "%s'%s.dat' using 1:%u:%u with yerrorlines linewidth 2 pointtype 7 pointsize 0.5 linecolor rgb '%s' title '%s' noenhanced",
+    fprintf(out,
+            "%s'%s.dat' using 1:%u:%u with yerrorlines linewidth 2 pointtype 7 pointsize 0.5 "
+            "linecolor rgb '%s' title '%s' noenhanced",
             first ? "plot " : ", \\\n  ", xm_study_configuration(configuration), 2 + 2 * index, 3 + 2 * index,
             all ? colour[line] : domain_colour[line], title);
 }
@@ -144,8 +146,11 @@ static void put_panel(FILE *out, const struct xm_figure *f)
         put_line(out, f, i, i == 0);
     for (unsigned i = 0, shown = 0; i < lines; i++)
         if (marked >> i & 1) {
-            fprintf(out, ", \\\n  $paper%u using 1:2:3:4 with yerrorbars pointtype 12 pointsize 1.3 linewidth 1.5 linecolor rgb '%s' %s", i,
-                    f->configuration == ALL ? colour[i] : domain_colour[i], shown ? "notitle" : "title 'the paper'");
+            fprintf(out,
+                    ", \\\n  $paper%u using 1:2:3:4 with yerrorbars pointtype 12 pointsize 1.3 linewidth 1.5 "
+                    "linecolor rgb '%s' %s",
+                    i, f->configuration == ALL ? colour[i] : domain_colour[i],
+                    shown ? "notitle" : "title 'the paper'");
             shown = 1;
         }
     fprintf(out, "\n");
@@ -196,12 +201,13 @@ void xm_study_bars_script(const char *name, const char *title, FILE *out)
             "set title '%s' textcolor rgb '" INK "'\n"
             "set ylabel 'requests answered a second' textcolor rgb '" INK "'\n"
             "set key below horizontal textcolor rgb '" INK "'\n"
-            "set style data histogram\nset style histogram errorbars gap 1 linewidth 1\nset style fill solid 0.85 border\n"
+            "set style data histogram\nset style histogram errorbars gap 1 linewidth 1\n"
+            "set style fill solid 0.85 border\n"
             "set bars 0.5\nset yrange [0:*]\nset errorbars linecolor rgb '" INK "'\n",
             title);
     for (unsigned i = 0; i < XM_STUDY_CONFIGURATIONS; i++)
-        fprintf(out, "%s'%s.dat' using %u:%u:xtic(1) linecolor rgb '%s' title '%s' noenhanced", i ? ", \\\n  " : "plot ", name,
-                2 + 2 * i, 3 + 2 * i, colour[i], xm_study_configuration(i));
+        fprintf(out, "%s'%s.dat' using %u:%u:xtic(1) linecolor rgb '%s' title '%s' noenhanced",
+                i ? ", \\\n  " : "plot ", name, 2 + 2 * i, 3 + 2 * i, colour[i], xm_study_configuration(i));
     fprintf(out, "\nunset output\n");
 }
 

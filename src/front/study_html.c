@@ -5,15 +5,15 @@
 
 #include "front/study_figures.h"
 
-/* gnuplot's ink is a colour by name here, so that the pictures follow the page into the dark; their paper is none. */
+/* gnuplot's ink is the page's, so that the pictures follow it into the dark; their paper is none. */
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
     "<title>XenMon: the performance study of HPL-2005-187</title>\n<style>\n"
     ":root{--ink:#1c1c1e;--paper:#ffffff;--faint:#6b6b70;--rule:#d9d9de;--card:#f6f6f8;--good:#15803d;--bad:#b91c1c}\n"
-    "@media(prefers-color-scheme:dark){:root{--ink:#ececf0;--paper:#141417;--faint:#a0a0a8;--rule:#3a3a40;--card:#1e1e22;"
-    "--good:#4ade80;--bad:#f87171}}\n"
+    "@media(prefers-color-scheme:dark){:root{--ink:#ececf0;--paper:#141417;--faint:#a0a0a8;--rule:#3a3a40;"
+    "--card:#1e1e22;--good:#4ade80;--bad:#f87171}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:72rem;padding:1rem;background:var(--paper);color:var(--ink);"
     "font:1rem/1.55 system-ui,sans-serif}\n"
@@ -81,8 +81,10 @@ static void put_figures(const char *directory, FILE *out)
         }
         fprintf(out, "<figure role=\"img\" aria-label=\"Figure %s %s\">\n", f->number, f->title);
         if (!put_picture(out, directory, f->name))
-            fprintf(out, "<p class=\"faint\">Figure %s %s: no picture (gnuplot was not there); %s.gp draws it.</p>\n", f->number,
-                    f->title, f->name);
+            fprintf(
+                out,
+                "<p class=\"faint\">Figure %s %s: no picture (gnuplot was not there); %s.gp draws it.</p>\n",
+                f->number, f->title, f->name);
         fprintf(out, "</figure>\n");
     }
     fprintf(out, "</div>\n");
@@ -123,16 +125,20 @@ static void put_row(FILE *out, const char *name, const struct xm_study_point *p)
     put_cell(out, &p->estimate[XM_STUDY_RESPONSE], 1);
     for (unsigned d = 0; d < 2; d++)
         for (unsigned i = 0; i < XM_STUDY_OF_DOMAIN; i++)
-            put_cell(out, &p->estimate[xm_study_of(d, (enum xm_study_measure)(XM_STUDY_GOTTEN + i))], digits[i]);
+            put_cell(out, &p->estimate[xm_study_of(d, (enum xm_study_measure)(XM_STUDY_GOTTEN + i))],
+                     digits[i]);
     fprintf(out, "</tr>\n");
 }
 
 static void put_tables(const struct xm_study *study, FILE *out)
 {
-    static const char *const columns[] = {"gotten %", "waited %", "blocked %", "executions/s", "us/execution", "I/O/s",
-                                          "I/O/execution"};
-    fprintf(out, "<h2>All numbers</h2>\n<p class=\"faint\">Means and half the width of their 95 %% confidence intervals.</p>\n"
-                 "<div class=\"wide\"><table>\n<tr><th></th><th>offered/s</th><th>answered/s</th><th>response, ms</th>");
+    static const char *const columns[] = {"gotten %",     "waited %", "blocked %",    "executions/s",
+                                          "us/execution", "I/O/s",    "I/O/execution"};
+    fprintf(out,
+            "<h2>All numbers</h2>\n<p class=\"faint\">Means and half the width of their 95 %% confidence "
+            "intervals.</p>\n"
+            "<div class=\"wide\"><table>\n<tr><th></th><th>offered/s</th><th>answered/s</th><th>response, "
+            "ms</th>");
     for (unsigned d = 0; d < 2; d++)
         for (unsigned i = 0; i < XM_STUDY_OF_DOMAIN; i++)
             fprintf(out, "<th>Dom%u %s</th>", d, columns[i]);
@@ -140,7 +146,8 @@ static void put_tables(const struct xm_study *study, FILE *out)
     for (unsigned i = 0; i < study->count; i++) {
         const struct xm_study_series *s = &study->series[i];
         char name[64];
-        snprintf(name, sizeof name, "%s%s%s", xm_study_configuration(s->configuration), s->group == XM_STUDY_PAPER ? "" : ", ",
+        snprintf(name, sizeof name, "%s%s%s", xm_study_configuration(s->configuration),
+                 s->group == XM_STUDY_PAPER ? "" : ", ",
                  s->group == XM_STUDY_PAPER ? "" : xm_study_group_name(s->group));
         for (unsigned k = 0; k < s->points; k++)
             put_row(out, name, &s->point[k]);
@@ -156,8 +163,10 @@ static void put_costs(const struct xm_study *study, FILE *out)
                  "<div class=\"wide\"><table>\n<tr><th>name</th><th>value</th><th></th></tr>\n");
     for (unsigned i = 0; (c = xm_cost_at(i)) != NULL; i++) {
         fprintf(out, "<tr><td>%s</td><td>%llu %s</td><td style=\"text-align:left\">", c->name,
-                (unsigned long long)*xm_cost_of(&costs, c), strcmp(c->unit, "count") == 0 ? "" :
-                                                            strcmp(c->unit, "milli") == 0 ? "/1000" : c->unit);
+                (unsigned long long)*xm_cost_of(&costs, c),
+                strcmp(c->unit, "count") == 0   ? ""
+                : strcmp(c->unit, "milli") == 0 ? "/1000"
+                                                : c->unit);
         put(out, c->text);
         fprintf(out, "</td></tr>\n");
     }
@@ -195,12 +204,15 @@ void xm_study_html(const struct xm_study *study, const char *directory, FILE *ou
     const struct xm_study_config *c = &study->config;
     struct xm_words words;
     fputs(head, out);
-    fprintf(out, "<h1>Where does the time go? HPL-2005-187 once more</h1>\n"
-                 "<p class=\"faint\">A simulated Xen host of October 2005: one CPU, a driver domain, a web server, open-loop clients. "
-                 "Every number was measured by XenMon from the host's trace: %u runs of %.3g s each, seed %llu, %llu trace records, "
-                 "%llu of them lost. Diamonds and bars are the paper's values.</p>\n",
-            c->repetitions, (double)c->length_ns / 1e9, (unsigned long long)c->seed, (unsigned long long)study->records,
-            (unsigned long long)study->lost);
+    fprintf(out,
+            "<h1>Where does the time go? HPL-2005-187 once more</h1>\n"
+            "<p class=\"faint\">A simulated Xen host of October 2005: one CPU, a driver domain, a web "
+            "server, open-loop clients. "
+            "Every number was measured by XenMon from the host's trace: %u runs of %.3g s each, seed %llu, "
+            "%llu trace records, "
+            "%llu of them lost. Diamonds and bars are the paper's values.</p>\n",
+            c->repetitions, (double)c->length_ns / 1e9, (unsigned long long)c->seed,
+            (unsigned long long)study->records, (unsigned long long)study->lost);
     xm_study_conclude(study, &words);
     for (unsigned i = 0; i < words.count; i++) {
         fprintf(out, "<p>");

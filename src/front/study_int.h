@@ -16,14 +16,14 @@ struct xm_mark {
 };
 const struct xm_mark *xm_mark_at(unsigned index); /* NULL past the last */
 
-#define XM_PAPER_OWN_PCT 2.0 /* what XenMon cost in the paper, percent of the CPU */
+#define XM_PAPER_OWN_PCT 2.0                  /* what XenMon cost in the paper, percent of the CPU */
 double xm_paper_best(unsigned configuration); /* best throughput, requests a second */
 
 /* ---- Looking things up in a study. */
 
 /* A mean of the paper's configuration at a rate; NaN where that was not run.  domain -1: of neither. */
-double xm_study_at(const struct xm_study *study, unsigned configuration, int domain, enum xm_study_measure measure,
-                   double rate);
+double xm_study_at(const struct xm_study *study, unsigned configuration, int domain,
+                   enum xm_study_measure measure, double rate);
 
 /* ---- What became of the paper's statements (study_judge.c). */
 
@@ -31,17 +31,14 @@ struct xm_statement {
     const char *figure;  /* "3a", ... */
     const char *subject; /* what it is about */
     bool holds;
-    char paper[160];     /* what the paper says */
+    char paper[160]; /* what the paper says */
     char measured[240];
-    char reason[480];    /* in the cost model, where it does not hold or holds just so; "" else */
+    char reason[480]; /* in the cost model, where it does not hold or holds just so; "" else */
 };
 #define XM_STATEMENTS 40u
 
 /* Fills list[XM_STATEMENTS]; returns how many there are.  The study has been run. */
 unsigned xm_study_judge(const struct xm_study *study, struct xm_statement *list);
-
-/* Work of one request without what dispatches cost, us of both domains together, as measured under Conf_0.5. */
-double xm_study_work_us(const struct xm_study *study);
 
 /* ---- In words (study_words.c). */
 
@@ -62,13 +59,13 @@ void xm_study_html(const struct xm_study *study, const char *directory, FILE *ou
 
 /* Figures (study_figures.c), one a letter: "3a", "3b", "4a" ... "9d", "10". */
 struct xm_figure {
-    const char *name;    /* of the file: fig4a.svg */
-    const char *number;  /* of the paper: "4 a)" */
+    const char *name;   /* of the file: fig4a.svg */
+    const char *number; /* of the paper: "4 a)" */
     const char *title;
     enum xm_study_measure measure;
-    int configuration;   /* -1: all four of `domain` in one */
+    int configuration; /* -1: all four of `domain` in one */
     int domain;
-    const char *axis;    /* of y */
+    const char *axis; /* of y */
     bool logarithmic;
 };
 const struct xm_figure *xm_figure_at(unsigned index); /* NULL past the last */

@@ -7,15 +7,16 @@
 static const struct {
     enum xm_study_measure measure;
     const char *key, *half_key;
-} of_run[] = {{XM_STUDY_THROUGHPUT, "throughput", "throughput_half"}, {XM_STUDY_RESPONSE, "response_ms", "response_ms_half"}},
+} of_run[] = {{XM_STUDY_THROUGHPUT, "throughput", "throughput_half"},
+              {XM_STUDY_RESPONSE, "response_ms", "response_ms_half"}},
   of_domain[] = {
-    {XM_STUDY_GOTTEN, "gotten_pct", "gotten_pct_half"},
-    {XM_STUDY_WAITED, "waited_pct", "waited_pct_half"},
-    {XM_STUDY_BLOCKED, "blocked_pct", "blocked_pct_half"},
-    {XM_STUDY_EXECUTIONS, "executions_per_s", "executions_per_s_half"},
-    {XM_STUDY_LENGTH, "us_per_execution", "us_per_execution_half"},
-    {XM_STUDY_IO, "io_per_s", "io_per_s_half"},
-    {XM_STUDY_IO_EACH, "io_per_execution", "io_per_execution_half"},
+      {XM_STUDY_GOTTEN, "gotten_pct", "gotten_pct_half"},
+      {XM_STUDY_WAITED, "waited_pct", "waited_pct_half"},
+      {XM_STUDY_BLOCKED, "blocked_pct", "blocked_pct_half"},
+      {XM_STUDY_EXECUTIONS, "executions_per_s", "executions_per_s_half"},
+      {XM_STUDY_LENGTH, "us_per_execution", "us_per_execution_half"},
+      {XM_STUDY_IO, "io_per_s", "io_per_s_half"},
+      {XM_STUDY_IO_EACH, "io_per_execution", "io_per_execution_half"},
 };
 
 #define ELEMENTS(array) (sizeof(array) / sizeof(array)[0])
@@ -62,7 +63,8 @@ static void put_series(struct xm_json *json, const struct xm_study_series *s)
 }
 
 /* Groups first .. end - 1, an element each, of those that were run. */
-static void put_groups(struct xm_json *json, const struct xm_study *study, const char *key, unsigned first, unsigned end)
+static void put_groups(struct xm_json *json, const struct xm_study *study, const char *key, unsigned first,
+                       unsigned end)
 {
     xm_json_array(json, key, true);
     for (unsigned g = first; g < end; g++) {

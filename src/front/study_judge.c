@@ -16,7 +16,8 @@ struct judge {
 
 /* ---- Looking up. */
 
-static double at(const struct judge *j, unsigned configuration, int domain, enum xm_study_measure measure, double rate)
+static double at(const struct judge *j, unsigned configuration, int domain, enum xm_study_measure measure,
+                 double rate)
 {
     return xm_study_at(j->study, configuration, domain, measure, rate);
 }
@@ -37,7 +38,8 @@ static double best(const struct judge *j, unsigned configuration)
 }
 
 /* At how many of the points the first domain has more of it than the other. */
-static unsigned points_above(const struct judge *j, unsigned configuration, unsigned domain, enum xm_study_measure measure)
+static unsigned points_above(const struct judge *j, unsigned configuration, unsigned domain,
+                             enum xm_study_measure measure)
 {
     const struct xm_study_series *s = series(j, configuration);
     unsigned count = 0;
@@ -47,7 +49,8 @@ static unsigned points_above(const struct judge *j, unsigned configuration, unsi
     return count;
 }
 
-double xm_study_work_us(const struct xm_study *study)
+/* Work of one request without what dispatches cost, us of both domains together, as measured under Conf_0.5. */
+static double work_us(const struct xm_study *study)
 {
     const struct xm_costs *c = &study->config.costs;
     double throughput = xm_study_at(study, HALF, -1, XM_STUDY_THROUGHPUT, FULL);
@@ -93,21 +96,24 @@ static void judge_throughput(struct judge *j)
         struct xm_statement *s = state(j, "3a", subject[i], within(value, paper, tolerance[i]));
         SAY(s->paper, "%.0f requests/s", paper);
         SAY(s->measured, "%.0f requests/s (%+.1f %%)", value, off);
-        double work = xm_study_work_us(j->study), pairs = full(j, i, 0, XM_STUDY_EXECUTIONS);
+        double work = work_us(j->study), pairs = full(j, i, 0, XM_STUDY_EXECUTIONS);
         if (fabs(off) > 10)
             SAY(s->reason,
-                "A request is %.0f us of work, and a pair of executions costs %.1f us beside it: at %.0f pairs a second that "
-                "leaves room for %.0f requests/s, and the paper's %.0f would leave room for %.0f pairs, not for its 10000 "
+                "A request is %.0f us of work, and a pair of executions costs %.1f us beside it: at %.0f "
+                "pairs a second that "
+                "leaves room for %.0f requests/s, and the paper's %.0f would leave room for %.0f pairs, not "
+                "for its 10000 "
                 "to 12000. One linear cost model cannot meet both.",
-                work, pair_us(j), pairs, (1e6 - pairs * pair_us(j)) / work, paper, (1e6 - paper * work) / pair_us(j));
+                work, pair_us(j), pairs, (1e6 - pairs * pair_us(j)) / work, paper,
+                (1e6 - paper * work) / pair_us(j));
     }
     double ratio = best(j, TEN) / best(j, HALF);
     struct xm_statement *s = state(j, "3a", "more CPU for Dom0, fewer requests",
                                    best(j, HALF) > best(j, EQUAL) && best(j, EQUAL) > best(j, TWO) &&
                                        best(j, TWO) > best(j, TEN) && ratio > 0.45 && ratio < 0.62);
     SAY(s->paper, "falls from configuration to configuration; Conf_10 has half of Conf_0.5");
-    SAY(s->measured, "%.0f, %.0f, %.0f, %.0f; Conf_10 has %.2f of Conf_0.5", best(j, HALF), best(j, EQUAL), best(j, TWO),
-        best(j, TEN), ratio);
+    SAY(s->measured, "%.0f, %.0f, %.0f, %.0f; Conf_10 has %.2f of Conf_0.5", best(j, HALF), best(j, EQUAL),
+        best(j, TWO), best(j, TEN), ratio);
 }
 
 static void judge_response(struct judge *j)
@@ -128,14 +134,15 @@ static void judge_gotten(struct judge *j)
         const char *subject;
         unsigned configuration;
         double driver, server;
-    } paper[] = {{"gotten at saturation, Conf_0.5", HALF, 30, 68}, {"gotten at saturation, Conf_10", TEN, 45, 55}};
+    } paper[] = {{"gotten at saturation, Conf_0.5", HALF, 30, 68},
+                 {"gotten at saturation, Conf_10", TEN, 45, 55}};
     for (unsigned i = 0; i < 2; i++) {
         double d0 = full(j, paper[i].configuration, 0, XM_STUDY_GOTTEN);
         double d1 = full(j, paper[i].configuration, 1, XM_STUDY_GOTTEN);
         struct xm_statement *s = state(j, "4", paper[i].subject,
                                        fabs(d0 - paper[i].driver) <= 5 && fabs(d1 - paper[i].server) <= 5);
-        SAY(s->paper, "Dom0 %s%.0f %%, Dom1 %.0f %%", paper[i].configuration == TEN ? "at most " : "", paper[i].driver,
-            paper[i].server);
+        SAY(s->paper, "Dom0 %s%.0f %%, Dom1 %.0f %%", paper[i].configuration == TEN ? "at most " : "",
+            paper[i].driver, paper[i].server);
         SAY(s->measured, "Dom0 %.1f %%, Dom1 %.1f %%", d0, d1);
     }
 }
@@ -151,23 +158,25 @@ static void judge_blocked(struct judge *j)
     struct xm_statement *s = state(j, "5", "blocked, Conf_0.5",
                                    2 * above[HALF] > points && above[EQUAL] + above[TWO] + above[TEN] == 0);
     SAY(s->paper, "the only configuration where Dom1 is blocked more than Dom0");
-    SAY(s->measured, "Dom1 more at %u of %u points under Conf_0.5, at %u, %u, %u under the others", above[HALF], points,
-        above[EQUAL], above[TWO], above[TEN]);
+    SAY(s->measured, "Dom1 more at %u of %u points under Conf_0.5, at %u, %u, %u under the others",
+        above[HALF], points, above[EQUAL], above[TWO], above[TEN]);
     double d0 = full(j, HALF, 0, XM_STUDY_BLOCKED), d1 = full(j, HALF, 1, XM_STUDY_BLOCKED);
     s = state(j, "5", "blocked at saturation, Conf_0.5", d1 > d0);
     SAY(s->paper, "Dom1 more than Dom0");
     SAY(s->measured, "Dom0 %.1f %%, Dom1 %.1f %%", d0, d1);
     if (!s->holds)
         SAY(s->reason,
-            "Up to %.0f requests are under way at once: whenever Dom0 has run, Dom1 has a backlog to work on, and it blocks "
+            "Up to %.0f requests are under way at once: whenever Dom0 has run, Dom1 has a backlog to work "
+            "on, and it blocks "
             "only where that runs out before its turn ends.",
             (double)j->study->config.costs.in_flight);
     s = state(j, "5", "blocked, Conf_2 and Conf_10",
               full(j, TWO, 0, XM_STUDY_BLOCKED) > 2 * full(j, TWO, 1, XM_STUDY_BLOCKED) &&
                   full(j, TEN, 0, XM_STUDY_BLOCKED) > 2 * full(j, TEN, 1, XM_STUDY_BLOCKED));
     SAY(s->paper, "Dom0 much more than Dom1");
-    SAY(s->measured, "at saturation Dom0 %.1f and %.1f %%, Dom1 %.1f and %.1f %%", full(j, TWO, 0, XM_STUDY_BLOCKED),
-        full(j, TEN, 0, XM_STUDY_BLOCKED), full(j, TWO, 1, XM_STUDY_BLOCKED), full(j, TEN, 1, XM_STUDY_BLOCKED));
+    SAY(s->measured, "at saturation Dom0 %.1f and %.1f %%, Dom1 %.1f and %.1f %%",
+        full(j, TWO, 0, XM_STUDY_BLOCKED), full(j, TEN, 0, XM_STUDY_BLOCKED),
+        full(j, TWO, 1, XM_STUDY_BLOCKED), full(j, TEN, 1, XM_STUDY_BLOCKED));
     s = state(j, "5", "blocked under heavy load, Conf_10", full(j, TEN, 1, XM_STUDY_BLOCKED) < 0.5);
     SAY(s->paper, "Dom1 never blocks");
     SAY(s->measured, "%.2f %% of its time", full(j, TEN, 1, XM_STUDY_BLOCKED));
@@ -181,14 +190,17 @@ static void judge_waiting_equal(struct judge *j)
     unsigned above = points_above(j, EQUAL, 0, XM_STUDY_WAITED);
     struct xm_statement *st = state(j, "6", "waiting, Conf_Equal", 2 * above > s->points);
     SAY(st->paper, "Dom0 above Dom1 at most points");
-    SAY(st->measured, "at %u of %u points; at 200 requests/s Dom0 %.1f and Dom1 %.1f %%, at saturation %.1f and %.1f %%", above,
-        s->points, at(j, EQUAL, 0, XM_STUDY_WAITED, 200), at(j, EQUAL, 1, XM_STUDY_WAITED, 200),
+    SAY(st->measured,
+        "at %u of %u points; at 200 requests/s Dom0 %.1f and Dom1 %.1f %%, at saturation %.1f and %.1f %%",
+        above, s->points, at(j, EQUAL, 0, XM_STUDY_WAITED, 200), at(j, EQUAL, 1, XM_STUDY_WAITED, 200),
         full(j, EQUAL, 0, XM_STUDY_WAITED), full(j, EQUAL, 1, XM_STUDY_WAITED));
     if (st->holds)
         return;
     SAY(st->reason,
-        "With equal weights a domain that wakes preempts unless it has been charged for more. Below saturation both are "
-        "charged %.0f us for almost every execution (they take %.0f and %.0f us at 600 requests/s), ties preempt, and it "
+        "With equal weights a domain that wakes preempts unless it has been charged for more. Below "
+        "saturation both are "
+        "charged %.0f us for almost every execution (they take %.0f and %.0f us at 600 requests/s), ties "
+        "preempt, and it "
         "is Dom0 that is woken: it waits only once its executions outgrow that unit.",
         100.0, at(j, EQUAL, 0, XM_STUDY_LENGTH, 600), at(j, EQUAL, 1, XM_STUDY_LENGTH, 600));
 }
@@ -214,7 +226,8 @@ static void judge_waiting(struct judge *j)
     SAY(s->paper, "Dom0 about 2 %%, Dom1 up to 40 %%");
     SAY(s->measured, "at saturation Dom0 %.1f %%, Dom1 %.1f %%", d0, d1);
     if (d1 > 40)
-        SAY(s->reason, "Dom1 never blocks there, so it waits exactly while Dom0 runs, which is %.1f %% of the time.",
+        SAY(s->reason,
+            "Dom1 never blocks there, so it waits exactly while Dom0 runs, which is %.1f %% of the time.",
             full(j, TEN, 0, XM_STUDY_GOTTEN));
 }
 
@@ -225,7 +238,8 @@ static void judge_io(struct judge *j)
     double io[XM_STUDY_CONFIGURATIONS];
     for (unsigned i = 0; i < XM_STUDY_CONFIGURATIONS; i++)
         io[i] = full(j, i, 0, XM_STUDY_IO);
-    struct xm_statement *s = state(j, "7a", "I/O count a second", io[0] > io[1] && io[1] > io[2] && io[2] > io[3]);
+    struct xm_statement *s =
+        state(j, "7a", "I/O count a second", io[0] > io[1] && io[1] > io[2] && io[2] > io[3]);
     SAY(s->paper, "highest under Conf_0.5, falls as Dom0's share rises");
     SAY(s->measured, "%.0f, %.0f, %.0f, %.0f at saturation", io[0], io[1], io[2], io[3]);
     s = state(j, "7a", "I/O count a second, Conf_10", io[3] > 0.4 * io[0] && io[3] < 0.6 * io[0]);
@@ -251,14 +265,16 @@ static void judge_executions(struct judge *j)
 {
     double d0 = xm_study_most(series(j, HALF), xm_study_of(0, XM_STUDY_EXECUTIONS));
     double d1 = xm_study_most(series(j, HALF), xm_study_of(1, XM_STUDY_EXECUTIONS));
-    struct xm_statement *s = state(j, "8", "executions under light load, Conf_0.5", d0 >= 7000 && d0 <= 8000 && d1 >= 7000 &&
-                                                                                       d1 <= 8000);
+    struct xm_statement *s = state(j, "8", "executions under light load, Conf_0.5",
+                                   d0 >= 7000 && d0 <= 8000 && d1 >= 7000 && d1 <= 8000);
     SAY(s->paper, "up to 7000 to 8000 a second, both domains");
     SAY(s->measured, "up to %.0f (Dom0) and %.0f (Dom1)", d0, d1);
     if (!s->holds)
         SAY(s->reason,
-            "At 800 requests/s Dom0 waits %.0f %% of the time because its virtual time runs twice as fast, and what comes in "
-            "meanwhile shares one execution: a request takes %.1f of them, where under Conf_10, with the same packets and no "
+            "At 800 requests/s Dom0 waits %.0f %% of the time because its virtual time runs twice as fast, "
+            "and what comes in "
+            "meanwhile shares one execution: a request takes %.1f of them, where under Conf_10, with the "
+            "same packets and no "
             "waiting, it takes %.1f.",
             at(j, HALF, 0, XM_STUDY_WAITED, 800), at(j, HALF, 0, XM_STUDY_EXECUTIONS, 800) / 800,
             full(j, TEN, 0, XM_STUDY_EXECUTIONS) / full(j, TEN, -1, XM_STUDY_THROUGHPUT));
@@ -268,13 +284,16 @@ static void judge_executions(struct judge *j)
     SAY(s->measured, "%.0f (Dom0) and %.0f (Dom1)", d0, full(j, HALF, 1, XM_STUDY_EXECUTIONS));
     for (unsigned i = TWO; i <= TEN; i++) {
         d0 = full(j, i, 0, XM_STUDY_EXECUTIONS);
-        s = state(j, "8", i == TWO ? "executions under heavy load, Conf_2" : "executions under heavy load, Conf_10",
+        s = state(j, "8",
+                  i == TWO ? "executions under heavy load, Conf_2" : "executions under heavy load, Conf_10",
                   d0 >= 9500 && d0 <= 12500);
         SAY(s->paper, "10000 to 12000 a second");
         SAY(s->measured, "%.0f (Dom0) and %.0f (Dom1)", d0, full(j, i, 1, XM_STUDY_EXECUTIONS));
         if (!s->holds)
-            SAY(s->reason, "At %.0f requests/s the work of %.0f us a request leaves %.0f us a second for pairs of %.1f us.",
-                best(j, i), xm_study_work_us(j->study), 1e6 - best(j, i) * xm_study_work_us(j->study), pair_us(j));
+            SAY(s->reason,
+                "At %.0f requests/s the work of %.0f us a request leaves %.0f us a second for pairs of %.1f "
+                "us.",
+                best(j, i), work_us(j->study), 1e6 - best(j, i) * work_us(j->study), pair_us(j));
     }
 }
 
@@ -291,17 +310,20 @@ static void judge_light_length(struct judge *j)
             most[d] = us > most[d] ? us : most[d];
             under[d] = us < 60 ? s->point[i].rate : under[d];
         }
-    struct xm_statement *st = state(j, "9", "us an execution under light load, Conf_0.5", most[0] < 60 && most[1] < 60);
+    struct xm_statement *st =
+        state(j, "9", "us an execution under light load, Conf_0.5", most[0] < 60 && most[1] < 60);
     SAY(st->paper, "under 60 up to 800 requests/s");
-    SAY(st->measured, "Dom0 at most %.1f, Dom1 %.1f; under 60 up to %.0f (Dom0) and %.0f (Dom1) requests/s", most[0], most[1],
-        under[0], under[1]);
+    SAY(st->measured, "Dom0 at most %.1f, Dom1 %.1f; under 60 up to %.0f (Dom0) and %.0f (Dom1) requests/s",
+        most[0], most[1], under[0], under[1]);
     if (st->holds)
         return;
     double each = at(j, HALF, 1, XM_STUDY_EXECUTIONS, 800) / at(j, HALF, -1, XM_STUDY_THROUGHPUT, 800);
     double us = at(j, HALF, 1, XM_STUDY_GOTTEN, 800) * 1e4 / at(j, HALF, -1, XM_STUDY_THROUGHPUT, 800);
     SAY(st->reason,
-        "Dom1 needs %.0f us for a request at 800 requests/s, %.0f of them in the server itself, and has %.1f executions for "
-        "it, each %.1f us dearer than its work: that is %.0f us each, and 60 us would take %.1f of them, more than packets "
+        "Dom1 needs %.0f us for a request at 800 requests/s, %.0f of them in the server itself, and has %.1f "
+        "executions for "
+        "it, each %.1f us dearer than its work: that is %.0f us each, and 60 us would take %.1f of them, "
+        "more than packets "
         "arrive by themselves.",
         us, (double)c->server_request / 1e3, each, (double)c->server_entry / 1e3, us / each,
         (us - each * (double)c->server_entry / 1e3) / (60 - (double)c->server_entry / 1e3));
@@ -311,20 +333,23 @@ static void judge_length(struct judge *j)
 {
     judge_light_length(j);
     double d0 = full(j, HALF, 0, XM_STUDY_LENGTH), d1 = full(j, HALF, 1, XM_STUDY_LENGTH);
-    struct xm_statement *s = state(j, "9", "us an execution under heavy load, Conf_0.5", within(d0, 1000, 0.3) &&
-                                                                                             within(d1, 2000, 0.3));
+    struct xm_statement *s = state(j, "9", "us an execution under heavy load, Conf_0.5",
+                                   within(d0, 1000, 0.3) && within(d1, 2000, 0.3));
     SAY(s->paper, "1000 (Dom0), 2000 (Dom1)");
     SAY(s->measured, "%.0f (Dom0), %.0f (Dom1)", d0, d1);
     for (unsigned i = TWO; i <= TEN; i++) {
         d0 = full(j, i, 0, XM_STUDY_LENGTH);
         d1 = full(j, i, 1, XM_STUDY_LENGTH);
-        s = state(j, "9", i == TWO ? "us an execution under heavy load, Conf_2" : "us an execution under heavy load, Conf_10",
+        s = state(j, "9",
+                  i == TWO ? "us an execution under heavy load, Conf_2"
+                           : "us an execution under heavy load, Conf_10",
                   d0 >= 35 && d0 <= 50 && d1 >= 35 && d1 <= 50);
         SAY(s->paper, "35 to 50");
         SAY(s->measured, "%.1f (Dom0), %.1f (Dom1)", d0, d1);
         if (!s->holds)
             SAY(s->reason,
-                "%.0f executions of each domain share one second, so that Dom0's and Dom1's are %.0f us together; Dom1's part "
+                "%.0f executions of each domain share one second, so that Dom0's and Dom1's are %.0f us "
+                "together; Dom1's part "
                 "follows from its %.0f us of work a request at %.0f requests/s.",
                 full(j, i, 1, XM_STUDY_EXECUTIONS), d0 + d1,
                 full(j, HALF, 1, XM_STUDY_GOTTEN) * 1e4 / full(j, HALF, -1, XM_STUDY_THROUGHPUT), best(j, i));
@@ -344,7 +369,9 @@ static void judge_own(struct judge *j)
     SAY(s->paper, "about %.0f %% of the CPU", XM_PAPER_OWN_PCT);
     SAY(s->measured, "at most %.2f %% of a CPU of this machine, buffer to account", most);
     if (!s->holds)
-        SAY(s->reason, "This is the CPU time that this build took on this machine just now: %.0f ns a record under Conf_10.",
+        SAY(s->reason,
+            "This is the CPU time that this build took on this machine just now: %.0f ns a record under "
+            "Conf_10.",
             full(j, TEN, -1, XM_STUDY_OWN_NS));
 }
 

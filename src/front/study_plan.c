@@ -5,7 +5,7 @@
 #include "front/study.h"
 #include "xenmon/units.h"
 
-#define MS UINT64_C(1000000)
+#define MS     UINT64_C(1000000)
 #define DRIVER 0u
 #define SERVER 1u
 
@@ -34,7 +34,8 @@ static void set_domain(struct xm_scenario_domain *d, uint16_t domid, const char 
     d->share.mcu_advance = mcu_advance;
 }
 
-void xm_study_scenario(unsigned configuration, const struct xm_costs *costs, struct xm_scenario *s)
+/* One of the paper's configurations, as scenarios/paper-conf-*.ini has it but for the load. */
+static void make_scenario(unsigned configuration, const struct xm_costs *costs, struct xm_scenario *s)
 {
     xm_scenario_init(s);
     memcpy(s->name, configurations[configuration].name, strlen(configurations[configuration].name) + 1);
@@ -122,17 +123,19 @@ static const struct group {
     bool light; /* not at saturation alone */
 } groups[XM_STUDY_GROUPS] = {
     [XM_STUDY_PAPER] = {"paper", "BVT as it was in October 2005", NULL, EVERY, true},
-    [XM_STUDY_EXACT] = {"exact-charging", "BVT charging what was used, in units of 1 us instead of 100 us begun",
+    [XM_STUDY_EXACT] = {"exact-charging",
+                        "BVT charging what was used, in units of 1 us instead of 100 us begun",
                         exact_charging, EVERY, false},
-    [XM_STUDY_ALLOW] = {"ctx-allow-1ms", "BVT with a context switch allowance of 1 ms instead of 5 ms", short_allowance,
-                        EVERY, false},
+    [XM_STUDY_ALLOW] = {"ctx-allow-1ms", "BVT with a context switch allowance of 1 ms instead of 5 ms",
+                        short_allowance, EVERY, false},
     [XM_STUDY_SLIP] = {"fix-slip", "BVT without the slip of units in the slice", no_slip, EVERY, false},
     [XM_STUDY_SEDF] = {"sedf", "SEDF, slices of 20 ms in the same proportion, extra time", sedf, EVERY, true},
     [XM_STUDY_CREDIT] = {"credit", "credit, weights in the same proportion", credit, EVERY, true},
     [XM_STUDY_CREDIT2] = {"credit2", "credit2, weights in the same proportion", credit2, EVERY, true},
     [XM_STUDY_RR] = {"rr", "round robin, which knows no weights", round_robin, 2, true},
     [XM_STUDY_COPY] = {"grant-copy", "BVT, received packets copied and not flipped", copies, EVERY, false},
-    [XM_STUDY_BATCH] = {"batch-records", "BVT, one trace record for a batch of page flips", batches, EVERY, false},
+    [XM_STUDY_BATCH] = {"batch-records", "BVT, one trace record for a batch of page flips", batches, EVERY,
+                        false},
 };
 
 const char *xm_study_group_name(enum xm_study_group group)
@@ -160,7 +163,7 @@ static enum xm_status plan_series(const struct xm_study_config *c, struct xm_stu
     s->point = calloc(s->points, sizeof *s->point);
     if (!s->scenario || !s->point)
         return XM_NOMEM;
-    xm_study_scenario(s->configuration, &c->costs, s->scenario);
+    make_scenario(s->configuration, &c->costs, s->scenario);
     if (group->change)
         group->change(s->scenario);
     for (unsigned i = 0; i < s->points; i++)
@@ -184,9 +187,12 @@ enum xm_status xm_study_plan(const struct xm_study_config *c, struct xm_study *s
 {
     *study = (struct xm_study){.config = *c};
     if (c->repetitions < 1 || c->repetitions > XM_STUDY_REPETITIONS || c->jobs < 1)
-        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "1 to %u repetitions, 1 job or more", XM_STUDY_REPETITIONS);
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "1 to %u repetitions, 1 job or more",
+                       XM_STUDY_REPETITIONS);
     study->series = calloc((size_t)XM_STUDY_GROUPS * XM_STUDY_CONFIGURATIONS, sizeof *study->series);
-    enum xm_status status = study->series ? XM_OK : XM_NOMEM;
+    if (!study->series)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    enum xm_status status = XM_OK;
     for (unsigned g = 0; g < XM_STUDY_GROUPS && status == XM_OK; g++)
         for (unsigned i = 0; i < XM_STUDY_CONFIGURATIONS && status == XM_OK; i++)
             if (groups[g].configurations >> i & 1 && (g == XM_STUDY_PAPER || !c->paper_only)) {
@@ -212,7 +218,8 @@ void xm_study_free(struct xm_study *study)
     *study = (struct xm_study){0};
 }
 
-const struct xm_study_series *xm_study_find(const struct xm_study *study, enum xm_study_group group, unsigned configuration)
+const struct xm_study_series *xm_study_find(const struct xm_study *study, enum xm_study_group group,
+                                            unsigned configuration)
 {
     for (unsigned i = 0; i < study->count; i++)
         if (study->series[i].group == group && study->series[i].configuration == configuration)

@@ -99,7 +99,8 @@ static enum xm_status run_one(struct work *w, unsigned series, unsigned point, u
 /* ---- All of them. */
 
 /* Which run is the number `index`. */
-static void find_run(const struct xm_study *study, unsigned index, unsigned *series, unsigned *point, unsigned *repetition)
+static void find_run(const struct xm_study *study, unsigned index, unsigned *series, unsigned *point,
+                     unsigned *repetition)
 {
     *repetition = index % study->config.repetitions;
     index /= study->config.repetitions;
@@ -173,7 +174,8 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-enum xm_status xm_study_run(struct xm_study *study, xm_study_progress *progress, void *user, struct xm_error *err)
+enum xm_status xm_study_run(struct xm_study *study, xm_study_progress *progress, void *user,
+                            struct xm_error *err)
 {
     struct work w = {.study = study, .status = XM_OK, .working = study->config.jobs};
     pthread_t *thread = calloc(study->config.jobs, sizeof *thread);

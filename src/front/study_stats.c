@@ -4,7 +4,8 @@
 #include "front/study.h"
 
 /* Quantiles for 1 to 10 degrees: Student (1908); any table of t has them. */
-static const double quantiles[] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281};
+static const double quantiles[] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706,
+                                   2.4469,  2.3646, 2.3060, 2.2622, 2.2281};
 #define TABLE (sizeof quantiles / sizeof quantiles[0])
 
 double xm_student_95(unsigned degrees)

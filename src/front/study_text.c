@@ -33,7 +33,8 @@ static void put_row(FILE *out, const struct xm_study_point *p)
     char half[16] = "";
     if (!isnan(e[XM_STUDY_THROUGHPUT].half))
         snprintf(half, sizeof half, "+-%.0f", e[XM_STUDY_THROUGHPUT].half);
-    fprintf(out, "%6.0f %6.0f %-5s %7.2f", p->rate, e[XM_STUDY_THROUGHPUT].mean, half, e[XM_STUDY_RESPONSE].mean);
+    fprintf(out, "%6.0f %6.0f %-5s %7.2f", p->rate, e[XM_STUDY_THROUGHPUT].mean, half,
+            e[XM_STUDY_RESPONSE].mean);
     for (unsigned d = 0; d < 2; d++) {
         const struct xm_estimate *o = e + d * XM_STUDY_OF_DOMAIN;
         fprintf(out, " |%5.1f %5.1f %5.1f %6.0f %7.1f", o[XM_STUDY_GOTTEN].mean, o[XM_STUDY_WAITED].mean,
@@ -48,8 +49,9 @@ static void put_series(FILE *out, const struct xm_study_series *s)
 {
     fprintf(out, "\n%s\n", xm_study_configuration(s->configuration));
     fprintf(out, "%6s %6s %-5s %7s |%-48s|%s\n", "", "", "", "", " Dom0", " Dom1");
-    fprintf(out, "%6s %6s %-5s %7s |%5s %5s %5s %6s %7s %6s %6s |%5s %5s %5s %6s %7s\n", "asked", "served", "/s", "ms", "got%",
-            "wait%", "blk%", "exec/s", "us/exec", "io/s", "io/ex", "got%", "wait%", "blk%", "exec/s", "us/exec");
+    fprintf(out, "%6s %6s %-5s %7s |%5s %5s %5s %6s %7s %6s %6s |%5s %5s %5s %6s %7s\n", "asked", "served",
+            "/s", "ms", "got%", "wait%", "blk%", "exec/s", "us/exec", "io/s", "io/ex", "got%", "wait%",
+            "blk%", "exec/s", "us/exec");
     for (unsigned i = 0; i < s->points; i++)
         put_row(out, &s->point[i]);
 }
@@ -65,8 +67,9 @@ static void put_statements(const struct xm_study *study, FILE *out)
     fprintf(out, "\nThe paper's statements: %u of %u hold\n", hold, count);
     for (unsigned i = 0; i < count; i++) {
         const struct xm_statement *s = &list[i];
-        fprintf(out, "\n  %-14s %s%s%s%s\n", s->holds ? "holds" : "DOES NOT HOLD", s->figure[0] == '-' ? "" : "Figure ",
-                s->figure[0] == '-' ? "" : s->figure, s->figure[0] == '-' ? "" : ": ", s->subject);
+        fprintf(out, "\n  %-14s %s%s%s%s\n", s->holds ? "holds" : "DOES NOT HOLD",
+                s->figure[0] == '-' ? "" : "Figure ", s->figure[0] == '-' ? "" : s->figure,
+                s->figure[0] == '-' ? "" : ": ", s->subject);
         fprintf(out, "    paper     %s\n    measured  %s\n", s->paper, s->measured);
         if (*s->reason)
             put_wrapped(out, 14, s->reason);
@@ -88,14 +91,15 @@ static void put_beyond(const struct xm_study *study, FILE *out)
         if (s->group != group) {
             group = s->group;
             fprintf(out, "\n  %s: %s\n", xm_study_group_name(group), xm_study_group_text(group));
-            fprintf(out, "    %-11s %6s %8s |%5s %6s %7s %6s |%5s %6s %7s |%8s\n", "", "served", "ms", "got%", "exec/s", "us/exec",
-                    "io/ex", "got%", "exec/s", "us/exec", "records");
+            fprintf(out, "    %-11s %6s %8s |%5s %6s %7s %6s |%5s %6s %7s |%8s\n", "", "served", "ms", "got%",
+                    "exec/s", "us/exec", "io/ex", "got%", "exec/s", "us/exec", "records");
         }
         const struct xm_estimate *e = s->point[s->points - 1].estimate, *o = e + XM_STUDY_OF_DOMAIN;
         fprintf(out, "    %-11s %6.0f %8.2f |%5.1f %6.0f %7.1f %6.2f |%5.1f %6.0f %7.1f |%8.0f\n",
-                group == XM_STUDY_RR ? "" : xm_study_configuration(s->configuration), e[XM_STUDY_THROUGHPUT].mean,
-                e[XM_STUDY_RESPONSE].mean, e[XM_STUDY_GOTTEN].mean, e[XM_STUDY_EXECUTIONS].mean, e[XM_STUDY_LENGTH].mean,
-                e[XM_STUDY_IO_EACH].mean, o[XM_STUDY_GOTTEN].mean, o[XM_STUDY_EXECUTIONS].mean, o[XM_STUDY_LENGTH].mean,
+                group == XM_STUDY_RR ? "" : xm_study_configuration(s->configuration),
+                e[XM_STUDY_THROUGHPUT].mean, e[XM_STUDY_RESPONSE].mean, e[XM_STUDY_GOTTEN].mean,
+                e[XM_STUDY_EXECUTIONS].mean, e[XM_STUDY_LENGTH].mean, e[XM_STUDY_IO_EACH].mean,
+                o[XM_STUDY_GOTTEN].mean, o[XM_STUDY_EXECUTIONS].mean, o[XM_STUDY_LENGTH].mean,
                 e[XM_STUDY_RECORDS].mean);
     }
 }
@@ -103,10 +107,14 @@ static void put_beyond(const struct xm_study *study, FILE *out)
 void xm_study_text(const struct xm_study *study, FILE *out)
 {
     const struct xm_study_config *c = &study->config;
-    fprintf(out, "HPL-2005-187 on a simulated host, measured by XenMon from its trace: %u runs of %.3g s after %.3g s each, seed %llu\n",
-            c->repetitions, (double)c->length_ns / 1e9, (double)c->warm_up_ns / 1e9, (unsigned long long)c->seed);
-    fprintf(out, "%llu trace records in %.0f s; lost: %llu, contradictions: %llu\n", (unsigned long long)study->records,
-            study->wall_s, (unsigned long long)study->lost, (unsigned long long)study->anomalies);
+    fprintf(out,
+            "HPL-2005-187 on a simulated host, measured by XenMon from its trace: %u runs of %.3g s after "
+            "%.3g s each, seed %llu\n",
+            c->repetitions, (double)c->length_ns / 1e9, (double)c->warm_up_ns / 1e9,
+            (unsigned long long)c->seed);
+    fprintf(out, "%llu trace records in %.0f s; lost: %llu, contradictions: %llu\n",
+            (unsigned long long)study->records, study->wall_s, (unsigned long long)study->lost,
+            (unsigned long long)study->anomalies);
     for (unsigned i = 0; i < study->count && study->series[i].group == XM_STUDY_PAPER; i++)
         put_series(out, &study->series[i]);
     put_beyond(study, out);

@@ -20,14 +20,17 @@ static void begin(struct pen *p)
     p->text[0] = '\0';
 }
 
-#define WRITE(p, ...) snprintf((p)->text + strlen((p)->text), sizeof(p)->words->paragraph[0] - strlen((p)->text), __VA_ARGS__)
+#define WRITE(p, ...)                                                                                        \
+    snprintf((p)->text + strlen((p)->text), sizeof(p)->words->paragraph[0] - strlen((p)->text), __VA_ARGS__)
 
-static double full(const struct xm_study *s, unsigned configuration, int domain, enum xm_study_measure measure)
+static double full(const struct xm_study *s, unsigned configuration, int domain,
+                   enum xm_study_measure measure)
 {
     return xm_study_at(s, configuration, domain, measure, FULL);
 }
 
-static double last(const struct xm_study *study, enum xm_study_group group, unsigned configuration, unsigned measure)
+static double last(const struct xm_study *study, enum xm_study_group group, unsigned configuration,
+                   unsigned measure)
 {
     const struct xm_study_series *s = xm_study_find(study, group, configuration);
     return s ? xm_study_last(s, measure) : NAN;
@@ -46,13 +49,19 @@ static void throughput(struct pen *p, const struct xm_study *s)
         falls = falls && (i == 0 || best[i] < best[i - 1]);
     }
     begin(p);
-    WRITE(p, "The web server answers most requests under %s: %.0f a second, against %.0f, %.0f and %.0f under the others. ",
+    WRITE(p,
+          "The web server answers most requests under %s: %.0f a second, against %.0f, %.0f and %.0f under "
+          "the others. ",
           xm_study_configuration(first), best[first], best[first == 0 ? 1 : 0], best[first <= 1 ? 2 : 1],
           best[first <= 2 ? 3 : 2]);
     if (falls)
-        WRITE(p, "The more of the CPU the driver domain is entitled to, the fewer requests are answered: the paper's surprise. "
-                 "Under Conf_10, where Dom0 is entitled to ten times Dom1's share, %.0f %% of Conf_0.5's are left (in the "
-                 "paper 51 %%).", 100 * best[TEN] / best[HALF]);
+        WRITE(p,
+              "The more of the CPU the driver domain is entitled to, the fewer requests are answered: the "
+              "paper's surprise. "
+              "Under Conf_10, where Dom0 is entitled to ten times Dom1's share, %.0f %% of Conf_0.5's are "
+              "left (in the "
+              "paper 51 %%).",
+              100 * best[TEN] / best[HALF]);
     else
         WRITE(p, "The order is not the paper's, in which throughput falls as Dom0's share rises.");
 }
@@ -65,17 +74,27 @@ static void where_time_goes(struct pen *p, const struct xm_study *s)
             us[i][d] = full(s, i == 0 ? HALF : TEN, d, XM_STUDY_GOTTEN) * 1e4 /
                        full(s, i == 0 ? HALF : TEN, -1, XM_STUDY_THROUGHPUT);
     begin(p);
-    WRITE(p, "Where the time goes: a request costs %.0f us of Dom0 and %.0f us of Dom1 under Conf_0.5, %.0f and %.0f us under "
-             "Conf_10, for the same packets. ", us[0][0], us[0][1], us[1][0], us[1][1]);
-    WRITE(p, "Dom0 waits %.1f %% of the time under Conf_0.5 and %.1f %% under Conf_10, where it preempts Dom1 for almost every "
-             "packet: %.2f pages an execution against %.0f, %.0f executions a second of %.0f us against %.0f of %.0f us. ",
-          full(s, HALF, 0, XM_STUDY_WAITED), full(s, TEN, 0, XM_STUDY_WAITED), full(s, TEN, 0, XM_STUDY_IO_EACH),
-          full(s, HALF, 0, XM_STUDY_IO_EACH), full(s, TEN, 0, XM_STUDY_EXECUTIONS), full(s, TEN, 0, XM_STUDY_LENGTH),
+    WRITE(p,
+          "Where the time goes: a request costs %.0f us of Dom0 and %.0f us of Dom1 under Conf_0.5, %.0f and "
+          "%.0f us under "
+          "Conf_10, for the same packets. ",
+          us[0][0], us[0][1], us[1][0], us[1][1]);
+    WRITE(p,
+          "Dom0 waits %.1f %% of the time under Conf_0.5 and %.1f %% under Conf_10, where it preempts Dom1 "
+          "for almost every "
+          "packet: %.2f pages an execution against %.0f, %.0f executions a second of %.0f us against %.0f of "
+          "%.0f us. ",
+          full(s, HALF, 0, XM_STUDY_WAITED), full(s, TEN, 0, XM_STUDY_WAITED),
+          full(s, TEN, 0, XM_STUDY_IO_EACH), full(s, HALF, 0, XM_STUDY_IO_EACH),
+          full(s, TEN, 0, XM_STUDY_EXECUTIONS), full(s, TEN, 0, XM_STUDY_LENGTH),
           full(s, HALF, 0, XM_STUDY_EXECUTIONS), full(s, HALF, 0, XM_STUDY_LENGTH));
     double switches = full(s, TEN, 0, XM_STUDY_EXECUTIONS) *
                       (double)(s->config.costs.driver_entry + s->config.costs.server_entry) / 1e7;
-    WRITE(p, "What dispatches cost beside the work takes %.0f %% of the CPU there: a domain that waits for the CPU gathers "
-             "work, and one that gets it at once pays for getting it.", switches);
+    WRITE(p,
+          "What dispatches cost beside the work takes %.0f %% of the CPU there: a domain that waits for the "
+          "CPU gathers "
+          "work, and one that gets it at once pays for getting it.",
+          switches);
 }
 
 /* ---- Beyond it. */
@@ -95,27 +114,38 @@ static void ablation(struct pen *p, const struct xm_study *s)
     if (isnan(exact[HALF]))
         return;
     begin(p);
-    WRITE(p, "Why: BVT charges every 100 us begun. Charged exactly instead, the four configurations answer %.0f, %.0f, %.0f and "
-             "%.0f requests a second (%.0f, %.0f, %.0f and %.0f as it was). ", exact[0], exact[1], exact[2], exact[3], paper[0],
-          paper[1], paper[2], paper[3]);
+    WRITE(p,
+          "Why: BVT charges every 100 us begun. Charged exactly instead, the four configurations answer "
+          "%.0f, %.0f, %.0f and "
+          "%.0f requests a second (%.0f, %.0f, %.0f and %.0f as it was). ",
+          exact[0], exact[1], exact[2], exact[3], paper[0], paper[1], paper[2], paper[3]);
     for (unsigned i = EQUAL; i <= TEN; i++)
         if (near(exact[i], paper[HALF]) && !near(paper[i], paper[HALF]))
-            WRITE(p, "%s is then as good as Conf_0.5 was: there the rounding is the cause of the paper's surprise, which the "
-                     "paper does not say. ", xm_study_configuration(i));
+            WRITE(p,
+                  "%s is then as good as Conf_0.5 was: there the rounding is the cause of the paper's "
+                  "surprise, which the "
+                  "paper does not say. ",
+                  xm_study_configuration(i));
         else if (near(exact[i], paper[i]))
-            WRITE(p, "%s stays where it was: not the rounding, but the weight itself lets Dom0 preempt for every packet. ",
+            WRITE(p,
+                  "%s stays where it was: not the rounding, but the weight itself lets Dom0 preempt for "
+                  "every packet. ",
                   xm_study_configuration(i));
         else
             WRITE(p, "%s changes by %+.0f %%. ", xm_study_configuration(i), 100 * (exact[i] / paper[i] - 1));
-    WRITE(p, "A context switch allowance of 1 ms gives %.0f, %.0f, %.0f and %.0f, and without the slip of units in the slice it is "
-             "%.0f, %.0f, %.0f and %.0f.", last(s, XM_STUDY_ALLOW, 0, 0), last(s, XM_STUDY_ALLOW, 1, 0),
-          last(s, XM_STUDY_ALLOW, 2, 0), last(s, XM_STUDY_ALLOW, 3, 0), last(s, XM_STUDY_SLIP, 0, 0),
-          last(s, XM_STUDY_SLIP, 1, 0), last(s, XM_STUDY_SLIP, 2, 0), last(s, XM_STUDY_SLIP, 3, 0));
+    WRITE(p,
+          "A context switch allowance of 1 ms gives %.0f, %.0f, %.0f and %.0f, and without the slip of units "
+          "in the slice it is "
+          "%.0f, %.0f, %.0f and %.0f.",
+          last(s, XM_STUDY_ALLOW, 0, 0), last(s, XM_STUDY_ALLOW, 1, 0), last(s, XM_STUDY_ALLOW, 2, 0),
+          last(s, XM_STUDY_ALLOW, 3, 0), last(s, XM_STUDY_SLIP, 0, 0), last(s, XM_STUDY_SLIP, 1, 0),
+          last(s, XM_STUDY_SLIP, 2, 0), last(s, XM_STUDY_SLIP, 3, 0));
 }
 
 static void schedulers(struct pen *p, const struct xm_study *s)
 {
-    static const enum xm_study_group groups[] = {XM_STUDY_SEDF, XM_STUDY_CREDIT, XM_STUDY_CREDIT2, XM_STUDY_RR};
+    static const enum xm_study_group groups[] = {XM_STUDY_SEDF, XM_STUDY_CREDIT, XM_STUDY_CREDIT2,
+                                                 XM_STUDY_RR};
     bool any = false;
     for (unsigned g = 0; g < sizeof groups / sizeof groups[0]; g++) {
         double least = INFINITY, most = 0;
@@ -143,8 +173,11 @@ static void records(struct pen *p, const struct xm_study *s)
 {
     const struct xm_study_series *ten = xm_study_find(s, XM_STUDY_PAPER, TEN);
     begin(p);
-    WRITE(p, "XenMon itself: Conf_10 at saturation is %.0f trace records a second, each of which took %.0f ns of CPU time of this "
-             "machine from buffer to account: %.2f %% of a CPU, and %.2f %% under Conf_0.5 (in the paper about %.0f %%). ",
+    WRITE(p,
+          "XenMon itself: Conf_10 at saturation is %.0f trace records a second, each of which took %.0f ns "
+          "of CPU time of this "
+          "machine from buffer to account: %.2f %% of a CPU, and %.2f %% under Conf_0.5 (in the paper about "
+          "%.0f %%). ",
           xm_study_last(ten, XM_STUDY_RECORDS), xm_study_last(ten, XM_STUDY_OWN_NS), xm_study_own_pct(ten),
           xm_study_own_pct(xm_study_find(s, XM_STUDY_PAPER, HALF)), XM_PAPER_OWN_PCT);
     double copy = last(s, XM_STUDY_COPY, TEN, XM_STUDY_THROUGHPUT);
@@ -154,9 +187,11 @@ static void records(struct pen *p, const struct xm_study *s)
         WRITE(p, "One record for a batch of page flips saves %.1f %% of the records under %s. ",
               100 * (1 - last(s, XM_STUDY_BATCH, i, XM_STUDY_RECORDS) / full(s, i, -1, XM_STUDY_RECORDS)),
               xm_study_configuration(i));
-    WRITE(p, "With grant copies instead of page flips the four configurations answer %.0f, %.0f, %.0f and %.0f requests a second, "
-             "and the I/O count sees only what the server sends.", last(s, XM_STUDY_COPY, 0, 0), last(s, XM_STUDY_COPY, 1, 0),
-          last(s, XM_STUDY_COPY, 2, 0), copy);
+    WRITE(p,
+          "With grant copies instead of page flips the four configurations answer %.0f, %.0f, %.0f and %.0f "
+          "requests a second, "
+          "and the I/O count sees only what the server sends.",
+          last(s, XM_STUDY_COPY, 0, 0), last(s, XM_STUDY_COPY, 1, 0), last(s, XM_STUDY_COPY, 2, 0), copy);
 }
 
 void xm_study_conclude(const struct xm_study *study, struct xm_words *words)

@@ -12,7 +12,7 @@
 #include "front/study_figures.h"
 
 #define SCRIPTS 64u
-#define LOG "gnuplot.log"
+#define LOG     "gnuplot.log"
 
 extern char **environ;
 
@@ -30,7 +30,8 @@ static FILE *create(struct place *p, const char *name, const char *ending)
     int length = snprintf(path, sizeof path, "%s/%s%s", p->directory, name, ending);
     FILE *out = length > 0 && (size_t)length < sizeof path ? fopen(path, "we") : NULL;
     if (!out)
-        (void)xm_fail(p->err, XM_IO, XM_NO_OFFSET, "%.150s/%s%s: %s", p->directory, name, ending, strerror(errno));
+        (void)xm_fail(p->err, XM_IO, XM_NO_OFFSET, "%.150s/%s%s: %s", p->directory, name, ending,
+                      strerror(errno));
     return out;
 }
 
@@ -126,7 +127,8 @@ static void remove_pictures(const struct place *p)
 {
     for (unsigned i = 0; i < p->scripts; i++) {
         char path[4096];
-        snprintf(path, sizeof path, "%s/%.*s.svg", p->directory, (int)strcspn(p->script[i], "."), p->script[i]);
+        snprintf(path, sizeof path, "%s/%.*s.svg", p->directory, (int)strcspn(p->script[i], "."),
+                 p->script[i]);
         unlink(path);
     }
 }
@@ -141,7 +143,8 @@ static int spawn(struct place *p, pid_t *pid)
         return ENOMEM;
     int error = posix_spawn_file_actions_addchdir_np(&actions, p->directory);
     if (!error)
-        error = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, LOG, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+        error = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, LOG, O_WRONLY | O_CREAT | O_TRUNC,
+                                                 0644);
     if (!error)
         error = posix_spawnp(pid, "gnuplot", &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -156,13 +159,15 @@ static enum xm_status draw(struct place *p)
     int error = spawn(p, &pid);
     if (error == ENOENT)
         return xm_fail(p->err, XM_UNSUPPORTED, XM_NO_OFFSET,
-                       "gnuplot is not installed: %.120s has data, scripts and tables, but no pictures", p->directory);
+                       "gnuplot is not installed: %.120s has data, scripts and tables, but no pictures",
+                       p->directory);
     if (error)
         return xm_fail(p->err, XM_UNSUPPORTED, XM_NO_OFFSET, "gnuplot cannot be run: %s", strerror(error));
     while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
         ;
     if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
-        return xm_fail(p->err, XM_UNSUPPORTED, XM_NO_OFFSET, "gnuplot failed: %.150s/" LOG " says why", p->directory);
+        return xm_fail(p->err, XM_UNSUPPORTED, XM_NO_OFFSET, "gnuplot failed: %.150s/" LOG " says why",
+                       p->directory);
     char log[4096];
     struct stat st;
     snprintf(log, sizeof log, "%s/" LOG, p->directory);

@@ -122,7 +122,8 @@ static enum xm_status begin(struct run *r, const struct xm_experiment *e, struct
     for (uint32_t i = 0; i < r->cpus; i++) {
         status = xm_ring_attach(&r->ring[i], xm_simhost_buffer(r->host, i), xm_simhost_pages(r->host));
         if (status != XM_OK)
-            return xm_fail(err, status, XM_NO_OFFSET, "a trace buffer of %u pages", xm_simhost_pages(r->host));
+            return xm_fail(err, status, XM_NO_OFFSET, "a trace buffer of %u pages",
+                           xm_simhost_pages(r->host));
     }
     /* Strict order: nothing here is in a hurry, and where one pCPU is all there is, nothing is held back. */
     const struct xm_bake_config config = {.stream.order = XM_ORDER_STRICT, .hz = e->scenario->hz};
@@ -133,15 +134,18 @@ static enum xm_status begin(struct run *r, const struct xm_experiment *e, struct
 enum xm_status xm_experiment_run(const struct xm_experiment *e, struct xm_outcome *o, struct xm_error *err)
 {
     *o = (struct xm_outcome){0};
-    if (e->warm_up_ns < SHORTEST_NS || e->length_ns < SHORTEST_NS || !xm_scale_init(&o->scale, e->scenario->hz))
-        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "an experiment takes 1 ms of warming up and 1 ms at least");
-    struct run r = {.cpus = e->scenario->cpus, .poll_ns = e->scenario->poll_ns ? e->scenario->poll_ns : SHORTEST_NS};
+    if (e->warm_up_ns < SHORTEST_NS || e->length_ns < SHORTEST_NS ||
+        !xm_scale_init(&o->scale, e->scenario->hz))
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET,
+                       "an experiment takes 1 ms of warming up and 1 ms at least");
+    struct run r = {.cpus = e->scenario->cpus,
+                    .poll_ns = e->scenario->poll_ns ? e->scenario->poll_ns : SHORTEST_NS};
     enum xm_status status = begin(&r, e, err);
     if (status == XM_OK) {
         status = measure(&r, e, o);
         if (status != XM_OK)
-            (void)xm_fail(err, status, XM_NO_OFFSET, status == XM_DAMAGED ? "the simulated trace makes no sense" :
-                                                                            "out of memory");
+            (void)xm_fail(err, status, XM_NO_OFFSET,
+                          status == XM_DAMAGED ? "the simulated trace makes no sense" : "out of memory");
     }
     xm_bake_destroy(r.bake);
     xm_simhost_destroy(r.host);

@@ -20,20 +20,20 @@
 
 struct xm_experiment {
     const struct xm_scenario *scenario;
-    uint16_t server;      /* the domain whose clients are counted */
-    uint64_t warm_up_ns;  /* simulated time that is not measured, at least 1 ms */
-    uint64_t length_ns;   /* and time that is, at least 1 ms */
+    uint16_t server;     /* the domain whose clients are counted */
+    uint64_t warm_up_ns; /* simulated time that is not measured, at least 1 ms */
+    uint64_t length_ns;  /* and time that is, at least 1 ms */
 };
 
 /* What was measured.  Zeroed is empty. */
 struct xm_outcome {
     struct xm_sample from, to; /* what is in between is the window */
     struct xm_scale scale;
-    uint32_t io_seen;          /* XM_IO_SEEN_* */
-    struct xm_served served;   /* in the window, as the clients themselves see it */
-    uint64_t records, lost;    /* in the window */
-    uint64_t anomalies;        /* from the beginning */
-    uint64_t own_ns;           /* CPU time that the window's records took from buffer to account, on this machine */
+    uint32_t io_seen;        /* XM_IO_SEEN_* */
+    struct xm_served served; /* in the window, as the clients themselves see it */
+    uint64_t records, lost;  /* in the window */
+    uint64_t anomalies;      /* from the beginning */
+    uint64_t own_ns; /* CPU time that the window's records took from buffer to account, on this machine */
 };
 
 /*
