@@ -75,7 +75,6 @@ static void put_style(FILE *out, const char *name, int width, int height)
             "reset\n"
             "set terminal svg size %d,%d dynamic font 'sans-serif,13' background '#ffffff' name '%s'\n"
             "set output '%s.svg'\n"
-            "set pointintervalbox 0\n"
             "set border 3 linecolor rgb '" INK "'\n"
             "set tics nomirror textcolor rgb '" INK "'\n"
             "set grid linecolor rgb '#9a9a9a' linewidth 0.5 dashtype 3\n",
@@ -134,7 +133,7 @@ static void put_panel(FILE *out, const struct xm_figure *f)
     bool percent = strcmp(f->axis, percents[0]) == 0 || strcmp(f->axis, percents[1]) == 0;
     fprintf(out,
             "set title '%s %s' noenhanced textcolor rgb '" INK "'\n"
-            "set xlabel 'requests offered a second' textcolor rgb '" INK "'\n"
+            "set xlabel \"requests offered a second\\n \" textcolor rgb '" INK "'\n"
             "set ylabel '%s' textcolor rgb '" INK "'\n"
             "set key below horizontal textcolor rgb '" INK "'\n"
             "set xrange [100:1900]\nset xtics 400\n",

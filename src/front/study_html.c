@@ -23,7 +23,9 @@ static const char head[] =
     "figure{margin:0;border:1px solid var(--rule);border-radius:.5rem;padding:.25rem}\n"
     "svg{display:block;width:100%;height:auto}\n"
     "svg [stroke=\"rgb( 34,  34,  34)\"]{stroke:var(--ink)}svg [fill=\"rgb(34,34,34)\"]{fill:var(--ink)}\n"
-    "svg [color=\"rgb( 34,  34,  34)\"],svg [color=\"black\"]{color:var(--ink)}svg rect[fill=\"#ffffff\"]{fill:none}\n"
+    "svg [color=\"rgb( 34,  34,  34)\"],svg [color=\"black\"]{color:var(--ink)}\n"
+    /* gnuplot clears the place of a mark, in white */
+    "svg rect[fill=\"#ffffff\"]{fill:none}svg use[color=\"#FFFFFF\"]{display:none}\n"
     ".wide{overflow-x:auto}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.875rem}\n"
     "th,td{padding:.3rem .55rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}\n"

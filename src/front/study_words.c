@@ -158,7 +158,7 @@ static void schedulers(struct pen *p, const struct xm_study *s)
             continue;
         if (!any) {
             begin(p);
-            WRITE(p, "The same load, saturated, under other schedulers: ");
+            WRITE(p, "The same load, saturated, under other schedulers with the same weights: ");
         }
         WRITE(p, "%s%s answers %.0f", any ? "; " : "", xm_study_group_name(groups[g]), least);
         if (most > least * 1.005)
@@ -166,7 +166,14 @@ static void schedulers(struct pen *p, const struct xm_study *s)
         any = true;
     }
     if (any)
-        WRITE(p, " requests a second, depending on the weights.");
+        WRITE(p, " requests a second.");
+}
+
+/* Percent of the records that a record for a batch saves. */
+static double saved(const struct xm_study *s, unsigned configuration)
+{
+    return 100 * (1 - last(s, XM_STUDY_BATCH, configuration, XM_STUDY_RECORDS) /
+                          full(s, configuration, -1, XM_STUDY_RECORDS));
 }
 
 static void records(struct pen *p, const struct xm_study *s)
@@ -183,10 +190,10 @@ static void records(struct pen *p, const struct xm_study *s)
     double copy = last(s, XM_STUDY_COPY, TEN, XM_STUDY_THROUGHPUT);
     if (isnan(copy))
         return;
-    for (unsigned i = HALF; i <= TEN; i += TEN)
-        WRITE(p, "One record for a batch of page flips saves %.1f %% of the records under %s. ",
-              100 * (1 - last(s, XM_STUDY_BATCH, i, XM_STUDY_RECORDS) / full(s, i, -1, XM_STUDY_RECORDS)),
-              xm_study_configuration(i));
+    WRITE(p,
+          "One record for a batch of page flips saves %.1f %% of the records under Conf_0.5 and %.1f %% "
+          "under Conf_10. ",
+          saved(s, HALF), saved(s, TEN));
     WRITE(p,
           "With grant copies instead of page flips the four configurations answer %.0f, %.0f, %.0f and %.0f "
           "requests a second, "
