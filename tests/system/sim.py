@@ -45,8 +45,8 @@ def report(path, *words, code=0):
 def every_scenario_is_a_trace(folder):
     for path in SCENARIOS:
         trace = folder / (path.stem + ".trace")
-        said = sim(path.stem, "-o", trace, "--duration", "2s")
-        assert re.fullmatch(rf"{re.escape(path.stem)}: 2\.000 s of \d+ pCPUs? under \w+, seed 1: \d+ records, \d+ bytes.*\n", said), said
+        said = sim(path.stem, "-o", trace, "--duration", "2500ms")
+        assert re.fullmatch(rf"{re.escape(path.stem)}: 2\.500 s of \d+ pCPUs? under \w+, seed 1: \d+ records, \d+ bytes.*\n", said), said
         seen = report(trace)
         assert seen["trace"]["lost_records"] == seen["trace"]["anomalies"] == seen["trace"]["damaged_bytes"] == 0, seen["trace"]
         assert seen["trace"]["records"] == int(re.search(r"(\d+) records", said).group(1))
@@ -250,15 +250,23 @@ def make_run_shows_it(folder):
     assert not list(folder.iterdir()), "something was left behind"
 
 
+def in_words(ns):
+    for unit, of in (("s", 10 ** 9), ("ms", 10 ** 6), ("us", 1000)):
+        if ns and ns % of == 0:
+            return f"{ns // of}{unit}"
+    return f"{ns}ns" if ns else "0"
+
+
 def the_manual_has_every_name(folder):
     page = (ROOT / "man/xenmon-scenario.5").read_text()
-    names = re.findall(r"XM_COST\((\w+), (?:ns|count|milli),", (ROOT / "src/sim/costs.h").read_text())
+    costs = (ROOT / "src/sim/costs.h").read_text()
+    names = re.findall(r"XM_COST\((\w+), (?:ns|count|milli),", costs)
     names += re.findall(r'^    \{"(\w+)", XM_KEY', (ROOT / "src/sim/scenario.c").read_text(), re.MULTILINE)
     assert len(names) > 40, names
     missing = [name for name in names if not re.search(rf"^\.It .*\b{name}\b", page, re.MULTILINE)]
     assert not missing, missing
-    stale = [default for name, default in re.findall(r"XM_COST\((\w+), count, (\d+)", (ROOT / "src/sim/costs.h").read_text())
-             if f".It Cm {name} Pq {default}\n" not in page]
+    stale = [f"{name} {default}" for name, unit, default in re.findall(r"XM_COST\((\w+), (ns|count|milli), (\d+)", costs)
+             if f".It Cm {name} Pq {in_words(int(default)) if unit == 'ns' else default}\n" not in page]
     assert not stale, stale
 
 
