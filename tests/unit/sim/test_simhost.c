@@ -133,6 +133,44 @@ static void small_buffers_lose(void **state)
     xm_simhost_destroy(host);
 }
 
+/* The record of a domain's end may be lost: who knows the host says so. */
+static void an_end_that_was_lost_is_told(void **state)
+{
+    static const char text[] = "[host]\nscheduler = rr\nslice = 100us\npages = 1\n"
+                               "[domain busy]\nid = 1\nrole = nap\nwork = 50us\npause = 50us\n"
+                               "[domain short]\nid = 2\nrole = hog\nto = 350ms\n";
+    struct xm_scenario s = scenario_of(text);
+    struct xm_simhost *host = host_of(&s);
+    struct xm_source *source = source_of(host, &s, 1500 * MS);
+    struct xm_surroundings around = xm_sim_source_surroundings(source);
+    const struct xm_bake_config config = {.hz = s.hz, .stream = {.order = XM_ORDER_PROMPT}};
+    struct xm_bake *bake = xm_bake_create(&config);
+    enum xm_status status;
+    uint64_t by_trace = 0;
+    assert_non_null(bake);
+    do {
+        const void *bytes = NULL;
+        size_t size = 0, used;
+        status = xm_source_next(source, -1, &bytes, &size, NULL);
+        for (size_t at = 0; at < size; at += used)
+            assert_int_equal(xm_bake_run(bake, (const char *)bytes + at, size - at, &used), XM_OK);
+        if (status != XM_AGAIN || !xm_source_pass_ended(source))
+            continue;
+        xm_bake_pass_end(bake);
+        by_trace += xm_account_ends(xm_bake_account(bake)); /* before anybody tells it */
+        if (xm_machine_now(xm_simhost_machine(host)) > 1000 * MS)
+            assert_int_equal(around.before(around.user, bake, xm_bake_now(bake), (struct xm_moment){0, 0}), XM_OK);
+        else
+            assert_int_equal(by_trace, 0);
+    } while (status != XM_END);
+    assert_true(xm_simhost_lost(host) > 0);
+    assert_false(xm_account_knows(xm_bake_account(bake), 2, 0));
+    assert_true(xm_account_knows(xm_bake_account(bake), 1, 0));
+    xm_bake_destroy(bake);
+    xm_source_close(source);
+    xm_simhost_destroy(host);
+}
+
 static void domains_come_and_go(void **state)
 {
     struct xm_scenario s = scenario_of(mixed);
@@ -225,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_writes_is_what_it_did), cmocka_unit_test(live_it_is_the_same),
         cmocka_unit_test(the_same_seed_is_the_same_trace), cmocka_unit_test(small_buffers_lose),
+        cmocka_unit_test(an_end_that_was_lost_is_told),
         cmocka_unit_test(domains_come_and_go), cmocka_unit_test(a_host_can_be_changed), cmocka_unit_test(real_time_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
