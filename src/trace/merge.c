@@ -125,7 +125,7 @@ void xm_merge_append(struct xm_merge *m, const struct xm_event *event)
 static void give_up(struct xm_merge *m, uint32_t cpu)
 {
     struct xm_cpu *c = &m->cpu[cpu];
-    if (c->gap || !c->seen) {
+    if (c->gap || !c->seen || m->order == XM_ORDER_STRICT) { /* strict order waits for its next record anyway */
         c->full = 0;
         return;
     }

@@ -766,6 +766,25 @@ static void test_prompt_gives_up(void **state)
     }
 }
 
+/* A file is taken at its word: who waits for every CPU anyway has nothing to doubt. */
+static void test_strict_does_not_doubt(void **state)
+{
+    struct xt_bytes b = {0};
+    size_t w = xt_window_begin(&b, 0);
+    for (unsigned i = 0; i < 254; i++) /* 4064 of 4088 bytes */
+        change(&b, 1000 + i);
+    xt_window_end(&b, w);
+    for (unsigned i = 0; i < 200; i++)
+        WINDOW(&b, 1, 5000 + i);
+    WINDOW(&b, 0, 9000);
+    struct xt_events e = xt_run(b.data, b.size, NULL, NULL, NULL, XT_DRAIN_ALWAYS);
+    assert_int_equal(e.count, 254 + 200 + 1);
+    for (size_t i = 0; i < e.count; i++)
+        assert_int_equal(e.event[i].kind, XM_EV_RUNSTATE);
+    xt_events_free(&e);
+    xt_free(&b);
+}
+
 /* Where it is known how much a buffer holds, a page more or less is no reason to wait. */
 static void test_prompt_knows_the_buffer(void **state)
 {
@@ -1024,7 +1043,8 @@ int main(void)
         TEST(test_short_records), TEST(test_window_inside), TEST(test_overrun), TEST(test_impossible_event),
         TEST(test_header_damage), TEST(test_headers_that_cannot_be), TEST(test_gives_up), TEST(test_no_trace),
         TEST(test_no_record), TEST(test_torn_end), TEST(test_orders), TEST(test_prompt_waits_for_the_full),
-        TEST(test_prompt_waits_for_the_window), TEST(test_prompt_gives_up), TEST(test_prompt_knows_the_buffer),
+        TEST(test_prompt_waits_for_the_window), TEST(test_prompt_gives_up), TEST(test_strict_does_not_doubt),
+        TEST(test_prompt_knows_the_buffer),
         TEST(test_ties), TEST(test_ties_to_come), TEST(test_max_held), TEST(test_shift), TEST(test_kinds), TEST(test_limits),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
