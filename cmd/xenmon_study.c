@@ -24,12 +24,13 @@ struct config {
     struct xm_costs costs;
 };
 
-/* --cost NAME=VALUE, as often as wanted. */
+/* --cost NAME=VALUE, as often as wanted: as a scenario has it, and a time without a unit in ns too, as the JSON has it. */
 static const char *set_cost(const struct xm_option *option, const char *text, void *where)
 {
-    char name[64];
+    char name[64], assignment[160];
     size_t length = strcspn(text, "=");
-    uint64_t value;
+    struct xm_scenario scenario;
+    struct xm_error err;
     (void)option;
     if (text[length] != '=' || length >= sizeof name)
         return "NAME=VALUE";
@@ -38,9 +39,17 @@ static const char *set_cost(const struct xm_option *option, const char *text, vo
     const struct xm_cost_name *cost = xm_cost_named(name);
     if (!cost)
         return "a cost of xenmon-scenario(5) with its value";
-    if (!xm_read_count(text + length + 1, &value) || value < cost->least || value > cost->most)
-        return "a value that this cost can have (xenmon-scenario(5))";
-    *xm_cost_of(where, cost) = value;
+    const char *value = text + length + 1;
+    bool time = strcmp(cost->unit, "ns") == 0;
+    bool bare = *value && value[strspn(value, "0123456789")] == '\0';
+    int n = snprintf(assignment, sizeof assignment, "costs.%s=%s%s", name, value, time && bare ? "ns" : "");
+    xm_scenario_init(&scenario);
+    scenario.costs = *(const struct xm_costs *)where;
+    xm_error_clear(&err);
+    if (n < 0 || (size_t)n >= sizeof assignment || xm_scenario_set(&scenario, assignment, &err) != XM_OK)
+        return time ? "a time that this cost can have, such as 208us or, in ns, 208000 (xenmon-scenario(5))"
+                    : "a number that this cost can have (xenmon-scenario(5))";
+    *(struct xm_costs *)where = scenario.costs;
     return NULL;
 }
 

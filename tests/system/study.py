@@ -163,8 +163,22 @@ def scenarios():
               "hz = 2.8GHz" in text and "[costs]" not in text and "network = flip" in text, f"{name} is its scenario in the tree", advance)
 
 
+def cost(*values):
+    """What the costs are, as the study itself has them; None where it refuses them."""
+    done = run("--paper-only", "-r1", "-d", "100ms", "--warm-up=1ms", "--format=json", *(f"--cost={v}" for v in values))
+    return json.loads(done.stdout)["costs"] if done.returncode == 0 else None
+
+
+def units():
+    got = cost("server_request=100us", "driver_entry=1500", "round_trip=1ms", "ring=64", "driver_batch=0")
+    wanted = {"server_request": 100000, "driver_entry": 1500, "round_trip": 1000000, "ring": 64, "driver_batch": 0}
+    check(got and {k: got[k] for k in wanted} == wanted, "--cost takes a scenario's units, and bare ns", got)
+
+
 def usage():
-    for arguments in (["--cost=nothing=1"], ["--cost=ring"], ["--cost=ring=1"], ["--repetitions=0"], ["operand"], ["--jobs=0"],
+    for arguments in (["--cost=nothing=1"], ["--cost=ring"], ["--cost=ring=1"], ["--cost=ring=64us"], ["--cost=server_request="],
+                      ["--cost=server_request=1parsec"], ["--cost=server_request=2s"], ["--cost=server_request=" + "1" * 300],
+                      ["--repetitions=0"], ["operand"], ["--jobs=0"],
                       ["--format=csv"]):
         done = run(*arguments)
         check(done.returncode == 2 and done.stderr.count("\n") == 1, f"wrong usage: {' '.join(arguments)}", done)
@@ -183,6 +197,7 @@ check(other.returncode == 0, "another seed", other.stderr)
 conditions(json.loads(other.stdout), "seed 4711")
 without_gnuplot()
 scenarios()
+units()
 usage()
 print(f"1..{len(results)}")
 sys.exit(0 if all(results) else 1)
