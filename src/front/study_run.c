@@ -23,7 +23,7 @@ struct work {
 
 /* ---- One run. */
 
-/* The same clients in every configuration, so that what differs is not the luck of the draw. */
+/* Of a rate and a repetition, the same in every configuration; what is drawn after that depends on what is answered. */
 static uint64_t seed_of(const struct xm_study *study, double rate, unsigned repetition)
 {
     struct xm_rng rng;
