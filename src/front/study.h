@@ -5,7 +5,8 @@
  *
  *     plan --> run --> text, JSON, figures
  *
- * Every figure is XenMon's own measurement of a trace; the paper's are in study_paper.c, for comparison only.
+ * Every figure is XenMon's own measurement of a trace, but throughput and response, which the clients count as the paper's
+ * did; the paper's figures are in study_paper.c, for comparison only.
  *
  * Threads: a study belongs to one thread; running it uses others inside.
  */

@@ -210,7 +210,8 @@ void xm_study_html(const struct xm_study *study, const char *directory, FILE *ou
             "<h1>Where does the time go? HPL-2005-187 once more</h1>\n"
             "<p class=\"faint\">A simulated Xen host of October 2005: one CPU, a driver domain, a web "
             "server, open-loop clients. "
-            "Every number was measured by XenMon from the host's trace: %u runs of %.3g s each, seed %llu, "
+            "Every number was measured by XenMon from the host's trace, but throughput and response, which the clients "
+            "count: %u runs of %.3g s each, seed %llu, "
             "%llu trace records, "
             "%llu of them lost. Diamonds and bars are the paper's values.</p>\n",
             c->repetitions, (double)c->length_ns / 1e9, (unsigned long long)c->seed,

@@ -112,7 +112,8 @@ void xm_study_text(const struct xm_study *study, FILE *out)
             "%.3g s each, seed %llu\n",
             c->repetitions, (double)c->length_ns / 1e9, (double)c->warm_up_ns / 1e9,
             (unsigned long long)c->seed);
-    fprintf(out, "%llu trace records in %.0f s; lost: %llu, contradictions: %llu\n",
+    fprintf(out, "(throughput and response: counted by the clients); %llu trace records in %.0f s; lost: %llu, contradictions: "
+            "%llu\n",
             (unsigned long long)study->records, study->wall_s, (unsigned long long)study->lost,
             (unsigned long long)study->anomalies);
     for (unsigned i = 0; i < study->count && study->series[i].group == XM_STUDY_PAPER; i++)

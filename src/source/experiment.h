@@ -3,7 +3,8 @@
  * An experiment: a simulated host runs for a while, and is measured as a real one would be.
  *
  * Its trace buffers are read as xenbaked reads Xen's, the records go through stream and account, and what comes out are
- * the two samples between which the measurement lies.  The simulator's own account is not looked at.
+ * the two samples between which the measurement lies, and what the clients counted meanwhile: a trace does not know of
+ * requests.  The simulator's own account of its vCPUs is not looked at.
  *
  * Threads: one experiment, one thread; any number at a time.
  */
