@@ -25,7 +25,7 @@
 #define XM_STUDY_RATES          9u
 #define XM_STUDY_CONFIGURATIONS 4u
 
-/* What is measured of a run.  Those from XM_STUDY_GOTTEN on are of a domain: xm_study_of(). */
+/* What is measured of a run; NaN where that is nothing, such as the response where nothing was answered.  Those from XM_STUDY_GOTTEN on are of a domain: xm_study_of(). */
 enum xm_study_measure {
     XM_STUDY_THROUGHPUT, /* requests answered a second */
     XM_STUDY_RESPONSE,   /* ms from a client's first packet to its last */
@@ -57,7 +57,7 @@ struct xm_estimate {
     unsigned count;
 };
 
-/* Of `count` values; count 0: the mean is NaN too. */
+/* Of `count` values; count 0, or a value that is NaN: the mean is NaN too. */
 struct xm_estimate xm_estimate_of(const double *values, unsigned count);
 
 /* The two-sided 95 % quantile of Student's t, degrees > 0: within 0.001. */
@@ -123,7 +123,7 @@ void xm_study_free(struct xm_study *study); /* zeroed is fine */
 const struct xm_study_series *xm_study_find(const struct xm_study *study, enum xm_study_group group,
                                             unsigned configuration);
 
-/* The mean of a measure at the last point, which is saturation, of a configuration of the paper; and at all points, its most. */
+/* The mean of a measure at the last point, which is saturation; and its most at all points, of those where it is not NaN. */
 double xm_study_last(const struct xm_study_series *series, unsigned measure);
 double xm_study_most(const struct xm_study_series *series, unsigned measure);
 

@@ -50,6 +50,15 @@ static const char *const domain_colour[] = {"#e07b00", "#3b82f6"};
 
 /* ---- Data. */
 
+/* One repetition has no interval; what there is none of is NaN in gnuplot's spelling, for which it draws nothing. */
+static void put_estimate(const struct xm_estimate *e, FILE *out)
+{
+    if (isfinite(e->mean))
+        fprintf(out, " %.9g %.9g", e->mean, isnan(e->half) ? 0 : e->half);
+    else
+        fprintf(out, " NaN NaN");
+}
+
 void xm_study_data(const struct xm_study_series *s, FILE *out)
 {
     fprintf(out, "# %s, %s.  Columns: rate, then mean and half width of the 95 %% confidence interval of:\n"
@@ -58,11 +67,8 @@ void xm_study_data(const struct xm_study_series *s, FILE *out)
             xm_study_configuration(s->configuration), xm_study_group_name(s->group));
     for (unsigned i = 0; i < s->points; i++) {
         fprintf(out, "%.0f", s->point[i].rate);
-        for (unsigned k = 0; k < XM_STUDY_MEASURES; k++) {
-            const struct xm_estimate *e = &s->point[i].estimate[k];
-            /* One repetition has no interval. */
-            fprintf(out, " %.9g %.9g", e->mean, isnan(e->half) ? 0 : e->half);
-        }
+        for (unsigned k = 0; k < XM_STUDY_MEASURES; k++)
+            put_estimate(&s->point[i].estimate[k], out);
         fputc('\n', out);
     }
 }
@@ -186,8 +192,7 @@ void xm_study_bars_data(const struct xm_study *study, unsigned first, unsigned e
             const struct xm_study_series *s = xm_study_find(study, (enum xm_study_group)g, i);
             /* Round robin knows no weights: one run stands for all. */
             s = s ? s : xm_study_find(study, (enum xm_study_group)g, 1);
-            const struct xm_estimate *e = &s->point[s->points - 1].estimate[XM_STUDY_THROUGHPUT];
-            fprintf(out, " %.9g %.9g", e->mean, isnan(e->half) ? 0 : e->half);
+            put_estimate(&s->point[s->points - 1].estimate[XM_STUDY_THROUGHPUT], out);
         }
         fputc('\n', out);
     }

@@ -111,7 +111,10 @@ static void put_bars(const struct xm_study *study, const char *directory, FILE *
 
 static void put_cell(FILE *out, const struct xm_estimate *e, int digits)
 {
-    fprintf(out, "<td>%.*f", digits, e->mean);
+    if (isfinite(e->mean))
+        fprintf(out, "<td>%.*f", digits, e->mean);
+    else
+        fprintf(out, "<td>&#8211;");
     if (!isnan(e->half))
         fprintf(out, " <span class=\"faint\">&#177;%.*f</span>", digits, e->half);
     fprintf(out, "</td>");

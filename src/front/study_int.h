@@ -51,6 +51,9 @@ struct xm_words {
 /* The paper's conclusion, and what lies beyond it, drawn from the measured numbers. */
 void xm_study_conclude(const struct xm_study *study, struct xm_words *words);
 
+/* False where a number in this text, which printf wrote, is none: "nan" or "inf" stands there as a word. */
+bool xm_study_says(const char *text);
+
 /* What XenMon itself cost, in percent of a CPU, at this series' saturation: records a second times CPU time a record. */
 double xm_study_own_pct(const struct xm_study_series *series);
 

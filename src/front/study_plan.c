@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,8 +235,8 @@ double xm_study_last(const struct xm_study_series *s, unsigned measure)
 
 double xm_study_most(const struct xm_study_series *s, unsigned measure)
 {
-    double most = s->point[0].estimate[measure].mean;
-    for (unsigned i = 1; i < s->points; i++)
-        most = s->point[i].estimate[measure].mean > most ? s->point[i].estimate[measure].mean : most;
+    double most = NAN;
+    for (unsigned i = 0; i < s->points; i++)
+        most = fmax(most, s->point[i].estimate[measure].mean);
     return most;
 }

@@ -33,7 +33,7 @@ static uint64_t seed_of(const struct xm_study *study, double rate, unsigned repe
 
 static double ratio(double a, double b)
 {
-    return b > 0 ? a / b : 0;
+    return b > 0 ? a / b : NAN;
 }
 
 static void measure_domain(const struct xm_usage *u, const struct xm_io *io, double *value)
@@ -54,6 +54,8 @@ static void measure(const struct xm_outcome *o, double value[XM_STUDY_MEASURES])
 {
     const struct xm_window w = {&o->from, &o->to, &o->scale, o->io_seen};
     double s = 0;
+    for (unsigned i = 0; i < XM_STUDY_MEASURES; i++)
+        value[i] = NAN;
     for (uint32_t i = 0; i < o->to.used.domains; i++) {
         struct xm_usage u;
         uint32_t domid = xm_row_domid(o->to.domain[i].id);
@@ -75,7 +77,7 @@ static enum xm_status run_one(struct work *w, unsigned series, unsigned point, u
     struct xm_study *study = w->study;
     struct xm_study_point *p = &study->series[series].point[point];
     struct xm_outcome outcome;
-    double value[XM_STUDY_MEASURES] = {0};
+    double value[XM_STUDY_MEASURES];
     *scenario = *study->series[series].scenario;
     scenario->seed = seed_of(study, p->rate, repetition);
     scenario->domain[1].rate = p->rate;

@@ -27,20 +27,49 @@ static void put_wrapped(FILE *out, int indent, const char *text)
     fputc('\n', out);
 }
 
+/* As "%*.*f"; "-" where there is nothing. */
+static void put_number(FILE *out, int width, int digits, double value)
+{
+    if (isfinite(value))
+        fprintf(out, "%*.*f", width, digits, value);
+    else
+        fprintf(out, "%*s", width, "-");
+}
+
+/* Some measures of a domain: which, and how. */
+struct column {
+    enum xm_study_measure measure;
+    int width, digits;
+};
+
+static void put_columns(FILE *out, const struct xm_estimate *e, const struct column *c, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            fputc(' ', out);
+        put_number(out, c[i].width, c[i].digits, e[c[i].measure].mean);
+    }
+}
+
+#define ELEMENTS(array) (sizeof(array) / sizeof(array)[0])
+
 static void put_row(FILE *out, const struct xm_study_point *p)
 {
+    static const struct column columns[] = {{XM_STUDY_GOTTEN, 5, 1},  {XM_STUDY_WAITED, 5, 1},
+                                            {XM_STUDY_BLOCKED, 5, 1}, {XM_STUDY_EXECUTIONS, 6, 0},
+                                            {XM_STUDY_LENGTH, 7, 1},  {XM_STUDY_IO, 6, 0},
+                                            {XM_STUDY_IO_EACH, 6, 2}};
     const struct xm_estimate *e = p->estimate;
     char half[16] = "";
     if (!isnan(e[XM_STUDY_THROUGHPUT].half))
         snprintf(half, sizeof half, "+-%.0f", e[XM_STUDY_THROUGHPUT].half);
-    fprintf(out, "%6.0f %6.0f %-5s %7.2f", p->rate, e[XM_STUDY_THROUGHPUT].mean, half,
-            e[XM_STUDY_RESPONSE].mean);
+    fprintf(out, "%6.0f ", p->rate);
+    put_number(out, 6, 0, e[XM_STUDY_THROUGHPUT].mean);
+    fprintf(out, " %-5s ", half);
+    put_number(out, 7, 2, e[XM_STUDY_RESPONSE].mean);
     for (unsigned d = 0; d < 2; d++) {
-        const struct xm_estimate *o = e + d * XM_STUDY_OF_DOMAIN;
-        fprintf(out, " |%5.1f %5.1f %5.1f %6.0f %7.1f", o[XM_STUDY_GOTTEN].mean, o[XM_STUDY_WAITED].mean,
-                o[XM_STUDY_BLOCKED].mean, o[XM_STUDY_EXECUTIONS].mean, o[XM_STUDY_LENGTH].mean);
-        if (d == 0)
-            fprintf(out, " %6.0f %6.2f", o[XM_STUDY_IO].mean, o[XM_STUDY_IO_EACH].mean);
+        fputs(" |", out);
+        put_columns(out, e + d * XM_STUDY_OF_DOMAIN, columns, ELEMENTS(columns) - (d == 0 ? 0 : 2));
     }
     fputc('\n', out);
 }
@@ -78,6 +107,26 @@ static void put_statements(const struct xm_study *study, FILE *out)
 
 /* ---- Beyond the paper. */
 
+static void put_beyond_row(FILE *out, const struct xm_study_series *s)
+{
+    static const struct column columns[] = {{XM_STUDY_GOTTEN, 5, 1},
+                                            {XM_STUDY_EXECUTIONS, 6, 0},
+                                            {XM_STUDY_LENGTH, 7, 1},
+                                            {XM_STUDY_IO_EACH, 6, 2}};
+    const struct xm_estimate *e = s->point[s->points - 1].estimate;
+    fprintf(out, "    %-11s ", s->group == XM_STUDY_RR ? "" : xm_study_configuration(s->configuration));
+    put_number(out, 6, 0, e[XM_STUDY_THROUGHPUT].mean);
+    fputc(' ', out);
+    put_number(out, 8, 2, e[XM_STUDY_RESPONSE].mean);
+    for (unsigned d = 0; d < 2; d++) {
+        fputs(" |", out);
+        put_columns(out, e + d * XM_STUDY_OF_DOMAIN, columns, ELEMENTS(columns) - (d == 0 ? 0 : 1));
+    }
+    fputs(" |", out);
+    put_number(out, 8, 0, e[XM_STUDY_RECORDS].mean);
+    fputc('\n', out);
+}
+
 static void put_beyond(const struct xm_study *study, FILE *out)
 {
     enum xm_study_group group = XM_STUDY_PAPER;
@@ -94,13 +143,7 @@ static void put_beyond(const struct xm_study *study, FILE *out)
             fprintf(out, "    %-11s %6s %8s |%5s %6s %7s %6s |%5s %6s %7s |%8s\n", "", "served", "ms", "got%",
                     "exec/s", "us/exec", "io/ex", "got%", "exec/s", "us/exec", "records");
         }
-        const struct xm_estimate *e = s->point[s->points - 1].estimate, *o = e + XM_STUDY_OF_DOMAIN;
-        fprintf(out, "    %-11s %6.0f %8.2f |%5.1f %6.0f %7.1f %6.2f |%5.1f %6.0f %7.1f |%8.0f\n",
-                group == XM_STUDY_RR ? "" : xm_study_configuration(s->configuration),
-                e[XM_STUDY_THROUGHPUT].mean, e[XM_STUDY_RESPONSE].mean, e[XM_STUDY_GOTTEN].mean,
-                e[XM_STUDY_EXECUTIONS].mean, e[XM_STUDY_LENGTH].mean, e[XM_STUDY_IO_EACH].mean,
-                o[XM_STUDY_GOTTEN].mean, o[XM_STUDY_EXECUTIONS].mean, o[XM_STUDY_LENGTH].mean,
-                e[XM_STUDY_RECORDS].mean);
+        put_beyond_row(out, s);
     }
 }
 
@@ -112,7 +155,9 @@ void xm_study_text(const struct xm_study *study, FILE *out)
             "%.3g s each, seed %llu\n",
             c->repetitions, (double)c->length_ns / 1e9, (double)c->warm_up_ns / 1e9,
             (unsigned long long)c->seed);
-    fprintf(out, "(throughput and response: counted by the clients); %llu trace records in %.0f s; lost: %llu, contradictions: "
+    fprintf(out,
+            "(throughput and response: counted by the clients); %llu trace records in %.0f s; lost: %llu, "
+            "contradictions: "
             "%llu\n",
             (unsigned long long)study->records, study->wall_s, (unsigned long long)study->lost,
             (unsigned long long)study->anomalies);
