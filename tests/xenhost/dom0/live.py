@@ -209,20 +209,28 @@ def moment(row):
     return (row["tsc_before"] + row["tsc_after"]) // 2
 
 
-@check("spinners with weights 512 and 256 get 2:1 within 3 %")
+@check("spinners with weights 512 and 256 get 2:1, as the scheduler can and as the hypervisor itself says")
 def shares(host):
     # Weights count against dom0's too: with its 4096 every credit is gone in a moment, and what is left is turns.  Credit
     # gives whoever is awake a share, used or not: there the others' is to be what they need.
     dom0, web = (512, 256) if host.credit2 else (64, 8)
     with weight(host, 0, dom0), weight(host, host.guests["web"].domid, web), two_pcpus(host, "heavy", "light"):
         time.sleep(2)
+        before = vcpu_times()
         first, last = window(host.live, 20)
-        conserved(first, last)
-        got = {name: sum(delta(first, last, host.guests[name].domid, n)["running"] for n in (0, 1))
-               for name in ("heavy", "light")}
-    ratio = got["heavy"] / got["light"]
-    need(abs(ratio / 2 - 1) <= 0.03, f"the ratio is {ratio:.3f}")
-    return f"ratio {ratio:.4f}"
+        after = vcpu_times()
+    conserved(first, last)
+
+    def ratio(got):
+        return got("heavy") / got("light")
+    ours = ratio(lambda name: sum(delta(first, last, host.guests[name].domid, n)["running"] for n in (0, 1)))
+    theirs = ratio(lambda name: sum(after[host.guests[name].domid, n]["cpu_time_ns"] -
+                                    before[host.guests[name].domid, n]["cpu_time_ns"] for n in (0, 1)))
+    need(abs(ours / theirs - 1) <= 0.01, f"the ratio is {ours:.3f}, by cpu_time {theirs:.3f}")
+    # Credit forgets what a vCPU has saved beyond 30 ms, which costs the heavier one: by cpu_time it gives 1.83 to 1.90.
+    within = 0.03 if host.credit2 else 0.12
+    need(abs(ours / 2 - 1) <= within, f"the ratio is {ours:.3f}")
+    return f"ratio {ours:.4f}, by the hypervisor's cpu_time {theirs:.4f}"
 
 
 @contextlib.contextmanager
@@ -445,6 +453,10 @@ def masks(host):
         same(tracing()["events"], mask, f"the event mask of --{name}")
         with Load():
             first, last = window(host.live, 4)
+            # On a busy machine an answer may take long.
+            for _ in range(10):
+                if name == "copies" and domain(last, 0)["done_copies"] == domain(first, 0)["done_copies"]:
+                    _, last = window(host.live, 3)
         conserved(first, last)
         heavy = host.guests["heavy"].domid
         need(delta(first, last, heavy, 0)["running"] > 0, "heavy does not run")
@@ -472,7 +484,7 @@ def loss(host):
     need(0 < lost and 0 < gap <= full, f"{lost} lost, a gap of {gap} in a window of {full}")
     for row in sample["vcpu"]:
         same(sum(row[s] for s in STATES), full, f"the sum of vCPU {row['id']:#x}")
-    baked = host.live = live(host, "recovered", "--samples-per-second", 20)
+    baked = host.live = live(host, "recovered", "--copies", "--samples-per-second", 20)
     baked.process.send_signal(signal.SIGSTOP)
     time.sleep(12)
     baked.process.send_signal(signal.SIGCONT)
@@ -487,7 +499,7 @@ def loss(host):
             same(delta(first, last, host.guests[name].domid, number)["unknown"], 0, f"unknown time of {name} v{number} now")
     need(lossy["host"]["gap"] > 0 and lossy["host"]["lost_records"] > 0, "nothing was lost in 12 s without a look")
     same(baked.stop(), 0, "xenbaked's exit status")
-    return (f"all events: {lost} lost, gap {gap / host.tsc_hz:.2f} of {full / host.tsc_hz:.2f} s; the default mask, 12 s "
+    return (f"all events: {lost} lost, gap {gap / host.tsc_hz:.2f} of {full / host.tsc_hz:.2f} s; --copies, 12 s "
             f"unread: {lossy['host']['lost_records']} lost, gap {lossy['host']['gap'] / host.tsc_hz:.2f} s, recovered")
 
 
