@@ -166,7 +166,7 @@ static int run(const struct config *c)
     xm_error_clear(&err);
     enum xm_status status = xm_study_plan(&config, &study, &err);
     if (status == XM_OK)
-        status = xm_study_run(&study, bar ? show_progress : NULL, NULL, &err);
+        status = xm_study_run(&study, xm_study_read, bar ? show_progress : NULL, NULL, &err);
     if (bar)
         clear_progress();
     if (status != XM_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
-#include "front/study.h"
+#include "source/study.h"
 
 /* Quantiles for 1 to 10 degrees: Student (1908); any table of t has them. */
 static const double quantiles[] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706,

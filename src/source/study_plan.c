@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "front/study.h"
+#include "source/study.h"
 #include "xenmon/units.h"
 
 #define MS     UINT64_C(1000000)

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/rng.h"
-#include "front/study.h"
 #include "source/experiment.h"
-#include "view/view.h"
+#include "source/study.h"
 
 #define LOOK_NS 100000000
 
 /* All runs in their order, handed out one by one; whoever takes one writes to a place that is nobody else's. */
 struct work {
     struct xm_study *study;
+    xm_study_reader *reader;
     pthread_mutex_t lock;
     pthread_cond_t finished;
     unsigned next, done, all, working;
@@ -29,45 +28,6 @@ static uint64_t seed_of(const struct xm_study *study, double rate, unsigned repe
     struct xm_rng rng;
     xm_rng_seed(&rng, study->config.seed, (uint64_t)rate << 16 | repetition);
     return xm_rng_next(&rng);
-}
-
-static double ratio(double a, double b)
-{
-    return b > 0 ? a / b : NAN;
-}
-
-static void measure_domain(const struct xm_usage *u, const struct xm_io *io, double *value)
-{
-    double s = (double)u->window_ns / 1e9, executions = (double)u->executions;
-    struct xm_maybe pages = xm_io_exchanges(io);
-    value[XM_STUDY_GOTTEN] = ratio(100.0 * (double)u->running_ns, (double)u->span_ns);
-    value[XM_STUDY_WAITED] = ratio(100.0 * (double)u->runnable_ns, (double)u->span_ns);
-    value[XM_STUDY_BLOCKED] = ratio(100.0 * (double)u->blocked_ns, (double)u->span_ns);
-    value[XM_STUDY_EXECUTIONS] = ratio(executions, s);
-    value[XM_STUDY_LENGTH] = ratio((double)u->running_ns / 1e3, executions);
-    value[XM_STUDY_IO] = ratio((double)pages.count, s);
-    value[XM_STUDY_IO_EACH] = ratio((double)pages.count, executions);
-}
-
-/* The driver domain's I/O is what was done while it was on the pCPU, the server's what was done with its pages. */
-static void measure(const struct xm_outcome *o, double value[XM_STUDY_MEASURES])
-{
-    const struct xm_window w = {&o->from, &o->to, &o->scale, o->io_seen};
-    double s = 0;
-    for (unsigned i = 0; i < XM_STUDY_MEASURES; i++)
-        value[i] = NAN;
-    for (uint32_t i = 0; i < o->to.used.domains; i++) {
-        struct xm_usage u;
-        uint32_t domid = xm_row_domid(o->to.domain[i].id);
-        if (!xm_usage_domain(&w, i, &u) || domid > 1)
-            continue;
-        measure_domain(&u, domid == 0 ? &u.io_done : &u.io, value + domid * XM_STUDY_OF_DOMAIN);
-        s = (double)u.window_ns / 1e9;
-    }
-    value[XM_STUDY_THROUGHPUT] = ratio((double)o->served.answered, s);
-    value[XM_STUDY_RESPONSE] = ratio((double)o->served.response_ns / 1e6, (double)o->served.answered);
-    value[XM_STUDY_RECORDS] = ratio((double)o->records, s);
-    value[XM_STUDY_OWN_NS] = ratio((double)o->own_ns, (double)o->records);
 }
 
 /* scenario: room for a copy of the series', which is shared. */
@@ -86,7 +46,7 @@ static enum xm_status run_one(struct work *w, unsigned series, unsigned point, u
     enum xm_status status = xm_experiment_run(&experiment, &outcome, err);
     if (status != XM_OK)
         return status;
-    measure(&outcome, value);
+    w->reader(&outcome, value);
     for (unsigned i = 0; i < XM_STUDY_MEASURES; i++)
         p->value[i][repetition] = value[i];
     pthread_mutex_lock(&w->lock);
@@ -176,10 +136,10 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-enum xm_status xm_study_run(struct xm_study *study, xm_study_progress *progress, void *user,
-                            struct xm_error *err)
+enum xm_status xm_study_run(struct xm_study *study, xm_study_reader *reader, xm_study_progress *progress,
+                            void *user, struct xm_error *err)
 {
-    struct work w = {.study = study, .status = XM_OK, .working = study->config.jobs};
+    struct work w = {.study = study, .reader = reader, .status = XM_OK, .working = study->config.jobs};
     pthread_t *thread = calloc(study->config.jobs, sizeof *thread);
     unsigned started = 0;
     double began = now_s();
