@@ -230,6 +230,7 @@ void xm_scenario_init(struct xm_scenario *s)
                               .hz = UINT64_C(2000000000),
                               .seed = 1,
                               .sched = sched ? sched : xm_sched_named("bvt"),
+                              .params = {.ratelimit_ns = XM_SCHED_OWN},
                               .costs = xm_costs_default(),
                               .pages = 32,
                               .events = EVENTS,

@@ -27,10 +27,11 @@ struct xm_sched_share {
     bool extratime;       /* and more where there is some */
 };
 
-/* How the host is set; 0 is each scheduler's own default. */
+/* How the host is set; 0 is each scheduler's own default, but where 0 means something. */
+#define XM_SCHED_OWN UINT64_MAX
 struct xm_sched_params {
     uint64_t slice_ns;     /* round robin, credit: longest time on a pCPU */
-    uint64_t ratelimit_ns; /* credit, credit2: shortest, unless it blocks */
+    uint64_t ratelimit_ns; /* credit, credit2: shortest, unless it blocks; 0: no limit; XM_SCHED_OWN: the default, 1 ms */
     uint64_t ctx_allow_ns; /* BVT: context switch allowance */
     uint64_t mcu_ns;       /* BVT: what is begun of this is charged whole */
     bool fix_slip;         /* BVT: without the slip of units in the slice */

@@ -404,7 +404,7 @@ static enum xm_status create(struct xm_machine *m, const struct xm_sched_params 
     c->machine = m;
     c->slice_ns = params->slice_ns > CREDIT_NS ? params->slice_ns : params->slice_ns ? CREDIT_NS : SLICE_NS;
     c->tick_ns = c->slice_ns / TICKS_PER_SLICE;
-    c->ratelimit_ns = params->ratelimit_ns ? params->ratelimit_ns : RATELIMIT_NS;
+    c->ratelimit_ns = params->ratelimit_ns == XM_SCHED_OWN ? RATELIMIT_NS : params->ratelimit_ns;
     c->per_slice = (int64_t)(c->slice_ns / CREDIT_NS);
     c->idle = UINT64_MAX >> (XM_SIM_CPUS - xm_machine_cpus(m));
     xm_queue_init(&c->active);

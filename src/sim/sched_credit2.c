@@ -388,7 +388,7 @@ static enum xm_status create(struct xm_machine *m, const struct xm_sched_params 
     if (!c)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     c->machine = m;
-    c->ratelimit_ns = params->ratelimit_ns ? (int64_t)params->ratelimit_ns : RATELIMIT_NS;
+    c->ratelimit_ns = params->ratelimit_ns == XM_SCHED_OWN ? RATELIMIT_NS : (int64_t)params->ratelimit_ns;
     c->idle = UINT64_MAX >> (XM_SIM_CPUS - xm_machine_cpus(m));
     xm_queue_init(&c->queue);
     xm_queue_init(&c->all);

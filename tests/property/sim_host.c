@@ -466,7 +466,7 @@ static void draw_sched(struct sh_host *h)
         xt_die("there is no scheduler %s, but it is among the names", h->plan.sched);
     struct xm_sched_params *p = &h->plan.machine.params;
     p->slice_ns = chance(h, 50) ? draw_scale(h, 50000, 30000000) : 0;
-    p->ratelimit_ns = chance(h, 50) ? draw_scale(h, 1000, 5000000) : 0;
+    p->ratelimit_ns = chance(h, 50) ? draw_scale(h, 1000, 5000000) : chance(h, 80) ? XM_SCHED_OWN : 0;
     p->ctx_allow_ns = chance(h, 50) ? draw_scale(h, 50000, 10000000) : 0;
     p->mcu_ns = chance(h, 30) ? draw(h, 1, 1000000) : 0;
     p->fix_slip = chance(h, 50);

@@ -18,6 +18,7 @@
 #define S  UINT64_C(1000000000)
 /* As assert_true(), and fast: these are many. */
 #define HOLDS(x)    ((x) ? (void)0 : _assert_true(0, #x, __FILE__, __LINE__))
+#define DEFAULTS    (struct xm_sched_params){.ratelimit_ns = XM_SCHED_OWN}
 #define GUESTS      400u
 #define GUEST_VCPUS 4u
 

@@ -97,7 +97,7 @@ static void nobody_starves(const struct host *h)
 
 static void churn(const char *sched, uint32_t cpus, uint64_t switch_ns, uint64_t seed)
 {
-    struct churn c = {.h = host_begin_slow(sched, cpus, (struct xm_sched_params){0}, switch_ns)};
+    struct churn c = {.h = host_begin_slow(sched, cpus, DEFAULTS, switch_ns)};
     c.h->conserves |= c.h->instant && cpus == 1 && strcmp(sched, "bvt") == 0;
     xm_rng_seed(&c.rng, seed, cpus);
     for (unsigned i = 0; i < ACTIONS; i++) {

@@ -45,7 +45,7 @@ static void test_rr_turns(void **state)
 /* Two that wake up at one instant get an idle pCPU each; one that is pinned waits for its own alone. */
 static void test_rr_idle(void **state)
 {
-    struct host *h = host_begin("rr", 3, (struct xm_sched_params){0});
+    struct host *h = host_begin("rr", 3, DEFAULTS);
     guest_add(h, 3, 0, (struct xm_sched_share){0}, spins());
     host_run(h, S);
     assert_in_range(ran(&h->guest[0]), 3 * S - 100, 3 * S);
@@ -79,8 +79,8 @@ static uint64_t second_wait(uint64_t first, uint64_t pause, struct xm_sched_para
 /* B has been charged one unit and A too when B wakes: a tie, and who wakes up wins it, at once. */
 static void test_bvt_tie(void **state)
 {
-    assert_true(second_wait(100 * US, 50 * US, (struct xm_sched_params){0}) <= 1);
-    assert_true(second_wait(20 * US, 50 * US, (struct xm_sched_params){0}) <= 1);
+    assert_true(second_wait(100 * US, 50 * US, DEFAULTS) <= 1);
+    assert_true(second_wait(20 * US, 50 * US, DEFAULTS) <= 1);
 }
 
 /*
@@ -89,7 +89,7 @@ static void test_bvt_tie(void **state)
  */
 static void test_bvt_rounding(void **state)
 {
-    uint64_t wait = second_wait(100 * US + 1, 50 * US, (struct xm_sched_params){0});
+    uint64_t wait = second_wait(100 * US + 1, 50 * US, DEFAULTS);
     assert_in_range(wait, CTX_ALLOW + 1 - 50 * US - 2,
                     CTX_ALLOW + 1 - 50 * US); /* brought forward from 50 ms */
     /* The slip of units: ahead by one unit means one nanosecond more, and 100 us where that is mended. */
@@ -127,7 +127,7 @@ static void test_bvt_price(void **state)
 static void test_bvt_clamp(void **state)
 {
     const uint64_t script[][2] = {{MS, 3 * S}, {10 * S, 0}, {0, 0}};
-    struct host *h = host_begin("bvt", 1, (struct xm_sched_params){0});
+    struct host *h = host_begin("bvt", 1, DEFAULTS);
     struct guest *sleeper = guest_add(h, 1, 0, advances(10), follows(script));
     guest_add(h, 1, 0, advances(10), spins());
     host_run(h, 3 * S + 10 * MS);
@@ -140,7 +140,7 @@ static void test_bvt_clamp(void **state)
 /* Weights: twice the advance is half of the time. */
 static void test_bvt_shares(void **state)
 {
-    struct host *h = host_begin("bvt", 1, (struct xm_sched_params){0});
+    struct host *h = host_begin("bvt", 1, DEFAULTS);
     guest_add(h, 1, 0, advances(20), spins());
     guest_add(h, 1, 0, (struct xm_sched_share){0}, spins()); /* 10 */
     guest_add(h, 1, 0, advances(5), spins());
@@ -154,7 +154,7 @@ static void test_bvt_shares(void **state)
 /* Virtual time is 32 bits: it is brought back in time, of those too who are blocked then. */
 static void test_bvt_overflow(void **state)
 {
-    struct host *h = host_begin("bvt", 1, (struct xm_sched_params){0});
+    struct host *h = host_begin("bvt", 1, DEFAULTS);
     guest_add(h, 1, 0, advances(500000), spins());
     guest_add(h, 1, 0, advances(500000), spins());
     guest_add(h, 1, 0, advances(500000), naps(100 * US, 20 * MS));
@@ -172,7 +172,7 @@ static void test_bvt_overflow(void **state)
  */
 static void test_bvt_homes(void **state)
 {
-    struct host *h = host_begin("bvt", 2, (struct xm_sched_params){0});
+    struct host *h = host_begin("bvt", 2, DEFAULTS);
     guest_add(h, 2, 0, advances(10), spins());
     guest_add(h, 2, 0, advances(10), spins());
     host_run(h, 2 * S);

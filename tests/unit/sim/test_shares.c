@@ -48,7 +48,7 @@ static void fill(const uint32_t *weight, uint32_t count, double cpus, double *sh
 static void weights(const char *sched, uint32_t cpus, const uint32_t *weight, uint32_t count)
 {
     double share[GUESTS], should[GUESTS];
-    struct host *h = host_begin(sched, cpus, (struct xm_sched_params){0});
+    struct host *h = host_begin(sched, cpus, DEFAULTS);
     for (uint32_t i = 0; i < count; i++)
         guest_add(h, 1, 0, (struct xm_sched_share){.weight = weight[i]}, spins());
     measure(h, share);
@@ -79,7 +79,7 @@ static void test_adjust(void **state)
 {
     for (const char *const *s = schedulers; *s; s++) {
         double share[2];
-        struct host *h = host_begin(*s, 1, (struct xm_sched_params){0});
+        struct host *h = host_begin(*s, 1, DEFAULTS);
         guest_add(h, 1, 0, (struct xm_sched_share){.weight = 256}, spins());
         guest_add(h, 1, 0, (struct xm_sched_share){.weight = 1024}, spins());
         host_run(h, S);
@@ -105,7 +105,7 @@ static void test_caps(void **state)
         for (unsigned i = 0; i < sizeof caps / sizeof caps[0]; i++)
             for (unsigned rival = 0; rival < 2; rival++) {
                 double share[2];
-                struct host *h = host_begin(*s, 1 + rival, (struct xm_sched_params){0});
+                struct host *h = host_begin(*s, 1 + rival, DEFAULTS);
                 guest_add(h, 1, 0, (struct xm_sched_share){.cap = caps[i], .weight = 1024}, spins());
                 if (rival)
                     guest_add(h, 2, 0, (struct xm_sched_share){0}, spins());
@@ -123,7 +123,7 @@ static void test_wide_cap(void **state)
 {
     for (const char *const *s = schedulers; *s; s++) {
         double share[1];
-        struct host *h = host_begin(*s, 4, (struct xm_sched_params){0});
+        struct host *h = host_begin(*s, 4, DEFAULTS);
         guest_add(h, 4, 0, (struct xm_sched_share){.cap = 150}, spins());
         measure(h, share);
         print_message("# %s, cap 150: %.4f\n", *s, share[0]);
@@ -136,7 +136,7 @@ static void test_wide_cap(void **state)
 
 static double mean_wait(const char *sched)
 {
-    struct host *h = host_begin(sched, 1, (struct xm_sched_params){0});
+    struct host *h = host_begin(sched, 1, DEFAULTS);
     guest_add(h, 1, 0, (struct xm_sched_share){0}, naps(100 * US, 7 * MS));
     guest_add(h, 1, 0, (struct xm_sched_share){0}, spins());
     guest_add(h, 1, 0, (struct xm_sched_share){0}, spins());
@@ -159,10 +159,10 @@ static void test_boost(void **state)
 
 static void test_ratelimit(void **state)
 {
-    const uint64_t limits[] = {0, 200 * US, 5 * MS};
+    const uint64_t limits[] = {XM_SCHED_OWN, 200 * US, 5 * MS};
     for (const char *const *s = schedulers; *s; s++)
         for (unsigned i = 0; i < 3; i++) {
-            uint64_t limit = limits[i] ? limits[i] : MS;
+            uint64_t limit = limits[i] == XM_SCHED_OWN ? MS : limits[i];
             struct host *h = host_begin(*s, 1, (struct xm_sched_params){.ratelimit_ns = limits[i]});
             guest_add(h, 1, 0, (struct xm_sched_share){0}, spins());
             guest_add(h, 1, 0, (struct xm_sched_share){0}, naps(50 * US, 300 * US));
@@ -178,6 +178,26 @@ static void test_ratelimit(void **state)
         }
 }
 
+/* 0 is none: who wakes up does not wait for it. */
+static void test_no_ratelimit(void **state)
+{
+    const uint64_t limits[] = {0, XM_SCHED_OWN};
+    for (const char *const *s = schedulers; *s; s++) {
+        uint64_t waited[2];
+        for (unsigned i = 0; i < 2; i++) {
+            struct host *h = host_begin(*s, 1, (struct xm_sched_params){.ratelimit_ns = limits[i]});
+            guest_add(h, 1, 0, (struct xm_sched_share){0}, spins());
+            guest_add(h, 1, 0, (struct xm_sched_share){0}, naps(50 * US, 300 * US));
+            host_run(h, 5 * S);
+            waited[i] = h->seen[1].waited / h->seen[1].waits;
+            if (limits[i] == 0)
+                assert_true(h->seen[0].shortest_preempted < MS / 2);
+            host_end(h);
+        }
+        assert_true(waited[0] < waited[1] / 2);
+    }
+}
+
 /* ---- SEDF. */
 
 static struct xm_sched_share reserves(uint64_t slice_ns, uint64_t period_ns, bool extra)
@@ -188,7 +208,7 @@ static struct xm_sched_share reserves(uint64_t slice_ns, uint64_t period_ns, boo
 static void test_sedf_slices(void **state)
 {
     double share[3];
-    struct host *h = host_begin("sedf", 1, (struct xm_sched_params){0});
+    struct host *h = host_begin("sedf", 1, DEFAULTS);
     guest_add(h, 1, 0, reserves(2 * MS, 10 * MS, false), spins());
     guest_add(h, 1, 0, reserves(15 * MS, 50 * MS, false), spins());
     guest_add(h, 1, 0, reserves(400 * US, MS, false), spins());
@@ -205,7 +225,7 @@ static void test_sedf_slices(void **state)
 static void test_sedf_extra(void **state)
 {
     double share[4];
-    struct host *h = host_begin("sedf", 1, (struct xm_sched_params){0});
+    struct host *h = host_begin("sedf", 1, DEFAULTS);
     guest_add(h, 1, 0, reserves(4 * MS, 20 * MS, false), spins());
     guest_add(h, 1, 0, (struct xm_sched_share){.weight = 256}, spins());
     guest_add(h, 1, 0, (struct xm_sched_share){.weight = 512}, spins());
@@ -230,7 +250,7 @@ static void test_sedf_default(void **state)
 {
     for (uint32_t cpus = 1; cpus <= 4; cpus *= 2) {
         double share[4];
-        struct host *h = host_begin("sedf", cpus, (struct xm_sched_params){0});
+        struct host *h = host_begin("sedf", cpus, DEFAULTS);
         for (unsigned i = 0; i < 4; i++)
             guest_add(h, 1, 0, (struct xm_sched_share){0}, spins());
         measure(h, share);
@@ -243,7 +263,7 @@ static void test_sedf_default(void **state)
 /* Who blocks within its slice gets what it lost from extra time before others do: it waits little. */
 static void test_sedf_penalty(void **state)
 {
-    struct host *h = host_begin("sedf", 1, (struct xm_sched_params){0});
+    struct host *h = host_begin("sedf", 1, DEFAULTS);
     guest_add(h, 1, 0, reserves(10 * MS, 20 * MS, true), naps(200 * US, MS));
     guest_add(h, 1, 0, (struct xm_sched_share){0}, spins());
     host_run(h, LONG);
@@ -259,7 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights),      cmocka_unit_test(test_adjust),
         cmocka_unit_test(test_caps),         cmocka_unit_test(test_wide_cap),
-        cmocka_unit_test(test_boost),        cmocka_unit_test(test_ratelimit),
+        cmocka_unit_test(test_boost),        cmocka_unit_test(test_ratelimit), cmocka_unit_test(test_no_ratelimit),
         cmocka_unit_test(test_sedf_slices),  cmocka_unit_test(test_sedf_extra),
         cmocka_unit_test(test_sedf_default), cmocka_unit_test(test_sedf_penalty),
     };
