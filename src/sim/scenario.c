@@ -83,6 +83,21 @@ const struct xm_scenario_key *xm_scenario_domain_key(const char *name)
     return key->name ? key : NULL;
 }
 
+static uint32_t key_bit(const struct xm_scenario_key *key)
+{
+    return key->roles ? UINT32_C(1) << (key - domain_keys) : 0;
+}
+
+_Static_assert(sizeof domain_keys / sizeof domain_keys[0] <= 32, "a bit for each");
+
+const struct xm_scenario_key *xm_scenario_useless_key(const struct xm_scenario_domain *d)
+{
+    for (const struct xm_scenario_key *key = domain_keys; key->name; key++)
+        if ((d->given & key_bit(key)) && !(key->roles >> d->role & 1))
+            return key;
+    return NULL;
+}
+
 static struct xm_scenario_key cost_key(const struct xm_cost_name *cost)
 {
     return (struct xm_scenario_key){cost->name, strcmp(cost->unit, "ns") == 0 ? XM_KEY_TIME : XM_KEY_COUNT, cost->offset,
@@ -268,8 +283,11 @@ enum xm_status xm_scenario_domain_set(struct xm_scenario_domain *domain, const c
 {
     char shown[44], names[200];
     const struct xm_scenario_key *key = xm_scenario_domain_key(name);
-    if (key)
-        return store_value(key, value, domain, err);
+    if (key) {
+        enum xm_status status = store_value(key, value, domain, err);
+        domain->given |= status == XM_OK ? key_bit(key) : 0;
+        return status;
+    }
     names_of(domain_keys, names, sizeof names);
     return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a domain has no '%s'; it has %s", xm_value_shown(name, shown), names);
 }
@@ -379,7 +397,8 @@ enum xm_status xm_scenario_domain_check(const struct xm_scenario *s, const struc
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (bad[i].is)
             return wrong(d, err, "%s", bad[i].text);
-    return XM_OK;
+    const struct xm_scenario_key *useless = xm_scenario_useless_key(d);
+    return useless ? wrong(d, err, "%s: it is not for the role %s", useless->name, xm_sim_role_name(d->role)) : XM_OK;
 }
 
 /* Whether the two are there at the same time. */

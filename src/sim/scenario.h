@@ -38,6 +38,7 @@ struct xm_scenario_domain {
     double rate;           /* requests a second, as at the start */
     uint64_t work_ns, pause_ns;
     uint64_t from_ns, to_ns; /* is created then (0: was there before), and destroyed then (0: never) */
+    uint32_t given;        /* of the names that are for some roles only, those that xm_scenario_domain_set() has seen */
 };
 
 struct xm_scenario {
@@ -89,7 +90,10 @@ bool xm_scenario_is_name(const char *name);
 enum xm_status xm_scenario_domain_set(struct xm_scenario_domain *domain, const char *name, const char *value,
                                       struct xm_error *err) XM_MUST_CHECK;
 
-/* A domain by itself, on a host like that of the scenario; that its id is free is not looked at.  XM_INVALID. */
+/*
+ * A domain by itself, on a host like that of the scenario, and that it was given nothing that is for another role; that its
+ * id is free is not looked at.  XM_INVALID.
+ */
 enum xm_status xm_scenario_domain_check(const struct xm_scenario *scenario, const struct xm_scenario_domain *domain,
                                         struct xm_error *err) XM_MUST_CHECK;
 

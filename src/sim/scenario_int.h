@@ -22,6 +22,8 @@ struct xm_scenario_key {
 
 const struct xm_scenario_key *xm_scenario_host_key(const char *name);   /* NULL: there is none */
 const struct xm_scenario_key *xm_scenario_domain_key(const char *name);
+/* The first name that the domain was given and its role has no use for; NULL: none. */
+const struct xm_scenario_key *xm_scenario_useless_key(const struct xm_scenario_domain *domain);
 unsigned xm_scenario_key_number(const struct xm_scenario_key *key); /* of a host's or a domain's */
 
 /* A line of these sections.  XM_INVALID: "NAME: ... is right, not '...'". */

@@ -56,7 +56,7 @@ static void fail(struct reader *r, unsigned line, const char *format, ...)
 
 /* ---- Sections. */
 
-/* What is given for another role would do nothing. */
+/* With the line of what is wrong; xm_scenario_check() would know the section alone. */
 static void end_section(struct reader *r)
 {
     if (r->section != DOMAIN)
@@ -67,13 +67,10 @@ static void end_section(struct reader *r)
     for (unsigned i = 0; i < 2; i++)
         if (!r->domain_given[xm_scenario_key_number(xm_scenario_domain_key(needed[i]))])
             fail(r, header, "%s: it needs one", needed[i]);
-    static const char *const names[] = {"rate", "work", "pause"};
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const struct xm_scenario_key *key = xm_scenario_domain_key(names[i]);
-        unsigned line = r->domain_given[xm_scenario_key_number(key)];
-        if (line && !(key->roles >> d->role & 1))
-            fail(r, line, "%s: it is not for the role %s", key->name, xm_sim_role_name(d->role));
-    }
+    const struct xm_scenario_key *useless = xm_scenario_useless_key(d);
+    if (useless)
+        fail(r, r->domain_given[xm_scenario_key_number(useless)], "%s: it is not for the role %s", useless->name,
+             xm_sim_role_name(d->role));
 }
 
 static void begin_domain(struct reader *r, const char *name)

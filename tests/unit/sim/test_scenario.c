@@ -144,6 +144,27 @@ static void one_value_is_changed(void **state)
     assert_int_equal(xm_scenario_check(&s, NULL), XM_INVALID);
 }
 
+/* What a file may not say, an assignment may not either, in whatever order. */
+static void what_a_role_has_no_use_for(void **state)
+{
+    static const char *const sets[][2] = {{"h.rate=77", NULL}, {"w.work=5ms", NULL}, {"h.pause=5ms", NULL}, {"w.role=hog", NULL},
+                                          {"h.work=5ms", "h.role=web"}};
+    static struct xm_scenario s;
+    struct xm_error err;
+    for (unsigned i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        s = scenario_of(HEAD "[domain w]\nid = 1\nrole = web\nrate = 5\n[domain h]\nid = 2\nrole = hog\n");
+        for (unsigned k = 0; k < 2 && sets[i][k]; k++)
+            assert_int_equal(xm_scenario_set(&s, sets[i][k], NULL), XM_OK);
+        xm_error_clear(&err);
+        assert_int_equal(xm_scenario_check(&s, &err), XM_INVALID);
+        assert_non_null(strstr(err.text, "it is not for the role"));
+    }
+    s = scenario_of(HEAD "[domain h]\nid = 2\nrole = hog\n");
+    assert_int_equal(xm_scenario_set(&s, "h.rate=77", NULL), XM_OK);
+    assert_int_equal(xm_scenario_set(&s, "h.role=web", NULL), XM_OK);
+    assert_int_equal(xm_scenario_check(&s, NULL), XM_OK);
+}
+
 /* Whatever the bytes, it is read or there is a message with a line; a host of what was read can be made. */
 static void bytes_are_anything(void **state)
 {
@@ -200,7 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_can_be_given), cmocka_unit_test(values_are_wrong), cmocka_unit_test(names_are_wrong),
-        cmocka_unit_test(what_does_not_go_together), cmocka_unit_test(one_value_is_changed), cmocka_unit_test(bytes_are_anything),
+        cmocka_unit_test(what_does_not_go_together), cmocka_unit_test(one_value_is_changed), cmocka_unit_test(what_a_role_has_no_use_for), cmocka_unit_test(bytes_are_anything),
         cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
