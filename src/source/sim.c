@@ -39,6 +39,8 @@ struct sim_source {
     uint64_t next_ns;  /* simulated time of the next pass */
     uint32_t cpus, at;
     uint32_t given;    /* bytes of the window */
+    uint64_t simulated_ns; /* CPU time that went into the simulation: no cost of who reads a trace, */
+    uint64_t own_ns;   /* and what remained of the process's, as last told */
     uint64_t lost;     /* records, as of the last look for domains whose end nobody saw */
     bool delivering, announced, ended;
     bool last, over;   /* this pass is the last; and what was lost by then has been told in one more */
@@ -46,11 +48,16 @@ struct sim_source {
     struct sim_cpu cpu[XM_SIM_CPUS];
 };
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- Waiting. */
@@ -109,7 +116,9 @@ static enum xm_status begin_pass(struct sim_source *s, struct xm_error *err)
     uint64_t until = s->next_ns;
     if (s->config.until_ns && until > s->config.until_ns)
         until = s->config.until_ns;
+    const uint64_t begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     enum xm_status status = s->over ? XM_OK : simulate(s, until, err);
+    s->simulated_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun;
     if (status != XM_OK)
         return status;
     s->last = until == s->config.until_ns;
@@ -275,13 +284,20 @@ static void fill_domain(struct sim_source *s, struct xm_domain_row *row)
     row->cap = d->share.cap;
 }
 
+/* What the process has used less the simulation, which on a real host the hypervisor and its guests would be; never less. */
+static uint64_t own_cpu(struct sim_source *s)
+{
+    uint64_t all = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t own = all > s->simulated_ns ? all - s->simulated_ns : 0;
+    s->own_ns = own > s->own_ns ? own : s->own_ns;
+    return s->own_ns;
+}
+
 static void fill(void *user, struct xm_sample *sample)
 {
     struct sim_source *s = user;
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     sample->host.passes = s->status.passes;
-    sample->host.own_cpu = (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+    sample->host.own_cpu = own_cpu(s);
     for (uint32_t i = 0; i < sample->used.domains; i++)
         if (sample->domain[i].id)
             fill_domain(s, &sample->domain[i]);

@@ -33,7 +33,7 @@ struct xm_sim_source_config {
 enum xm_status xm_sim_source_open(const struct xm_sim_source_config *config, struct xm_source **source,
                                   struct xm_error *err) XM_MUST_CHECK;
 
-/* For struct xm_loop_config; good as long as the host and the source are. */
+/* For struct xm_loop_config; good as long as the host and the source are.  own_cpu has no part of the simulation. */
 struct xm_surroundings xm_sim_source_surroundings(struct xm_source *source);
 
 struct xm_sim_source_status {

@@ -236,6 +236,40 @@ static void a_host_can_be_changed(void **state)
     xm_simhost_destroy(host);
 }
 
+static uint64_t process_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
+}
+
+/* What the simulation takes is no cost of reading a trace. */
+static void its_own_cost_is_told(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    s.events = 0x28000; /* much to simulate, little to read */
+    struct xm_simhost *host = host_of(&s);
+    struct xm_source *source = source_of(host, &s, 20000 * MS);
+    struct xm_surroundings around = xm_sim_source_surroundings(source);
+    struct xm_sample before = {0}, after = {0};
+    enum xm_status status;
+    around.fill(around.user, &before);
+    uint64_t begun = process_ns();
+    do {
+        const void *bytes;
+        size_t size;
+        status = xm_source_next(source, -1, &bytes, &size, NULL);
+    } while (status >= 0 && status != XM_END);
+    uint64_t took = process_ns() - begun;
+    around.fill(around.user, &after);
+    assert_int_equal(status, XM_END);
+    assert_true(took > 20 * MS);
+    assert_true(after.host.own_cpu >= before.host.own_cpu);
+    assert_true(after.host.own_cpu - before.host.own_cpu < took / 2);
+    xm_source_close(source);
+    xm_simhost_destroy(host);
+}
+
 static void real_time_is_kept(void **state)
 {
     struct xm_scenario s = scenario_of(one_cpu);
@@ -265,6 +299,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_is_the_same_trace), cmocka_unit_test(small_buffers_lose),
         cmocka_unit_test(an_end_that_was_lost_is_told),
         cmocka_unit_test(domains_come_and_go), cmocka_unit_test(a_host_can_be_changed), cmocka_unit_test(real_time_is_kept),
+        cmocka_unit_test(its_own_cost_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
