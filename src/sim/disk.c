@@ -43,6 +43,10 @@ void xm_reader_start(struct xm_reader *r)
 
 void xm_reader_remove(struct xm_reader *r)
 {
+    struct xm_reader **link = &r->disk->first;
+    while (*link != r)
+        link = &(*link)->next;
+    *link = r->next;
     r->domain = NULL;
     r->state = XM_READER_PAUSES;
     xm_alarm_cancel(xm_machine_engine(r->disk->machine), &r->alarm);

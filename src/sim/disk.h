@@ -40,7 +40,7 @@ extern const struct xm_guest_ops xm_reader_ops; /* guest: struct xm_reader */
 void xm_disk_init(struct xm_disk *disk, struct xm_machine *m, const struct xm_costs *costs, struct xm_sim_vcpu *driver);
 void xm_reader_init(struct xm_reader *r, struct xm_disk *disk, uint64_t pause_ns, uint64_t work_ns, uint64_t seed);
 void xm_reader_start(struct xm_reader *r); /* once domain is set */
-void xm_reader_remove(struct xm_reader *r);
+void xm_reader_remove(struct xm_reader *r); /* as xm_netif_remove() */
 
 /* ---- The driver domain's software. */
 

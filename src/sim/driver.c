@@ -15,6 +15,12 @@ void xm_driver_fini(struct xm_driver *d)
     xm_nic_fini(&d->nic);
 }
 
+void xm_driver_forget(struct xm_driver *d, const struct xm_netif *netif, const struct xm_reader *reader)
+{
+    if (d->doing == XM_DRIVER_READS ? d->reader == reader : d->netif == netif)
+        d->doing = XM_DRIVER_NONE;
+}
+
 /* What so many packets cost, each as the dice fall. */
 static uint64_t packets_cost(struct xm_driver *d, uint32_t packets, uint64_t each)
 {

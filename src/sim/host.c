@@ -11,19 +11,21 @@
 #include "trace/format.h"
 #include "trace/ring.h"
 
-/* A domain, from when it is planned; it stays when it has ended, as packets may be under way to it. */
+/*
+ * A domain, from when it is planned.  One of the scenario's stays when it has ended, without its software; any other goes:
+ * whoever creates and destroys for ever must not make the host grow.
+ */
 struct member {
     struct xm_simhost *host;
     struct member *next;
     struct xm_scenario_domain spec;
     struct xm_sim_domain *domain; /* NULL: not yet, or no more */
-    bool ended;
+    uint64_t before;              /* domains of its id that were planned or created before */
+    uint64_t began_ns, ended_ns;
+    bool planned;                 /* by the scenario */
+    struct xm_served served;      /* when it ended */
     struct xm_alarm from, to;
-    union {
-        struct xm_web web;
-        struct xm_hog hog;
-        struct xm_reader reader;
-    } guest;
+    void *guest;                  /* struct xm_web, xm_reader or xm_hog by its role; NULL: none, or the driver's */
 };
 
 struct xm_simhost {
@@ -32,8 +34,8 @@ struct xm_simhost {
     enum xm_status status; /* of what alarms have tried */
     struct xm_driver driver;
     bool has_driver;
-    struct member *first, **last;
-    uint32_t members;
+    struct member *first, **last; /* the scenario's come first, in its order */
+    uint32_t forgotten[XM_DOMID_FIRST_RESERVED]; /* members that are no more, by id */
     struct xm_ring_producer ring[XM_SIM_CPUS];
     void *buffer[XM_SIM_CPUS];
 };
@@ -83,11 +85,19 @@ uint64_t xm_simhost_lost(const struct xm_simhost *h)
 static uint64_t seed_of(const struct member *m)
 {
     struct xm_rng rng;
-    uint64_t before = 0;
-    for (const struct member *other = m->host->first; other && other != m; other = other->next)
-        before += other->spec.domid == m->spec.domid;
-    xm_rng_seed(&rng, m->host->scenario.seed, 'M' | (uint64_t)m->spec.domid << 8 | before << 32);
+    xm_rng_seed(&rng, m->host->scenario.seed, 'M' | (uint64_t)m->spec.domid << 8 | m->before << 32);
     return xm_rng_next(&rng);
+}
+
+/* Where its software's state goes; NULL: out of memory. */
+static void *room_for(const struct member *m)
+{
+    static const size_t bytes[] = {[XM_ROLE_DRIVER] = 1,
+                                   [XM_ROLE_WEB] = sizeof(struct xm_web),
+                                   [XM_ROLE_HOG] = sizeof(struct xm_hog),
+                                   [XM_ROLE_NAP] = sizeof(struct xm_hog),
+                                   [XM_ROLE_READER] = sizeof(struct xm_reader)};
+    return calloc(1, bytes[m->spec.role]);
 }
 
 /* Its software, before the domain is there. */
@@ -95,7 +105,7 @@ static void make_guest(struct member *m, struct xm_domain_config *config, uint64
 {
     struct xm_simhost *h = m->host;
     const struct xm_scenario_domain *spec = &m->spec;
-    config->guest = &m->guest;
+    config->guest = m->guest;
     config->entry_ns = h->scenario.costs.server_entry;
     switch (spec->role) {
     case XM_ROLE_DRIVER:
@@ -105,25 +115,52 @@ static void make_guest(struct member *m, struct xm_domain_config *config, uint64
         break;
     case XM_ROLE_WEB:
         config->ops = &xm_web_ops;
-        xm_web_init(&m->guest.web, &h->driver.nic, &h->scenario.costs, seed);
+        xm_web_init(m->guest, &h->driver.nic, &h->scenario.costs, seed);
         break;
     case XM_ROLE_READER:
         config->ops = &xm_reader_ops;
-        xm_reader_init(&m->guest.reader, &h->driver.disk, spec->pause_ns, spec->work_ns, seed);
+        xm_reader_init(m->guest, &h->driver.disk, spec->pause_ns, spec->work_ns, seed);
         break;
     case XM_ROLE_HOG:
     case XM_ROLE_NAP:
         config->ops = &xm_hog_ops;
         config->entry_ns = 0; /* nothing of it waits for an interrupt */
-        xm_hog_init(&m->guest.hog, h->machine, spec->vcpus, spec->work_ns, spec->role == XM_ROLE_NAP ? spec->pause_ns : 0, seed);
+        xm_hog_init(m->guest, h->machine, spec->vcpus, spec->work_ns, spec->role == XM_ROLE_NAP ? spec->pause_ns : 0, seed);
         break;
     }
+}
+
+static void drop_guest(struct member *m)
+{
+    struct xm_web *web = m->guest;
+    switch (m->spec.role) {
+    case XM_ROLE_DRIVER:
+        break;
+    case XM_ROLE_WEB:
+        m->served = web->netif.served;
+        xm_driver_forget(&m->host->driver, &web->netif, NULL);
+        xm_netif_remove(&web->netif);
+        break;
+    case XM_ROLE_READER:
+        xm_driver_forget(&m->host->driver, NULL, m->guest);
+        xm_reader_remove(m->guest);
+        break;
+    case XM_ROLE_HOG:
+    case XM_ROLE_NAP:
+        xm_hog_remove(m->guest);
+        break;
+    }
+    free(m->guest);
+    m->guest = NULL;
 }
 
 /* The domain is there, and is about to begin. */
 static void start_guest(struct member *m, uint64_t seed)
 {
     struct xm_simhost *h = m->host;
+    struct xm_web *web = m->guest;
+    struct xm_reader *reader = m->guest;
+    struct xm_hog *hog = m->guest;
     switch (m->spec.role) {
     case XM_ROLE_DRIVER:
         xm_driver_init(&h->driver, h->machine, &h->scenario.costs, &m->domain->vcpu[0], seed);
@@ -131,16 +168,16 @@ static void start_guest(struct member *m, uint64_t seed)
         h->has_driver = true;
         break;
     case XM_ROLE_WEB:
-        m->guest.web.netif.domain = m->domain;
-        xm_netif_rate(&m->guest.web.netif, m->spec.rate);
+        web->netif.domain = m->domain;
+        xm_netif_rate(&web->netif, m->spec.rate);
         break;
     case XM_ROLE_READER:
-        m->guest.reader.domain = m->domain;
-        xm_reader_start(&m->guest.reader);
+        reader->domain = m->domain;
+        xm_reader_start(reader);
         break;
     case XM_ROLE_HOG:
     case XM_ROLE_NAP:
-        m->guest.hog.domain = m->domain;
+        hog->domain = m->domain;
         break;
     }
 }
@@ -156,15 +193,18 @@ static enum xm_status begin(struct member *m, bool before, struct xm_error *err)
                                       .paused = true,
                                       .before = before};
     uint64_t seed = seed_of(m);
+    if (!(m->guest = room_for(m)))
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (!before)
         xm_machine_interrupt(h->machine, 0); /* the tools that create it run somewhere */
     make_guest(m, &config, seed);
     enum xm_status status = xm_machine_add(h->machine, &config, &m->domain, err);
     if (status != XM_OK) {
         m->domain = NULL;
-        m->ended = true;
+        drop_guest(m);
         return status;
     }
+    m->began_ns = xm_machine_now(h->machine);
     start_guest(m, seed);
     xm_machine_pause(h->machine, m->domain, false);
     return XM_OK;
@@ -172,6 +212,20 @@ static enum xm_status begin(struct member *m, bool before, struct xm_error *err)
 
 /* ---- And go. */
 
+static void forget(struct member *m)
+{
+    struct xm_simhost *h = m->host;
+    struct member **link = &h->first;
+    while (*link != m)
+        link = &(*link)->next;
+    *link = m->next;
+    if (h->last == &m->next)
+        h->last = link;
+    h->forgotten[m->spec.domid]++;
+    free(m);
+}
+
+/* m is no more after that unless it was planned. */
 static void end(struct member *m)
 {
     struct xm_simhost *h = m->host;
@@ -180,14 +234,12 @@ static void end(struct member *m)
     xm_alarm_cancel(xm_machine_engine(h->machine), &m->to);
     xm_machine_interrupt(h->machine, 0);
     xm_machine_remove(h->machine, m->domain);
-    if (m->spec.role == XM_ROLE_WEB)
-        xm_netif_remove(&m->guest.web.netif);
-    else if (m->spec.role == XM_ROLE_READER)
-        xm_reader_remove(&m->guest.reader);
-    else if (m->spec.role == XM_ROLE_HOG || m->spec.role == XM_ROLE_NAP)
-        xm_hog_remove(&m->guest.hog);
+    drop_guest(m);
     m->domain = NULL;
-    m->ended = true;
+    m->ended_ns = xm_machine_now(h->machine);
+    xm_machine_forget(h->machine, XM_SIMHOST_DEAD);
+    if (!m->planned)
+        forget(m);
 }
 
 static void from_rings(void *user)
@@ -207,18 +259,21 @@ static void to_rings(void *user)
 
 /* ---- The host. */
 
-static struct member *new_member(struct xm_simhost *h, const struct xm_scenario_domain *spec)
+static struct member *new_member(struct xm_simhost *h, const struct xm_scenario_domain *spec, bool planned)
 {
     struct member *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
     m->host = h;
     m->spec = *spec;
+    m->planned = planned;
+    m->before = h->forgotten[spec->domid];
+    for (const struct member *other = h->first; other; other = other->next)
+        m->before += other->spec.domid == spec->domid;
     xm_alarm_init(&m->from, XM_ALARM_DEVICE, from_rings, m);
     xm_alarm_init(&m->to, XM_ALARM_DEVICE, to_rings, m);
     *h->last = m;
     h->last = &m->next;
-    h->members++;
     return m;
 }
 
@@ -253,7 +308,7 @@ static enum xm_status populate(struct xm_simhost *h, struct xm_error *err)
 {
     struct xm_engine *engine = xm_machine_engine(h->machine);
     for (uint32_t i = 0; i < h->scenario.domains; i++)
-        if (!new_member(h, &h->scenario.domain[i]))
+        if (!new_member(h, &h->scenario.domain[i], true))
             return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     enum xm_status status = begin_all(h, err);
     for (struct member *m = h->first; m; m = m->next)
@@ -298,6 +353,7 @@ void xm_simhost_destroy(struct xm_simhost *h)
         xm_driver_fini(&h->driver);
     for (struct member *m = h->first, *next; m; m = next) {
         next = m->next;
+        free(m->guest);
         free(m);
     }
     for (uint32_t cpu = 0; cpu < XM_SIM_CPUS; cpu++)
@@ -369,26 +425,38 @@ const struct xm_scenario_domain *xm_simhost_spec(const struct xm_simhost *h, uin
 
 const char *xm_simhost_name(const struct xm_simhost *h, uint16_t domid)
 {
-    const struct member *last = NULL;
-    for (const struct member *m = h->first; m; m = m->next)
-        if (m->spec.domid == domid && (m->domain || (m->ended && (!last || !last->domain))))
-            last = m;
-    return last ? last->spec.name : NULL;
+    const struct xm_sim_domain *last = NULL;
+    for (const struct xm_sim_domain *d = xm_machine_domains(h->machine); d; d = d->next)
+        if (d->domid == domid)
+            last = d;
+    return last ? last->name : NULL;
 }
 
 xm_cycles xm_simhost_ended(const struct xm_simhost *h, uint16_t domid)
 {
-    uint64_t ended = 0;
-    for (const struct xm_sim_domain *d = xm_machine_domains(h->machine); d; d = d->next)
-        if (d->domid == domid)
-            ended = d->ended ? d->vcpu[0].truth.since : 0; /* the later ones of an id are further on */
-    return xm_cycles_of(ended);
+    return member_of(h, domid) ? xm_cycles_of(0) : xm_machine_ended(h->machine, domid);
+}
+
+static struct xm_served served_of(const struct member *m)
+{
+    const struct xm_web *web = m->guest;
+    return web && m->spec.role == XM_ROLE_WEB ? web->netif.served : m->served;
 }
 
 struct xm_served xm_simhost_served(const struct xm_simhost *h, uint16_t domid)
 {
     const struct member *m = member_of(h, domid);
-    return m && m->spec.role == XM_ROLE_WEB ? m->guest.web.netif.served : (struct xm_served){0};
+    return m ? served_of(m) : (struct xm_served){0};
+}
+
+struct xm_simhost_life xm_simhost_life(const struct xm_simhost *h, uint32_t index)
+{
+    const struct member *m = h->first;
+    if (index >= h->scenario.domains)
+        return (struct xm_simhost_life){0};
+    while (index-- > 0)
+        m = m->next;
+    return (struct xm_simhost_life){(m->domain ? xm_machine_now(h->machine) : m->ended_ns) - m->began_ns, served_of(m)};
 }
 
 enum xm_status xm_simhost_rate(struct xm_simhost *h, uint16_t domid, double rate, struct xm_error *err)
@@ -402,7 +470,7 @@ enum xm_status xm_simhost_rate(struct xm_simhost *h, uint16_t domid, double rate
     if (!(rate == 0 || (rate >= 1e-6 && rate <= 1e6)))
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a rate from 0 to 1000000 is right");
     m->spec.rate = rate;
-    xm_netif_rate(&m->guest.web.netif, rate);
+    xm_netif_rate(&((struct xm_web *)m->guest)->netif, rate);
     return XM_OK;
 }
 
@@ -428,8 +496,6 @@ static enum xm_status check_new(const struct xm_simhost *h, const struct xm_scen
     enum xm_status status = xm_scenario_domain_check(&h->scenario, d, err);
     if (status != XM_OK)
         return status;
-    if (h->members >= XM_SIMHOST_DOMAINS)
-        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "%u domains have been here: begin anew", XM_SIMHOST_DOMAINS);
     if (d->role == XM_ROLE_DRIVER && h->has_driver)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is a driver domain already");
     if ((d->role == XM_ROLE_WEB || d->role == XM_ROLE_READER) && !h->has_driver)
@@ -456,11 +522,13 @@ enum xm_status xm_simhost_add(struct xm_simhost *h, const struct xm_scenario_dom
     enum xm_status status = check_new(h, &spec, err);
     if (status != XM_OK)
         return status;
-    struct member *m = new_member(h, &spec);
+    struct member *m = new_member(h, &spec, false);
     if (!m)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     status = begin(m, false, err);
-    if (status == XM_OK && spec.to_ns)
+    if (status != XM_OK)
+        forget(m);
+    else if (spec.to_ns)
         xm_alarm_set(xm_machine_engine(h->machine), &m->to, spec.to_ns);
     return status;
 }

@@ -45,7 +45,11 @@ enum xm_status xm_machine_create(const struct xm_machine_config *config, struct 
     struct xm_machine *m = calloc(1, sizeof *m);
     if (m)
         m->engine = xm_engine_create();
-    if (!m || !m->engine) {
+    if (m && m->engine)
+        m->past = calloc(XM_DOMID_FIRST_RESERVED, sizeof *m->past);
+    if (!m || !m->past) {
+        if (m)
+            xm_engine_destroy(m->engine);
         free(m);
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     }
@@ -65,6 +69,7 @@ enum xm_status xm_machine_create(const struct xm_machine_config *config, struct 
     enum xm_status status = m->ops->create(m, &config->params, &m->sched, err);
     if (status != XM_OK) {
         xm_engine_destroy(m->engine);
+        free(m->past);
         free(m);
         return status;
     }
@@ -91,6 +96,7 @@ void xm_machine_destroy(struct xm_machine *m)
         next = d->next;
         free_domain(d);
     }
+    free(m->past);
     free(m);
 }
 
@@ -119,22 +125,15 @@ static bool make_room(struct xm_machine *m, struct xm_sim_domain *d)
     return true;
 }
 
-/* *free_since: TSC of the last end of a domain of that id; 0: there was none. */
-static enum xm_status check(const struct xm_machine *m, const struct xm_domain_config *c, uint64_t *instance,
-                            uint64_t *free_since, struct xm_error *err)
+static enum xm_status check(const struct xm_machine *m, const struct xm_domain_config *c, struct xm_error *err)
 {
     if (c->domid >= XM_DOMID_FIRST_RESERVED || c->domid == XM_DOMID_IDLE)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "no domain can have the id %u", c->domid);
     if (c->vcpus == 0 || c->vcpus > XM_SIM_VCPUS)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "domain %u: 1 to %u vCPUs, not %u", c->domid, XM_SIM_VCPUS, c->vcpus);
-    for (const struct xm_sim_domain *d = m->first; d; d = d->next) {
-        if (d->domid != c->domid)
-            continue;
-        if (!d->ended)
+    for (const struct xm_sim_domain *d = m->first; d; d = d->next)
+        if (d->domid == c->domid && !d->ended)
             return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is a domain %u already", c->domid);
-        ++*instance;
-        *free_since = d->gone;
-    }
     return XM_OK;
 }
 
@@ -152,14 +151,14 @@ static uint64_t allowed_of(const struct xm_machine *m, uint64_t allowed)
 enum xm_status xm_machine_add(struct xm_machine *m, const struct xm_domain_config *c, struct xm_sim_domain **domain,
                               struct xm_error *err)
 {
-    uint64_t instance = 0, free_since = 0;
-    enum xm_status status = check(m, c, &instance, &free_since, err);
+    enum xm_status status = check(m, c, err);
     if (status != XM_OK)
         return status;
+    struct xm_sim_past *past = &m->past[c->domid];
     struct xm_sim_domain *d = calloc(1, sizeof *d);
     if (!d)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
-    *d = (struct xm_sim_domain){.machine = m, .domid = c->domid, .instance = instance, .share = c->share,
+    *d = (struct xm_sim_domain){.machine = m, .domid = c->domid, .instance = past->domains, .share = c->share,
                                 .entry_ns = c->entry_ns, .ops = c->ops, .guest = c->guest, .vcpus = c->vcpus, .paused = true};
     snprintf(d->name, sizeof d->name, "%s", c->name ? c->name : "");
     if (!make_room(m, d)) {
@@ -168,9 +167,10 @@ enum xm_status xm_machine_add(struct xm_machine *m, const struct xm_domain_confi
     }
     *m->last = d;
     m->last = &d->next;
+    past->domains++;
     const uint32_t word = d->domid;
-    if (free_since)
-        xm_sim_after(m, m->at, free_since); /* an id is free once its end is written, on whatever pCPU that was */
+    if (past->gone)
+        xm_sim_after(m, m->at, past->gone); /* an id is free once its end is written, on whatever pCPU that was */
     if (!c->before) {
         xm_sim_record(m, m->at, XM_TRC_DOM_ADD, 1, &word);
         xm_sim_record(m, m->at, TRC_SCHED_DOM_ADD, 1, &word);
@@ -257,13 +257,31 @@ void xm_machine_remove(struct xm_machine *m, struct xm_sim_domain *d)
     xm_sim_record(m, m->at, XM_TRC_DOM_REM, 1, &word);
     xm_sim_record(m, m->at, TRC_SCHED_DOM_REM, 1, &word);
     d->ended = true;
-    d->gone = m->cpu[m->at].stamp;
+    d->gone = m->past[d->domid].gone = m->cpu[m->at].stamp;
+    m->dead++;
     for (uint32_t i = 0; i < d->vcpus; i++) {
         struct xm_sim_vcpu *v = &d->vcpu[i];
         /* What is no more counts as offline (law 8); no record says so. */
         v->truth.in_state[v->state] += d->gone - v->truth.since;
         v->truth.since = d->gone;
         v->state = XM_OFFLINE;
+    }
+}
+
+void xm_machine_forget(struct xm_machine *m, uint32_t keep)
+{
+    struct xm_sim_domain **link = &m->first;
+    while (m->dead > keep) {
+        struct xm_sim_domain *d = *link;
+        if (!d->ended) {
+            link = &d->next;
+            continue;
+        }
+        *link = d->next;
+        if (m->last == &d->next)
+            m->last = link;
+        free_domain(d);
+        m->dead--;
     }
 }
 
@@ -315,6 +333,11 @@ void xm_machine_end_slice(struct xm_machine *m, uint32_t cpu, uint64_t when_ns)
 struct xm_sim_domain *xm_machine_domains(const struct xm_machine *m)
 {
     return m->first;
+}
+
+xm_cycles xm_machine_ended(const struct xm_machine *m, uint16_t domid)
+{
+    return xm_cycles_of(domid < XM_DOMID_FIRST_RESERVED ? m->past[domid].gone : 0);
 }
 
 uint64_t xm_machine_records(const struct xm_machine *m)

@@ -89,7 +89,7 @@ struct xm_sim_vcpu {
 
 struct xm_sim_domain {
     struct xm_machine *machine;
-    struct xm_sim_domain *next; /* in the order of creation, the ended ones too */
+    struct xm_sim_domain *next; /* in the order of creation, the ended ones too unless forgotten */
     uint16_t domid;
     char name[32];
     bool paused;
@@ -143,12 +143,15 @@ struct xm_domain_config {
     bool before;          /* was there before the trace began: no record of its creation */
 };
 
-/* XM_OK; XM_INVALID: a domain of that id lives, a value out of range; XM_NOMEM.  *domain lives as long as the machine. */
+/* XM_OK; XM_INVALID: a domain of that id lives, a value out of range; XM_NOMEM.  *domain is there until xm_machine_forget(). */
 enum xm_status xm_machine_add(struct xm_machine *m, const struct xm_domain_config *config, struct xm_sim_domain **domain,
                               struct xm_error *err) XM_MUST_CHECK;
 
 /* The domain is destroyed: it is paused and, with DOM0_DOM_REM, no more.  Its account stays. */
 void xm_machine_remove(struct xm_machine *m, struct xm_sim_domain *d);
+
+/* Of the domains that have ended, all but so many are freed with their accounts, those created first. */
+void xm_machine_forget(struct xm_machine *m, uint32_t keep);
 
 void xm_machine_pause(struct xm_machine *m, struct xm_sim_domain *d, bool paused);
 void xm_machine_plug(struct xm_machine *m, struct xm_sim_vcpu *v, bool plugged);
@@ -204,12 +207,15 @@ static inline bool xm_vcpu_may_run(const struct xm_sim_vcpu *v, uint32_t cpu)
 
 /* ---- The truth. */
 
-struct xm_sim_domain *xm_machine_domains(const struct xm_machine *m); /* the first created */
+struct xm_sim_domain *xm_machine_domains(const struct xm_machine *m); /* the first created that is not forgotten */
 xm_cycles xm_machine_end(const struct xm_machine *m); /* now, or the last record where that is later */
 
 /* All up to xm_machine_end(). */
 struct xm_truth_vcpu xm_truth_of(const struct xm_machine *m, const struct xm_sim_vcpu *v);
 struct xm_truth_cpu xm_truth_of_cpu(const struct xm_machine *m, uint32_t cpu);
+
+/* When the last domain of this id that has ended did, forgotten or not; 0: none has. */
+xm_cycles xm_machine_ended(const struct xm_machine *m, uint16_t domid);
 
 /* Records written, by what the sink is given; those masked out are not among them. */
 uint64_t xm_machine_records(const struct xm_machine *m);

@@ -17,6 +17,12 @@ struct xm_sim_cpu {
     struct xm_truth_cpu truth;
 };
 
+/* What is known of an id for ever. */
+struct xm_sim_past {
+    uint64_t domains; /* that have had it, the one that lives too */
+    uint64_t gone;    /* TSC of the last one's end; 0: none has ended */
+};
+
 struct xm_machine {
     struct xm_engine *engine;
     const struct xm_sched_ops *ops;
@@ -31,6 +37,8 @@ struct xm_machine {
     uint32_t at;         /* the pCPU on which what happens now is done */
     uint64_t records;
     struct xm_sim_domain *first, **last;
+    uint32_t dead;       /* of them */
+    struct xm_sim_past *past; /* by id, XM_DOMID_FIRST_RESERVED of them */
     struct xm_sim_domain idle; /* the domain of the idle vCPUs */
     struct xm_sim_cpu cpu[XM_SIM_CPUS];
 };

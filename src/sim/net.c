@@ -73,14 +73,17 @@ static struct xm_packet *new_packet(struct xm_netif *netif, struct xm_request *r
 
 void xm_netif_free(struct xm_netif *netif, struct xm_packet *packet)
 {
+    packet->netif = NULL;
     packet->next = netif->nic->free_packets;
     netif->nic->free_packets = packet;
 }
 
-static void drop_all(struct xm_netif *netif, struct xm_packets *list)
+static void free_request(struct xm_request *request)
 {
-    for (struct xm_packet *packet; (packet = take_first(list)) != NULL;)
-        xm_netif_free(netif, packet);
+    struct xm_nic *nic = request->netif->nic;
+    request->netif = NULL;
+    request->next = nic->free_requests;
+    nic->free_requests = request;
 }
 
 /* ---- The card. */
@@ -109,10 +112,6 @@ static void arrives(void *user)
 {
     struct xm_packet *packet = user;
     struct xm_netif *netif = packet->netif;
-    if (!netif->domain) {
-        xm_netif_free(netif, packet);
-        return;
-    }
     append(&netif->incoming, packet);
     expect_interrupt(netif->nic);
 }
@@ -172,7 +171,7 @@ static void client_comes(void *user)
     }
     struct xm_request *request = nic->free_requests;
     nic->free_requests = request->next;
-    *request = (struct xm_request){.began_ns = xm_machine_now(nic->machine)};
+    *request = (struct xm_request){.netif = netif, .began_ns = xm_machine_now(nic->machine)};
     netif->in_flight++;
     client_sends(netif, request, XM_PACKET_SYN);
 }
@@ -206,8 +205,7 @@ static void client_gets(struct xm_netif *netif, struct xm_request *request, enum
         client_sends(netif, request, XM_PACKET_FIN);
         break;
     case XM_PACKET_LAST_ACK:
-        request->next = netif->nic->free_requests;
-        netif->nic->free_requests = request;
+        free_request(request);
         netif->in_flight--;
         break;
     default:
@@ -230,14 +228,23 @@ void xm_netif_init(struct xm_netif *netif, struct xm_nic *nic, uint64_t seed)
 
 void xm_netif_remove(struct xm_netif *netif)
 {
+    struct xm_nic *nic = netif->nic;
+    struct xm_engine *engine = xm_machine_engine(nic->machine);
+    struct xm_netif **link = &nic->first;
     xm_netif_rate(netif, 0);
+    for (struct xm_chunk *chunk = nic->chunks; chunk; chunk = chunk->next)
+        for (unsigned i = 0; i < CHUNK; i++) {
+            if (chunk->packet[i].netif == netif) {
+                xm_alarm_cancel(engine, &chunk->packet[i].arrives);
+                xm_netif_free(netif, &chunk->packet[i]);
+            }
+            if (chunk->request[i].netif == netif)
+                free_request(&chunk->request[i]);
+        }
+    while (*link != netif)
+        link = &(*link)->next;
+    *link = netif->next;
     netif->domain = NULL;
-    drop_all(netif, &netif->incoming);
-    drop_all(netif, &netif->receive);
-    drop_all(netif, &netif->send);
-    drop_all(netif, &netif->outgoing);
-    netif->leaving = netif->sent = netif->send_slots = 0;
-    netif->stalled = false;
 }
 
 void xm_netif_rate(struct xm_netif *netif, double rate)
@@ -268,8 +275,6 @@ uint32_t xm_netif_can_receive(struct xm_netif *netif)
 void xm_netif_receive(struct xm_netif *netif, uint32_t packets)
 {
     struct xm_nic *nic = netif->nic;
-    if (!netif->domain)
-        return;
     for (uint32_t i = 0; i < packets; i++)
         append(&netif->receive, take_first(&netif->incoming));
     if (nic->copies)
@@ -291,23 +296,17 @@ void xm_netif_transmit(struct xm_netif *netif, struct xm_packets *taken)
 {
     struct xm_nic *nic = netif->nic;
     uint32_t count = taken->count;
-    if (netif->domain)
-        xm_machine_map(nic->machine, netif->domain, count);
+    xm_machine_map(nic->machine, netif->domain, count);
     for (struct xm_packet *packet; (packet = take_first(taken)) != NULL;) {
-        if (netif->domain)
-            client_gets(netif, packet->request, packet->kind);
+        client_gets(netif, packet->request, packet->kind);
         xm_netif_free(netif, packet);
     }
-    if (!netif->domain)
-        return;
     netif->leaving += count;
     expect_interrupt(nic);
 }
 
 void xm_netif_complete(struct xm_netif *netif, uint32_t packets)
 {
-    if (!netif->domain)
-        return;
     xm_machine_unmap(netif->nic->machine, netif->domain, packets);
     netif->sent -= packets;
     netif->send_slots -= packets;

@@ -32,6 +32,7 @@ enum xm_packet_kind {
 
 struct xm_request {
     struct xm_request *next; /* of a list of free ones, or of those that the server has to work on */
+    struct xm_netif *netif;  /* whose it is; NULL: nobody's */
     uint64_t began_ns;
     uint64_t last_ns;        /* when the last packet of the client's arrives */
     uint32_t received;       /* packets of data that the client has */
@@ -45,7 +46,7 @@ struct xm_netif;
 
 struct xm_packet {
     struct xm_packet *next;
-    struct xm_netif *netif;
+    struct xm_netif *netif;  /* NULL: it is free */
     struct xm_request *request;
     enum xm_packet_kind kind;
     uint32_t acknowledges;   /* XM_PACKET_DATA_ACK: packets of data */
@@ -109,7 +110,12 @@ void xm_nic_init(struct xm_nic *nic, struct xm_machine *m, const struct xm_costs
 void xm_nic_fini(struct xm_nic *nic); /* the interfaces themselves are their owners' */
 
 void xm_netif_init(struct xm_netif *netif, struct xm_nic *nic, uint64_t seed);
-void xm_netif_remove(struct xm_netif *netif); /* its server is gone: nothing arrives any more */
+/*
+ * Its server is gone.  What was under way to it and from it goes too, wherever it is, and nothing has a pointer to it any
+ * more but a driver's piece of work in hand: xm_driver_forget().  Cost: that of looking at all packets there have ever been
+ * at a time.
+ */
+void xm_netif_remove(struct xm_netif *netif);
 void xm_netif_rate(struct xm_netif *netif, double rate);
 
 /* ---- The driver domain's software (driver.c). */

@@ -236,6 +236,69 @@ static void a_host_can_be_changed(void **state)
     xm_simhost_destroy(host);
 }
 
+/* One for ever: what comes and goes leaves nothing behind in the lists, and the others do not notice. */
+static void come_and_go(const char *scheduler)
+{
+    struct xm_scenario s = scenario_of("[host]\ncpus = 2\npages = 256\n[domain Domain-0]\nid = 0\nrole = driver\n"
+                                       "[domain web]\nid = 1\nrole = web\nrate = 500\n");
+    s.sched = xm_sched_named(scheduler);
+    struct xm_simhost *host = host_of(&s);
+    struct xt_rng rng = xt_rng(xt_seed(), 5);
+    const unsigned rounds = 4200;
+    uint64_t now = 0;
+    for (unsigned i = 0; i < rounds; i++) {
+        struct xm_scenario_domain d;
+        xm_scenario_domain_init(&d, "guest");
+        d.domid = (uint16_t)(2 + i % 2);
+        d.role = (enum xm_sim_role)(XM_ROLE_WEB + i % 4);
+        d.rate = 2000;
+        d.to_ns = i % 3 ? 0 : now + 3 * MS;
+        assert_int_equal(xm_simhost_add(host, &d, NULL), XM_OK);
+        assert_int_equal(xm_simhost_domain(host, d.domid)->instance, i / 2);
+        now += d.to_ns ? 4 * MS : xt_below(&rng, 2 * MS); /* packets and requests are under way */
+        assert_int_equal(xm_simhost_run(host, now), XM_OK);
+        assert_string_equal(xm_simhost_name(host, d.domid), "guest");
+        if (!d.to_ns)
+            assert_int_equal(xm_simhost_remove(host, d.domid, NULL), XM_OK);
+        assert_true(xm_simhost_ended(host, d.domid).v > 0);
+    }
+    unsigned left = 0;
+    for (const struct xm_sim_domain *d = xm_machine_domains(xm_simhost_machine(host)); d; d = d->next)
+        left += d->ended;
+    assert_int_equal(left, XM_SIMHOST_DEAD);
+    assert_int_equal(xm_simhost_run(host, now + 1000 * MS), XM_OK);
+    struct xm_simhost_life life = xm_simhost_life(host, 1);
+    assert_true(life.lived_ns == now + 1000 * MS && life.served.offered > life.lived_ns / 2200000);
+    assert_true(life.served.answered + life.served.turned_away + s.costs.in_flight >= life.served.offered);
+    xm_simhost_destroy(host);
+}
+
+static void whatever_comes_goes(void **state)
+{
+    static const char *const schedulers[] = {"bvt", "sedf", "credit", "credit2", "rr"};
+    for (unsigned i = 0; i < 5; i++)
+        come_and_go(schedulers[i]);
+}
+
+static void a_life_is_counted(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    struct xm_simhost *host = host_of(&s);
+    assert_int_equal(xm_simhost_run(host, 899 * MS), XM_OK);
+    uint64_t answered = xm_simhost_served(host, 5).answered;
+    for (uint32_t i = 0; i < s.domains; i++) {
+        const struct xm_scenario_domain *d = &s.domain[i];
+        uint64_t end = d->to_ns && d->to_ns < 899 * MS ? d->to_ns : 899 * MS;
+        assert_int_equal(xm_simhost_life(host, i).lived_ns, d->from_ns < end ? end - d->from_ns : 0);
+    }
+    assert_int_equal(xm_simhost_run(host, 1200 * MS), XM_OK);
+    for (uint32_t i = 0; i < s.domains; i++)
+        if (strcmp(s.domain[i].name, "late") == 0) /* has ended, and is not forgotten */
+            assert_true(xm_simhost_life(host, i).served.answered >= answered && answered > 0);
+    assert_int_equal(xm_simhost_life(host, s.domains).lived_ns, 0);
+    xm_simhost_destroy(host);
+}
+
 static uint64_t process_ns(void)
 {
     struct timespec t;
@@ -299,7 +362,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_is_the_same_trace), cmocka_unit_test(small_buffers_lose),
         cmocka_unit_test(an_end_that_was_lost_is_told),
         cmocka_unit_test(domains_come_and_go), cmocka_unit_test(a_host_can_be_changed), cmocka_unit_test(real_time_is_kept),
-        cmocka_unit_test(its_own_cost_is_told),
+        cmocka_unit_test(whatever_comes_goes), cmocka_unit_test(a_life_is_counted), cmocka_unit_test(its_own_cost_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
