@@ -202,10 +202,10 @@ static void print_served(const struct run *r, FILE *out)
 {
     for (uint32_t i = 0; i < r->scenario.domains; i++) {
         const struct xm_scenario_domain *d = &r->scenario.domain[i];
-        const struct xm_served served = xm_simhost_served(r->host, d->domid);
-        double seconds = (double)r->scenario.duration_ns / XM_NS_PER_S;
-        const struct xm_scenario_domain *there = xm_simhost_spec(r->host, d->domid);
-        if (d->role != XM_ROLE_WEB || !there || strcmp(there->name, d->name) != 0)
+        const struct xm_simhost_life life = xm_simhost_life(r->host, i);
+        const struct xm_served served = life.served;
+        double seconds = (double)life.lived_ns / XM_NS_PER_S;
+        if (d->role != XM_ROLE_WEB || !life.lived_ns)
             continue;
         fprintf(out, "; %s answered %.0f of %.0f requests/s", d->name, (double)served.answered / seconds,
                 (double)served.offered / seconds);

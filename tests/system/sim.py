@@ -120,6 +120,12 @@ def errors_say_where(folder):
     assert not (folder / "x").exists()
 
 
+def a_server_is_told_by_its_life(folder):
+    said = sim("lifecycle", "-o", folder / "x", "--set", "web.to=5s")
+    rates = {name: int(rate) for name, rate in re.findall(r"; (\S+) answered \d+ of (\d+) requests/s", said)}
+    assert rates.keys() == {"web", "evening"} and abs(rates["web"] - 200) < 30 and abs(rates["evening"] - 100) < 15, said
+
+
 def what_a_role_has_no_use_for(folder):
     for change, part in (("hog1.rate=77", "rate: it is not for the role hog"), ("web.work=5ms", "work: it is not for the role web")):
         assert part in sim("web", "-o", folder / "x", "--set", change, code=2)
@@ -280,7 +286,7 @@ def the_manual_has_every_name(folder):
 
 
 TESTS = [every_scenario_is_a_trace, what_is_asked_for_happens, a_seed_is_a_trace, small_buffers_lose_records, xenalyze_reads_it,
-         errors_say_where, what_a_role_has_no_use_for, it_lives_and_can_be_changed, it_keeps_time, it_is_recorded, nobody_stalls_it, it_ends_when_told, wrong_starts,
+         errors_say_where, a_server_is_told_by_its_life, what_a_role_has_no_use_for, it_lives_and_can_be_changed, it_keeps_time, it_is_recorded, nobody_stalls_it, it_ends_when_told, wrong_starts,
          make_run_shows_it, the_manual_has_every_name]
 
 
