@@ -171,6 +171,27 @@ static enum xm_status keep(struct run *r, const void *bytes, size_t size, struct
     return XM_OK;
 }
 
+/* Set by the signals that mean: enough.  One is patience with a pass that takes long; the second ends the program. */
+static volatile sig_atomic_t enough;
+
+static void on_signal(int number)
+{
+    enough = number;
+}
+
+static void watch_signals(void)
+{
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
+        struct sigaction before;
+        bool ignored = sigaction(ending[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+        if (!ignored || ending[i] == SIGTERM) /* nohup(1), or a job in the background: meant to outlive those */
+            sigaction(ending[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN); /* told by the write instead */
+}
+
 /* XM_END: nobody wants more. */
 static enum xm_status write_pass(struct run *r, struct xm_error *err)
 {
@@ -192,6 +213,8 @@ static int simulate(struct run *r)
             status = keep(r, bytes, size, &err);
         else if (status == XM_AGAIN && xm_source_pass_ended(r->source))
             status = write_pass(r, &err);
+        if (enough)
+            xm_sim_source_stop(r->source);
     }
     return status == XM_END ? XM_EXIT_DONE : complain(&err);
 }
@@ -221,11 +244,13 @@ static void summarise(const struct run *r, const struct xm_recording_status *wri
     if (r->config.quiet)
         return;
     fprintf(out, "%s: %.3f s of %u pCPU%s under %s, seed %" PRIu64 ": %" PRIu64 " records", r->scenario.name,
-            (double)r->scenario.duration_ns / XM_NS_PER_S, r->scenario.cpus, r->scenario.cpus == 1 ? "" : "s",
+            (double)xm_machine_now(xm_simhost_machine(r->host)) / XM_NS_PER_S, r->scenario.cpus, r->scenario.cpus == 1 ? "" : "s",
             r->scenario.sched->name, r->scenario.seed, written->records);
     if (lost)
         fprintf(out, ", %" PRIu64 " lost (more pages or a shorter poll keep them)", lost);
     fprintf(out, ", %" PRIu64 " bytes", written->bytes);
+    if (xm_machine_now(xm_simhost_machine(r->host)) < r->scenario.duration_ns)
+        fprintf(out, ", stopped before its %.3f s", (double)r->scenario.duration_ns / XM_NS_PER_S);
     print_served(r, out);
     fprintf(out, "\n");
 }
@@ -255,7 +280,7 @@ int xenmon_sim_main(int argc, char **argv)
         return code;
     if (r.config.help)
         return print_help();
-    signal(SIGPIPE, SIG_IGN); /* told by the write instead */
+    watch_signals();
     code = settle_scenario(&r, scenario);
     if (code != XM_EXIT_DONE)
         return code;

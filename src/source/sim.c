@@ -121,7 +121,7 @@ static enum xm_status begin_pass(struct sim_source *s, struct xm_error *err)
     s->simulated_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun;
     if (status != XM_OK)
         return status;
-    s->last = until == s->config.until_ns;
+    s->last = s->over || until == s->config.until_ns;
     for (uint32_t i = 0; i < s->cpus; i++) {
         struct sim_cpu *c = &s->cpu[i];
         if (xm_ring_peek(&c->ring, &c->window) != XM_OK)
@@ -236,6 +236,11 @@ enum xm_status xm_sim_source_open(const struct xm_sim_source_config *config, str
     }
     *source = &s->base;
     return XM_OK;
+}
+
+void xm_sim_source_stop(struct xm_source *source)
+{
+    ((struct sim_source *)source)->last = true;
 }
 
 struct xm_sim_source_status xm_sim_source_status(const struct xm_source *source)

@@ -36,6 +36,9 @@ enum xm_status xm_sim_source_open(const struct xm_sim_source_config *config, str
 /* For struct xm_loop_config; good as long as the host and the source are.  own_cpu has no part of the simulation. */
 struct xm_surroundings xm_sim_source_surroundings(struct xm_source *source);
 
+/* Its time ends with the pass that is being delivered, or with the last one: XM_END follows.  Not from a signal's handler. */
+void xm_sim_source_stop(struct xm_source *source);
+
 struct xm_sim_source_status {
     uint64_t passes;
     uint64_t bytes;   /* delivered, without headers */

@@ -135,6 +135,19 @@ def what_a_role_has_no_use_for(folder):
         assert state(region, 4) is None
 
 
+def enough_is_enough(folder):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        trace = folder / f"{number}.zst"
+        running = subprocess.Popen([XENMON, "sim", ROOT / "scenarios/web.ini", "-o", trace, "--duration", "7d"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        running.send_signal(number)
+        said, complained = running.communicate(timeout=60)
+        assert running.returncode == 0 and "stopped before its 604800.000 s" in said and not complained, (said, complained)
+        seen = report(trace)["trace"]
+        assert seen["damaged_bytes"] == 0 and seen["records"] == int(re.search(r"(\d+) records", said).group(1)) > 0, seen
+
+
 # ---- Live.
 
 @contextlib.contextmanager
@@ -286,7 +299,7 @@ def the_manual_has_every_name(folder):
 
 
 TESTS = [every_scenario_is_a_trace, what_is_asked_for_happens, a_seed_is_a_trace, small_buffers_lose_records, xenalyze_reads_it,
-         errors_say_where, a_server_is_told_by_its_life, what_a_role_has_no_use_for, it_lives_and_can_be_changed, it_keeps_time, it_is_recorded, nobody_stalls_it, it_ends_when_told, wrong_starts,
+         errors_say_where, a_server_is_told_by_its_life, what_a_role_has_no_use_for, enough_is_enough, it_lives_and_can_be_changed, it_keeps_time, it_is_recorded, nobody_stalls_it, it_ends_when_told, wrong_starts,
          make_run_shows_it, the_manual_has_every_name]
 
 

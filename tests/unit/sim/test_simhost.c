@@ -333,6 +333,39 @@ static void its_own_cost_is_told(void **state)
     xm_simhost_destroy(host);
 }
 
+/* In the middle of a pass or between two: what has been lost by then is told, and it is over. */
+static void it_stops_when_told(void **state)
+{
+    struct xm_scenario s = scenario_of(mixed);
+    s.pages = 2;
+    struct xm_simhost *host = host_of(&s);
+    struct xm_source *source = source_of(host, &s, 0);
+    struct xt_bytes all = {0};
+    unsigned passes = 0;
+    enum xm_status status;
+    do {
+        const void *bytes = NULL;
+        size_t size = 0;
+        status = xm_source_next(source, 0, &bytes, &size, NULL);
+        if (status == XM_OK)
+            xt_put(&all, bytes, size);
+        else if (status == XM_AGAIN && xm_source_pass_ended(source))
+            passes++;
+        if (passes == 3)
+            xm_sim_source_stop(source);
+    } while (status >= 0 && status != XM_END);
+    assert_int_equal(status, XM_END);
+    assert_in_range(passes, 3, 4);
+    assert_int_equal(xm_machine_now(xm_simhost_machine(host)), 3 * s.poll_ns);
+    struct xt_baked b = xt_bake(all.data, all.size, 0, s.hz, 0);
+    assert_true(xm_simhost_lost(host) > 0);
+    assert_int_equal(b.stats.lost_records, xm_simhost_lost(host));
+    xt_baked_free(&b);
+    xt_free(&all);
+    xm_source_close(source);
+    xm_simhost_destroy(host);
+}
+
 static void real_time_is_kept(void **state)
 {
     struct xm_scenario s = scenario_of(one_cpu);
@@ -363,6 +396,7 @@ int main(void)
         cmocka_unit_test(an_end_that_was_lost_is_told),
         cmocka_unit_test(domains_come_and_go), cmocka_unit_test(a_host_can_be_changed), cmocka_unit_test(real_time_is_kept),
         cmocka_unit_test(whatever_comes_goes), cmocka_unit_test(a_life_is_counted), cmocka_unit_test(its_own_cost_is_told),
+        cmocka_unit_test(it_stops_when_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
