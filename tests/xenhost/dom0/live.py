@@ -25,10 +25,15 @@ def tracing():
     return json.loads(run(HERE / "tracing_state").stdout)
 
 
-def live(host, name, *arguments):
-    """A xenbaked on the running Xen, with a first sample; one that ran before is ended."""
+def nobody(host):
+    """No xenbaked of ours runs."""
     if host.live is not None and host.live.process.poll() is None:
         same(host.live.stop(), 0, "the exit status of the xenbaked before")
+
+
+def live(host, name, *arguments):
+    """A xenbaked on the running Xen, with a first sample; one that ran before is ended."""
+    nobody(host)
     baked = host.keep(Baked(host, name, *arguments, region=REGION))
     baked.wait()
     return baked
@@ -505,6 +510,7 @@ def loss(host):
 
 @check("killed with -9 and started again: front ends go on, and tracing is put back at the end")
 def killed(host):
+    nobody(host)
     before = tracing()
     host.live = live(host, "killed")
     prefix = host.file("killed-log")
