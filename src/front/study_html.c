@@ -85,7 +85,7 @@ static void put_figures(const char *directory, FILE *out)
         if (!put_picture(out, directory, f->name))
             fprintf(
                 out,
-                "<p class=\"faint\">Figure %s %s: no picture (gnuplot was not there); %s.gp draws it.</p>\n",
+                "<p class=\"faint\">Figure %s %s: no picture (gnuplot was not there, or had nothing to draw); %s.gp draws it.</p>\n",
                 f->number, f->title, f->name);
         fprintf(out, "</figure>\n");
     }
@@ -101,7 +101,7 @@ static void put_bars(const struct xm_study *study, const char *directory, FILE *
     for (unsigned i = 0; (b = xm_bars_at(i)) != NULL; i++) {
         fprintf(out, "<figure role=\"img\" aria-label=\"%s\">\n", b->title);
         if (!put_picture(out, directory, b->name))
-            fprintf(out, "<p class=\"faint\">%s: no picture (gnuplot was not there).</p>\n", b->title);
+            fprintf(out, "<p class=\"faint\">%s: no picture (gnuplot was not there, or had nothing to draw).</p>\n", b->title);
         fprintf(out, "</figure>\n");
     }
     fprintf(out, "</div>\n");
