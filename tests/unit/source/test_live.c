@@ -339,7 +339,7 @@ static void test_large_window(void **state)
     forget(w);
     write_runstates(w, 0, 10000, 15000); /* 240000 of 262136 bytes, of which 134136 are before the wrap */
     const void *bytes;
-    size_t size, total = 0, pieces = 0;
+    size_t size, pieces = 0;
     struct xm_error err;
     uint32_t cons, prod, first;
     fakexen_indices(w->fake, 0, &first, &prod);
@@ -348,7 +348,6 @@ static void test_large_window(void **state)
         assert_int_equal(cons, first); /* nothing that was handed out is free yet */
         assert_true(size <= 65536);
         xt_put(&w->out, bytes, size);
-        total += size;
         pieces++;
     }
     assert_int_equal(pieces, 1 + 3 + 2);
