@@ -599,8 +599,8 @@ def leaves_nothing(host):
     def owners():
         return run("stat", "-c", "%n %U:%G %a", "/run/xenmon", *sorted(glob.glob("/run/xenmon/*"))).stdout
     before = tracing()
-    run("systemctl", "daemon-reload")
-    run("systemctl", "start", "xenbaked.service", timeout=60)
+    run("systemctl", "daemon-reload", timeout=300)
+    run("systemctl", "start", "xenbaked.service", timeout=180)
     try:
         same(run("systemctl", "is-active", "xenbaked.service", check=False).stdout.strip(), "active", "the service")
         text = run("xenmon", "live", "--frames=2", timeout=60).stdout
