@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -28,12 +29,39 @@ enum xm_status xm_log_open(struct xm_log *log, const char *program, const char *
     return log->file ? XM_OK : xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", where, strerror(errno));
 }
 
+static void write_line(struct xm_log *log, const char *text)
+{
+    char when[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    if (!log->file) {
+        fprintf(stderr, "%s: %s\n", log->program, text);
+        return;
+    }
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    fprintf(log->file, "%s %s[%d]: %s\n", when, log->program, (int)getpid(), text);
+    fflush(log->file);
+}
+
+static void write_text(struct xm_log *log, enum xm_log_level level, const char *text)
+{
+    static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+    if (log->to_syslog)
+        syslog(priorities[level], "%s", text);
+    else
+        write_line(log, text);
+}
+
 void xm_log_reopen(struct xm_log *log)
 {
     FILE *file = log->path ? fopen(log->path, "ae") : NULL;
     if (!file) {
-        if (log->path) /* better the old file than none; in it, who moved it away can see where it went on */
-            xm_log_write(log, XM_LOG_WARNING, "%s cannot be opened again: %s", log->path, strerror(errno));
+        char text[PATH_MAX + 128];
+        if (!log->path || log->level < XM_LOG_WARNING)
+            return;
+        /* Better the old file than none; in it, who moved it away can see where it went on. */
+        snprintf(text, sizeof text, "%s cannot be opened again: %s", log->path, strerror(errno));
+        write_text(log, XM_LOG_WARNING, text);
         return;
     }
     fclose(log->file);
@@ -49,34 +77,16 @@ void xm_log_close(struct xm_log *log)
     *log = (struct xm_log){.program = log->program};
 }
 
-static void write_line(struct xm_log *log, const char *text)
-{
-    char when[32];
-    time_t now = time(NULL);
-    struct tm tm;
-    if (!log->file) {
-        fprintf(stderr, "%s: %s\n", log->program, text);
-        return;
-    }
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    fprintf(log->file, "%s %s[%d]: %s\n", when, log->program, (int)getpid(), text);
-    fflush(log->file);
-}
-
 void xm_log_write(struct xm_log *log, enum xm_log_level level, const char *format, ...)
 {
-    static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
-    char text[1024];
-    va_list args;
     if (level > log->level)
         return;
+    char text[1024];
+    va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (log->to_syslog)
-        syslog(priorities[level], "%s", text);
-    else
-        write_line(log, text);
+    write_text(log, level, text);
 }
 
 enum xm_status xm_background(int *ready, struct xm_error *err)

@@ -58,8 +58,10 @@ static inline bool xm_idle_offer(struct xm_machine *m, uint64_t *idle, const str
  */
 static inline void xm_idle_offer_queue(struct xm_machine *m, uint64_t *idle, const struct xm_link *queue)
 {
-    for (const struct xm_link *l = queue->next; *idle && l != queue; l = l->next)
+    for (const struct xm_link *l = queue->next; *idle && l != queue; l = l->next) {
+        XM_ASSERT(l);
         (void)xm_idle_offer(m, idle, l->vcpu, l->vcpu->cpu);
+    }
 }
 
 #endif

@@ -37,7 +37,7 @@ static inline bool xm_link_is_queued(const struct xm_link *link)
 /* A link that is in no queue, before another; before the queue's own end is its tail, before its first its head. */
 static inline void xm_link_put(struct xm_link *link, struct xm_link *before)
 {
-    XM_ASSERT(!link->next);
+    XM_ASSERT(!link->next && before->prev);
     link->next = before;
     link->prev = before->prev;
     before->prev->next = link;

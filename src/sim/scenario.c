@@ -33,7 +33,7 @@ static const struct xm_scenario_key host_keys[] = {
     {"hz", XM_KEY_HZ, HOST(hz), 1000000, UINT64_C(1) << 40, 0},
     {"seed", XM_KEY_COUNT, HOST(seed), 0, UINT64_MAX, 0},
     {"duration", XM_KEY_TIME, HOST(duration_ns), MS, 7 * DAY_NS, 0},
-    {"scheduler", XM_KEY_SCHED, HOST(sched), 0, 0, 0},
+    {"scheduler", XM_KEY_SCHED, offsetof(struct xm_scenario, sched), sizeof(void *), 0, 0, 0},
     {"slice", XM_KEY_TIME, HOST(params.slice_ns), 100000, 10 * XM_NS_PER_S, 0},
     {"ratelimit", XM_KEY_TIME, HOST(params.ratelimit_ns), 0, 500 * MS, 0},
     {"ctx_allow", XM_KEY_TIME, HOST(params.ctx_allow_ns), 10000, 10 * XM_NS_PER_S, 0},
@@ -174,7 +174,7 @@ static bool set(const struct xm_scenario_key *key, const char *text, void *where
     if (key->kind == XM_KEY_SCHED) {
         const struct xm_sched_ops *sched = xm_sched_named(text);
         if (sched)
-            memcpy(where, &sched, sizeof sched);
+            memcpy(where, &sched, sizeof(void *));
         return sched != NULL;
     }
     if (!read_whole(key, text, &value) || (key->most && (value < key->least || value > key->most)))

@@ -296,12 +296,12 @@ enum xm_status xm_scenario_read(const char *path, struct xm_scenario *scenario, 
     if (fd < 0)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
     enum xm_status status = XM_OK;
-    char *text = NULL;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        status = xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: not a file", path);
-    else if (!(text = malloc(FILE_BYTES)))
+    char *text = malloc(FILE_BYTES);
+    if (!text)
         status = xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
-    if (status == XM_OK)
+    else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        status = xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: not a file", path);
+    else
         status = read_all(fd, path, text, FILE_BYTES, err);
     if (status == XM_OK)
         status = xm_scenario_parse(text, path, scenario, err);

@@ -95,7 +95,8 @@ static int64_t begin_of(const struct xm_sim_vcpu *v)
 static int64_t utility_score(const struct xm_sim_vcpu *v)
 {
     uint32_t weight = v->domain->share.weight ? v->domain->share.weight : WEIGHT;
-    return slice_of(v) ? period_of(v) * SCORE_ONE / slice_of(v) : SCORE_EXTRA * WEIGHT / weight;
+    int64_t slice = slice_of(v);
+    return slice > 0 ? period_of(v) * SCORE_ONE / slice : SCORE_EXTRA * WEIGHT / weight;
 }
 
 /* ---- Queues. */
