@@ -195,15 +195,15 @@ def test_killed(folder):
         plain, packed = (start(folder, "-o", folder / name) for name in ("p", "p.zst"))
         wait_for(lambda: (folder / "p").exists() and (folder / "p.zst").exists())
         wait_for(lambda: (folder / "p.zst").stat().st_size > 400000)  # more than one flush
-        for recorder in (plain, packed):
-            recorder.kill()
-            finish(recorder, -signal.SIGKILL)
+        packed.kill()
+        finish(packed, -signal.SIGKILL)
+        mine, done = report(folder / "p.zst")
+        wait_for(lambda: report(folder / "p")[0]["trace"]["records"] >= mine["trace"]["records"])
+        plain.kill()
+        finish(plain, -signal.SIGKILL)
     assert trace.startswith((folder / "p").read_bytes())
-    mine, done = report(folder / "p.zst")
     assert done.returncode == 1 and "the zstd data ends in the middle of a frame" in done.stderr, done.stderr
     assert mine["trace"]["records"] > 10000, mine["trace"]
-    whole, done = report(folder / "p")
-    assert whole["trace"]["records"] >= mine["trace"]["records"]
 
 
 def test_another_xenbaked(folder):
@@ -287,8 +287,10 @@ def test_a_xenbaked_that_is_starting(folder):
     assert (folder / "out").read_bytes() == (folder / "trace").read_bytes()
 
 
+# The real /proc stays within reach of this one process: the sanitizers read their options and the threads there.
 DOM0 = """
-mount -t tmpfs none /proc && mkdir /proc/xen && echo control_d >/proc/xen/capabilities && exec "$@"
+mkdir -p "$0" && mount --rbind /proc "$0" && mount -t tmpfs none /proc && mkdir /proc/xen &&
+echo control_d >/proc/xen/capabilities && ln -s "$0/self" "$0/$$" /proc && exec "$@"
 """
 # Its socket goes before it does: it has tracing to put back.
 OWN = """#!/bin/sh
@@ -304,16 +306,15 @@ exit 1
 
 def test_a_xenbaked_of_its_own_ends(folder):
     """Nobody will start it again, so it is not waited for."""
-    dom0 = ["unshare", "-Urm", "sh", "-c", DOM0, "dom0"]
+    dom0 = ["unshare", "-Urm", "sh", "-c", DOM0, folder / "proc"]
     if not shutil.which("unshare") or subprocess.run([*dom0, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
         raise Skip("no namespace to play dom0 in")
     (folder / "xenbaked").write_text(OWN.format(xenbaked=XENBAKED, server=SERVER, trace=folder / "trace"))
     (folder / "xenbaked").chmod(0o700)
-    # Where /proc is no proc, the sanitizer's search for leaks cannot work and says so with an error.
-    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "XENMON_REGION": str(folder / "shm"),
-                   "ASAN_OPTIONS": "detect_leaks=0"}
-    recorder = subprocess.Popen([*dom0, XENMON, "record", "-o", folder / "out"], env=environment, stderr=subprocess.PIPE,
-                                text=True)
+    environment = {**os.environ, "XENMON_REGION": str(folder / "shm")}
+    shutil.copy(XENMON, folder)  # it looks for xenbaked beside itself first
+    recorder = subprocess.Popen([*dom0, folder / "xenmon", "record", "-o", folder / "out"], env=environment,
+                                stderr=subprocess.PIPE, text=True)
     try:
         said = finish(recorder, 1)
     finally:
@@ -426,4 +427,5 @@ def main():
 
 if __name__ == "__main__":
     os.environ["XENMON_REGION"] = "/nonexistent/region"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a job in the background
     sys.exit(main())
