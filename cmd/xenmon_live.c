@@ -199,7 +199,7 @@ static int read_config(int argc, char **argv, struct config *config)
         return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
     if (config->once)
         config->frames = 1;
-    config->choice.view = config->view ? XM_VIEW_VCPUS : XM_VIEW_DOMAINS;
+    config->choice.view = config->view ? XM_VIEW_VCPUS : XM_VIEW_PAPER;
     config->choice.one_cpu = config->cpu != NO_CPU;
     config->choice.cpu = config->choice.one_cpu ? (uint32_t)config->cpu : 0;
     return XM_EXIT_DONE;

@@ -7,7 +7,7 @@ typedef void xm_choice_action(struct xm_choice *choice, const struct xm_model *m
 
 void xm_choice_init(struct xm_choice *choice)
 {
-    *choice = (struct xm_choice){.view = XM_VIEW_DOMAINS, .interval_ns = XM_NS_PER_S, .page = 1};
+    *choice = (struct xm_choice){.view = XM_VIEW_PAPER, .interval_ns = XM_NS_PER_S, .page = 1};
     for (unsigned i = 0; i < XM_ROWS_COUNT; i++)
         choice->rows[i] = true;
 }
@@ -30,14 +30,14 @@ static void set_view(struct xm_choice *choice, const struct xm_model *model, int
 
 static void toggle_view(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
-    set_view(choice, model, choice->view == XM_VIEW_VCPUS ? XM_VIEW_DOMAINS : XM_VIEW_VCPUS);
+    set_view(choice, model, choice->view == XM_VIEW_VCPUS ? XM_VIEW_PAPER : XM_VIEW_VCPUS);
 }
 
 static void toggle_help(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
     enum xm_screen_view now = choice->view;
     set_view(choice, model, now == XM_VIEW_HELP ? (int)choice->before_help : XM_VIEW_HELP);
-    choice->before_help = now == XM_VIEW_HELP ? XM_VIEW_DOMAINS : now;
+    choice->before_help = now == XM_VIEW_HELP ? XM_VIEW_PAPER : now;
 }
 
 static void close_help(struct xm_choice *choice, const struct xm_model *model, int argument)
@@ -53,7 +53,7 @@ static void toggle_rows(struct xm_choice *choice, const struct xm_model *model, 
 
 static void toggle_units(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
-    choice->of_one_cpu = !choice->of_one_cpu;
+    choice->units = choice->units == XM_UNITS_OF_ONE ? XM_UNITS_OF_VCPUS : XM_UNITS_OF_ONE;
 }
 
 /* pCPU numbers can have holes, so the next one is looked for; past the last come all, then the first. */
@@ -121,7 +121,7 @@ static const struct binding {
     {'c', step_cpu, 1},
     {'n', step_cpu, 1},
     {'p', step_cpu, -1},
-    {'1', set_view, XM_VIEW_DOMAINS},
+    {'1', set_view, XM_VIEW_PAPER},
     {'2', set_view, XM_VIEW_VCPUS},
     {'v', toggle_view, 0},
     {'?', toggle_help, 0},

@@ -26,6 +26,30 @@ void xm_feed_destroy(struct xm_feed *feed); /* NULL is fine */
  */
 void xm_feed_update(struct xm_feed *feed, uint64_t now_ns);
 
+/* Length of the model's chosen window from the next update on: 1 ms to 7 days; 1 s to begin with. */
+void xm_feed_set_window(struct xm_feed *feed, uint64_t ns);
+
+/*
+ * Which sample the next updates show: the last one that is no later than `cycles` since the trace began (the
+ * oldest there is where all are later); xm_feed_follow(): the newest again.  While a position is held the
+ * connection, warnings and reach of the model go on being those of now.  A restart of xenbaked drops the
+ * position.
+ */
+void xm_feed_seek(struct xm_feed *feed, uint64_t cycles);
+void xm_feed_follow(struct xm_feed *feed);
+
+/*
+ * The position that is `steps` samples of the fast series (where the series no longer has them: of the slow one)
+ * before (negative) or after the sample on show; cut at both ends.
+ */
+uint64_t xm_feed_step(const struct xm_feed *feed, int steps);
+
+/* The position of a moment of CLOCK_REALTIME; false, and the nearest end, where no sample is that old or new. */
+bool xm_feed_position(struct xm_feed *feed, uint64_t real_ns, uint64_t *cycles);
+
+/* XM_SPREAD_WATCHED begins anew for every domain. */
+void xm_feed_watch_anew(struct xm_feed *feed);
+
 /* Borrowed; changes with every update. */
 const struct xm_model *xm_feed_model(const struct xm_feed *feed);
 

@@ -29,6 +29,15 @@ enum xm_meaning {
     XM_MEANING_BLOCKED,
     XM_MEANING_WARNING,
     XM_MEANING_KEY, /* a key one can press */
+    XM_MEANING_OFFLINE,
+    XM_MEANING_UNKNOWN, /* time that nobody knows */
+    XM_MEANING_TAB,     /* a view that one could go to; the one on show is a subject in reverse: XM_MEANING_TAB_HERE */
+    XM_MEANING_TAB_HERE,
+    XM_MEANING_CURSOR,  /* the line that the cursor is on */
+    XM_MEANING_FOUND,   /* what a search found, or a filter let through */
+    XM_MEANING_SORTED,  /* the title of the column sorted by */
+    XM_MEANING_POPUP,   /* what lies over the view */
+    XM_MEANING_PROMPT,  /* what is asked for, and the answer */
     XM_MEANINGS
 };
 

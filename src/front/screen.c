@@ -19,8 +19,8 @@ static const struct {
     unsigned header_rows;                 /* at most */
     bool figures;                         /* with a line that says what they are, and one of totals */
 } views[] = {
-    [XM_VIEW_DOMAINS] = {"Domains", xm_screen_domains_header, xm_screen_domains_body,
-                         xm_screen_domains_hidden, 2, true},
+    [XM_VIEW_PAPER] = {"Domains", xm_screen_paper_header, xm_screen_paper_body,
+                         xm_screen_paper_hidden, 2, true},
     [XM_VIEW_VCPUS] = {"vCPUs", xm_screen_vcpus_header, xm_screen_vcpus_body, xm_screen_vcpus_hidden, 2,
                        true},
     [XM_VIEW_HELP] = {"Help", xm_screen_help_header, xm_screen_help_body, NULL, 1, false},
@@ -367,9 +367,9 @@ static void paint_status(const struct xm_painter *p, unsigned y, unsigned lines)
     describe_cpus(p, cpus, sizeof cpus);
     snprintf(view, sizeof view, "%s on %s", views[c->view].title, cpus);
     snprintf(every, sizeof every, "every %g s", (double)c->interval_ns / (double)XM_NS_PER_S);
-    if (c->of_one_cpu)
+    if (c->units == XM_UNITS_OF_ONE)
         base = "% of one CPU's time";
-    if (c->one_cpu && c->view == XM_VIEW_DOMAINS)
+    if (c->one_cpu && c->view == XM_VIEW_PAPER)
         base = "% of its time; waits that ended here; * on any CPU";
     if (c->view == XM_VIEW_VCPUS)
         base = c->one_cpu ? "last there, or nowhere yet; % of each one's time" : "% of each one's time";

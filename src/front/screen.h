@@ -35,4 +35,12 @@ void xm_screen_build(const struct xm_model *model, struct xm_choice *choice, boo
 unsigned xm_screen_height(const struct xm_model *model, const struct xm_choice *choice, bool keys,
                           unsigned width);
 
+/*
+ * A click at column x, row y of the grid that was built last with these arguments: on a name in the bar of views, a
+ * column's title (sorts by it; again: the other way round), a line (the cursor goes there; twice: as Enter), a key
+ * in the line of keys.  False: there is nothing there.
+ */
+bool xm_screen_click(const struct xm_model *model, struct xm_choice *choice, const struct xm_grid *grid, unsigned x,
+                     unsigned y, bool twice);
+
 #endif

@@ -83,8 +83,8 @@ bool xm_screen_cpu_slot(const struct xm_model *model, const struct xm_choice *ch
 
 /* ---- The parts.  header: y is the first of `rows` (1 or 2) lines.  body: through xm_painter_line(). */
 
-void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned rows);
-void xm_screen_domains_body(struct xm_painter *p);
+void xm_screen_paper_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_paper_body(struct xm_painter *p);
 void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned rows);
 void xm_screen_vcpus_body(struct xm_painter *p);
 void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows);
@@ -96,7 +96,7 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
  * Starved domains (xm_usage_starved(), over the longer window) whose line is not on the grid: *hidden of them,
  * and the slot of the first (any slot where there is none).  O(domains).
  */
-uint32_t xm_screen_domains_hidden(const struct xm_painter *p, unsigned *hidden);
+uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden);
 uint32_t xm_screen_vcpus_hidden(const struct xm_painter *p, unsigned *hidden); /* vCPUs; the first one's domain */
 
 /* Breaks text between words into lines of the painter's width, each from column `indent` on. */

@@ -63,4 +63,10 @@ void xm_terminal_redraw(struct xm_terminal *terminal);
  */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms);
 
+/* Where the last XM_KEY_CLICK or XM_KEY_DOUBLE was: column and row of the grid. */
+void xm_terminal_mouse(const struct xm_terminal *terminal, unsigned *x, unsigned *y);
+
+/* Looks like theme number `theme` (front/theme.h) from the next draw on. */
+void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme);
+
 #endif

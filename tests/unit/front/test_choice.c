@@ -17,7 +17,7 @@ static void test_start(void **state)
 {
     struct xm_choice c;
     xm_choice_init(&c);
-    assert_int_equal(c.view, XM_VIEW_DOMAINS);
+    assert_int_equal(c.view, XM_VIEW_PAPER);
     assert_false(c.one_cpu);
     assert_int_equal(c.interval_ns, XM_NS_PER_S);
     for (int i = 0; i < XM_ROWS_COUNT; i++)
@@ -72,17 +72,17 @@ static void test_views(void **state)
     press(&c, &f, "h");
     assert_int_equal(c.view, XM_VIEW_VCPUS);
     press(&c, &f, "1");
-    assert_int_equal(c.view, XM_VIEW_DOMAINS);
+    assert_int_equal(c.view, XM_VIEW_PAPER);
     press(&c, &f, "2");
     assert_int_equal(c.view, XM_VIEW_VCPUS);
     press(&c, &f, "v");
-    assert_int_equal(c.view, XM_VIEW_DOMAINS);
+    assert_int_equal(c.view, XM_VIEW_PAPER);
     assert_true(xm_choice_key(&c, &f.model, XM_KEY_ESCAPE));
-    assert_int_equal(c.view, XM_VIEW_DOMAINS);
+    assert_int_equal(c.view, XM_VIEW_PAPER);
     assert_true(xm_choice_key(&c, &f.model, XM_KEY_F1));
     assert_int_equal(c.view, XM_VIEW_HELP);
     assert_true(xm_choice_key(&c, &f.model, XM_KEY_ESCAPE));
-    assert_int_equal(c.view, XM_VIEW_DOMAINS);
+    assert_int_equal(c.view, XM_VIEW_PAPER);
     fake_free(&f);
 }
 
@@ -166,7 +166,7 @@ static void test_others(void **state)
         assert_true(c.redraw && !c.quit);
     }
     press(&c, &f, "u");
-    assert_true(c.of_one_cpu);
+    assert_int_equal(c.units, XM_UNITS_OF_ONE);
     for (int key = -1; key < 256; key++) {
         xm_choice_init(&c);
         if (!xm_choice_key(&c, &f.model, key))

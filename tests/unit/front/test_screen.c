@@ -156,7 +156,7 @@ static void test_slices(void **state)
 static void test_one_cpu_units(void **state)
 {
     struct screen *s = *state;
-    s->choice.of_one_cpu = true;
+    s->choice.units = XM_UNITS_OF_ONE;
     build(s, 80, 24);
     assert_true(has(s, "% of one CPU's time"));
     assert_string_equal(line(s, 5), "Gotten            -      -   300.0 ms  30.0% 1.500 ms    3.000 s  30.0% 1.500 ms");
@@ -670,7 +670,7 @@ static void test_starved_out_of_sight(void **state)
     build(s, 80, 24);
     assert_false(has(s, "starved"));
     /* It got the CPU once: not starved. */
-    s->choice.view = XM_VIEW_DOMAINS;
+    s->choice.view = XM_VIEW_PAPER;
     s->fake.to.domain[FAKE_STARVED].executions = 1;
     build(s, 80, 16);
     assert_false(has(s, "starved"));
@@ -722,7 +722,7 @@ static void test_hostile_names(void **state)
         memset(fact->name, 0, sizeof fact->name);
         memcpy(fact->name, names[i], strlen(names[i]));
         for (unsigned width = XM_SCREEN_MIN_WIDTH; width < 210; width += 13) {
-            s->choice.view = width % 2 ? XM_VIEW_DOMAINS : XM_VIEW_VCPUS;
+            s->choice.view = width % 2 ? XM_VIEW_PAPER : XM_VIEW_VCPUS;
             build(s, width, 40);
             for (unsigned y = 0; y < 40; y++) {
                 wchar_t wide[4096];

@@ -132,7 +132,7 @@ static void get_usages(const struct xm_painter *p, uint32_t slot, struct usages 
 static const char *percentage_id(const struct xm_painter *p, const struct row *row)
 {
     /* What a domain had of one pCPU is of that pCPU's time; what it slept it slept elsewhere too. */
-    bool of_cpu = p->choice->of_one_cpu || (p->choice->one_cpu && row->group != XM_ROWS_BLOCKED);
+    bool of_cpu = p->choice->units == XM_UNITS_OF_ONE || (p->choice->one_cpu && row->group != XM_ROWS_BLOCKED);
     return of_cpu ? row->of_one_cpu : row->of_vcpus;
 }
 
@@ -390,7 +390,7 @@ static void paint_subject(const struct xm_painter *p, unsigned y, uint32_t slot,
 
 /* ---- The parts. */
 
-void xm_screen_domains_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
+void xm_screen_paper_header(const struct xm_painter *p, unsigned y, unsigned header_rows)
 {
     struct xm_screen_column plain[COLUMNS];
     struct xm_screen_fit fit = fit_columns(p, label_width(p->grid->width), plain);
@@ -453,7 +453,7 @@ static void paint_domain(struct xm_painter *p, uint32_t slot, const struct xm_sc
     }
 }
 
-void xm_screen_domains_body(struct xm_painter *p)
+void xm_screen_paper_body(struct xm_painter *p)
 {
     struct xm_screen_column plain[COLUMNS];
     struct xm_screen_fit fit = fit_columns(p, label_width(p->grid->width), plain);
@@ -467,7 +467,7 @@ void xm_screen_domains_body(struct xm_painter *p)
     free(slots);
 }
 
-uint32_t xm_screen_domains_hidden(const struct xm_painter *p, unsigned *hidden)
+uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden)
 {
     uint32_t count;
     uint32_t first = 0;
@@ -545,9 +545,9 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
     char name[32];
     sum_domains(p, w, &t);
     sum_cpus(p, w, &t);
-    double base = p->choice->of_one_cpu || p->choice->one_cpu ? t.window : t.span;
-    double blocked_base = p->choice->of_one_cpu ? t.window : t.span;
-    double cpu_base = p->choice->of_one_cpu ? t.window : t.cpus;
+    double base = p->choice->units == XM_UNITS_OF_ONE || p->choice->one_cpu ? t.window : t.span;
+    double blocked_base = p->choice->units == XM_UNITS_OF_ONE ? t.window : t.span;
+    double cpu_base = p->choice->units == XM_UNITS_OF_ONE ? t.window : t.cpus;
     xm_screen_span_name(p->model, span, name, sizeof name);
     unsigned x = xm_grid_print(p->grid, 0, y, XM_MEANING_SUBJECT, "All %5s  ", name);
     x = put_share(p, x, y, XM_MEANING_RUNNING, "running", t.running, base);
