@@ -94,6 +94,21 @@ struct xm_popup {
     unsigned line, scroll; /* the line that the cursor is on */
 };
 
+/*
+ * A moment that was asked for.  Whoever owns the feed finds the sample, sets `travelling` and `position`, clears the
+ * request, and answers in `said` where there is no sample of then.  The choice has set `frozen` already.
+ */
+enum xm_jump_kind {
+    XM_JUMP_NONE,
+    XM_JUMP_STEPS, /* so many samples on from the one on show; negative: back */
+    XM_JUMP_BY,    /* so many ns on from the one on show */
+    XM_JUMP_REAL   /* CLOCK_REALTIME, in ns */
+};
+struct xm_jump {
+    enum xm_jump_kind kind;
+    int64_t value;
+};
+
 #define XM_CHOICE_EXPANDED 256u
 
 struct xm_choice {
@@ -117,6 +132,8 @@ struct xm_choice {
     unsigned expanded_count;
 
     struct xm_item cursor[XM_VIEWS]; /* the line that the cursor is on; none: the first */
+    unsigned cursor_line[XM_VIEWS];  /* where that was in the last frame: what follows it when it dies; by the screen */
+    unsigned scrolled[XM_VIEWS];     /* `scroll` of the views that are not on show */
     uint64_t domain;                 /* id of the domain of XM_VIEW_DOMAIN; 0: the first one there is */
     enum xm_spread_since since;      /* of the distributions */
 
@@ -124,6 +141,8 @@ struct xm_choice {
     bool travelling; /* `position` is shown, not the newest sample; frozen or played from there */
     uint64_t position; /* cycles since the trace began */
     double speed;      /* of playing on from `position`; 1: as time went */
+    struct xm_jump jump; /* asked for; whoever owns the feed clears it */
+    bool watch_anew;     /* XM_SPREAD_WATCHED is to begin anew; whoever owns the feed clears it */
 
     struct xm_prompt prompt;
     struct xm_popup popup;
