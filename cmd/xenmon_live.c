@@ -131,7 +131,7 @@ static int show_screen(struct config *config, const char *region)
         xm_complain(PROGRAM, "%s: '%s live --frames=3' prints frames of text", err.text, PROGRAM);
         return err.status == XM_UNSUPPORTED ? XM_EXIT_USAGE : XM_EXIT_FAILED;
     }
-    enum xm_status status = xm_live_screen(terminal, region, &config->choice);
+    enum xm_status status = xm_live_screen(terminal, region, &config->choice, NULL);
     xm_terminal_close(terminal);
     rescue.fd = -1;
     if (status == XM_OK)

@@ -49,7 +49,8 @@ static enum xm_status show(struct xm_terminal *terminal, const struct xm_model *
 
 /* Keys until `until_ns`; each one is answered at once. */
 static enum xm_status hear_keys(struct xm_terminal *terminal, const struct xm_model *model,
-                                struct xm_choice *choice, struct xm_grid *grid, uint64_t since_ns)
+                                struct xm_choice *choice, struct xm_grid *grid, uint64_t since_ns,
+                                const struct xm_live_keep *keep)
 {
     enum xm_status status = XM_OK;
     while (status == XM_OK && !choice->quit) {
@@ -59,13 +60,18 @@ static enum xm_status hear_keys(struct xm_terminal *terminal, const struct xm_mo
         int key = xm_terminal_key(terminal, (int)((left_ns + 999999) / 1000000));
         if (key == XM_KEY_NONE && monotonic_ns() >= since_ns + pause_ns)
             break;
-        if (xm_choice_key(choice, model, key) && !choice->quit)
+        bool known = xm_choice_key(choice, model, key);
+        if (choice->save && keep)
+            keep->keep(keep->user, choice);
+        choice->save = false;
+        if (known && !choice->quit)
             status = show(terminal, model, choice, grid);
     }
     return status;
 }
 
-enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, struct xm_choice *choice)
+enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, struct xm_choice *choice,
+                              const struct xm_live_keep *keep)
 {
     struct xm_feed *feed = xm_feed_create(path);
     struct xm_grid grid = {.utf8 = xm_terminal_utf8(terminal)};
@@ -75,7 +81,7 @@ enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, st
         xm_feed_update(feed, now_ns);
         status = show(terminal, xm_feed_model(feed), choice, &grid);
         if (status == XM_OK)
-            status = hear_keys(terminal, xm_feed_model(feed), choice, &grid, now_ns);
+            status = hear_keys(terminal, xm_feed_model(feed), choice, &grid, now_ns, keep);
     }
     xm_grid_fini(&grid);
     xm_feed_destroy(feed);

@@ -12,12 +12,21 @@
 #include "xenmon/status.h"
 
 /*
+ * Keeps the settings of a choice, and says in choice->said what came of it.  Called where choice->save was set,
+ * which is cleared then.
+ */
+struct xm_live_keep {
+    void (*keep)(void *user, struct xm_choice *choice);
+    void *user;
+};
+
+/*
  * Shows the region at `path` until the person, or a signal, says it is enough.  A region that is not there,
  * goes, or comes again is no error: the screen says so and waits.  choice: to begin with, changed by keys.
- * XM_OK; XM_NOMEM.
+ * keep: NULL where settings cannot be kept.  XM_OK; XM_NOMEM.
  */
-enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path,
-                              struct xm_choice *choice) XM_MUST_CHECK;
+enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, struct xm_choice *choice,
+                              const struct xm_live_keep *keep) XM_MUST_CHECK;
 
 /* How frames of text are printed. */
 struct xm_live_frames {
