@@ -78,7 +78,8 @@ struct xm_model {
     /* The window that the person chose, of any length; what window[] has in it too, all end at the same sample. */
     struct xm_window chosen;
     uint64_t chosen_ns;  /* what was asked for; its real length is that of the samples */
-    bool chosen_coarse;  /* from the slow series: causes of waits, slices, migrations, I/O done, pairs are not in it */
+    bool chosen_coarse;  /* from the slow series: causes of waits, slices, migrations, I/O done, pairs, a vCPU's
+                            executions are 0 in it, not known; longest waits are those that the fast series still has */
 
     const struct xm_trail *trail; /* NULL: none yet */
 
@@ -90,6 +91,8 @@ struct xm_model {
     void *spread_user;
 
     /* The time axis: cycles since the trace began, as host.window has them. */
+    bool coarse;          /* window[] and chosen end at a sample of the slow series: what chosen_coarse says is true of
+                             all, no vCPU's state (4, unknown) or pCPU is known, no last execution, no peak */
     bool past;            /* the sample on show was asked for, and is not the newest */
     uint64_t oldest;      /* of the region's samples, of either series */
     uint64_t newest;      /* of the region's samples */
