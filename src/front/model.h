@@ -61,6 +61,8 @@ struct xm_spread {
     uint64_t since_ns; /* how long that is; 0: not known */
 };
 
+struct xm_digests;
+
 /* Borrowed throughout: valid until the feed's next update. */
 struct xm_model {
     enum xm_link link;
@@ -89,6 +91,7 @@ struct xm_model {
      */
     const struct xm_spread *(*spread)(void *user, uint32_t slot, enum xm_spread_since since);
     void *spread_user;
+    struct xm_digests *digests; /* of them (front/digest.h), kept by the feed; NULL: made anew each time */
 
     /* The time axis: cycles since the trace began, as host.window has them. */
     bool coarse;          /* window[] and chosen end at a sample of the slow series: what chosen_coarse says is true of

@@ -89,6 +89,9 @@ void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned row
 void xm_screen_vcpus_body(struct xm_painter *p);
 void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows);
 void xm_screen_help_body(struct xm_painter *p);
+/* One domain in depth.  One header line suffices; the body scrolls by lines. */
+void xm_screen_domain_header(const struct xm_painter *p, unsigned y, unsigned rows);
+void xm_screen_domain_body(struct xm_painter *p);
 void xm_screen_empty_body(struct xm_painter *p); /* why there are no numbers */
 void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span);
 
@@ -98,6 +101,15 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
  */
 uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden);
 uint32_t xm_screen_vcpus_hidden(const struct xm_painter *p, unsigned *hidden); /* vCPUs; the first one's domain */
+
+/* The slot of the domain shown in depth: choice->domain, else the first one; false where there is none. */
+bool xm_screen_depth_slot(const struct xm_model *model, const struct xm_choice *choice, uint32_t *slot);
+
+/*
+ * For choice->domain: the id of the domain `steps` after (before: negative) the one shown in depth, in the order
+ * of ids and stopping at both ends; choice->domain where there is none.  O(domains log domains).
+ */
+uint64_t xm_screen_depth_step(const struct xm_model *model, const struct xm_choice *choice, int steps);
 
 /* Breaks text between words into lines of the painter's width, each from column `indent` on. */
 void xm_screen_wrap(struct xm_painter *p, unsigned indent, enum xm_meaning meaning, const char *text);
