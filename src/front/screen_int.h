@@ -15,6 +15,15 @@
 #include "front/model.h"
 #include "view/view.h"
 
+struct xm_table_line;
+
+/* The usage that was asked for last: the cells of a line all ask for the same one. */
+struct xm_usage_cache {
+    struct xm_item item; /* none: empty */
+    bool there;
+    struct xm_usage usage;
+};
+
 struct xm_painter {
     struct xm_grid *grid;
     const struct xm_model *model;
@@ -22,6 +31,11 @@ struct xm_painter {
     unsigned top, rows; /* the grid's rows that the body has */
     unsigned first;     /* body line shown at the top */
     unsigned line;      /* body lines painted so far, shown or not */
+
+    const struct xm_table_line *lines; /* of a view that is a table, filtered and sorted; NULL: not made yet */
+    uint32_t line_count;
+    unsigned cursor;              /* the one that the cursor is on; UINT_MAX: none is marked */
+    struct xm_usage_cache *cache; /* may be NULL */
 };
 
 /* Takes the next body line.  True: it is shown, in row *y; false: it is counted only, paint nothing. */

@@ -24,6 +24,7 @@ struct xm_table_line {
     uint32_t slot;   /* in window[].to of what the item is */
     uint32_t domain; /* slot of the domain that it is of; domains and vCPUs */
     unsigned depth;  /* 1: under the line of its domain */
+    char mark;       /* before its name: '+' there is more under it, '-' that is on show, ' ' there is not; 0: none */
 };
 
 /* What a line shows in a column. */
@@ -33,19 +34,30 @@ struct xm_table_cell {
     bool known;    /* false: sorted after all that are known */
     double key;    /* numbers are sorted by it; cells without one (`by_text`) by their text */
     bool by_text;
+    bool key_only; /* in: only `known` and the key (or, by_text, the text) are wanted; the rest may be left alone */
 };
 
 struct xm_table_column {
-    const char *id;     /* saved in settings, and what the numbers' column in view is called: "running" */
-    const char *title;  /* as in the header */
-    unsigned width;     /* the gap before it included */
+    const char *id;     /* saved in settings; where `cell` is NULL what the column in view is called: "running_ns" */
+    const char *title;  /* as in the header, a "%" at its end where it goes by choice.units; NULL: as in view */
+    unsigned width;     /* the gap before it included; 0: 11 */
     bool left;          /* aligned; else right */
     bool shown;         /* by default */
     bool ascending;     /* its order when it is chosen to sort by: names and numbers of things; else the largest first */
-    const char *help;   /* a sentence; says what a percentage is of */
-    /* `p` has the model and the choice (window, units).  Where only the key is wanted `text` may be left alone. */
+    const char *help;   /* a sentence; says what a percentage is of; NULL: as in view */
+    /*
+     * `p` has the model and the choice (window, units).  Fills what it does not leave at 0.  NULL: the number of view's
+     * table of columns that has this id.
+     */
     void (*cell)(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell);
+    /* Where text of one meaning does not do (bars): paints columns [x, end) of row y.  NULL: the cell's text. */
+    void (*paint)(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end, unsigned y);
 };
+
+/* Title, help and width of a column, whether its own or view's. */
+const char *xm_table_title(const struct xm_table_column *column);
+const char *xm_table_help(const struct xm_table_column *column);
+unsigned xm_table_width(const struct xm_table_column *column);
 
 struct xm_table {
     enum xm_screen_view view;
@@ -79,7 +91,14 @@ uint32_t xm_table_hidden(const struct xm_table *table, const struct xm_painter *
  */
 struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct xm_painter *p, uint32_t *count);
 
-/* How the view's table is shown: what was chosen, or the defaults. */
+/* Whether the line has `text` in its name, number, uuid or state; ASCII letters in either case. */
+bool xm_table_matches(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *line,
+                      const char *text);
+
+/*
+ * How the view's table is shown: what was chosen, or the defaults.  Its columns are there and not the first, which
+ * needs no choice; each is in it once.
+ */
 struct xm_choice_table xm_table_choice(const struct xm_table *table, const struct xm_choice *choice);
 
 /* ---- Cells that several views have. */
