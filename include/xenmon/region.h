@@ -129,6 +129,15 @@ enum xm_region_outcome xm_region_info(struct xm_region *region, struct xm_region
 enum xm_region_outcome xm_region_sample(struct xm_region *region, enum xm_series series, uint64_t index,
                                         struct xm_sample *sample) XM_MUST_CHECK;
 
+/*
+ * As xm_region_sample(), for a part of it: the host's row, and the rows of those kinds whose bit is in `scopes`
+ * (1u << XM_SCOPE_VCPU, ...).  sample->used counts all; what was not asked for is left as it is.  Use one sample for
+ * one set of kinds: xm_region_sample() clears only what the last call said was in use.
+ * Cost: O(those rows).
+ */
+enum xm_region_outcome xm_region_rows(struct xm_region *region, enum xm_series series, uint64_t index,
+                                      unsigned scopes, struct xm_sample *sample) XM_MUST_CHECK;
+
 /* Only the host row of a sample: for searching by time without copying the rest. */
 enum xm_region_outcome xm_region_host(struct xm_region *region, enum xm_series series, uint64_t index,
                                       struct xm_host_row *host) XM_MUST_CHECK;

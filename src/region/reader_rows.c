@@ -14,7 +14,9 @@
 
 /* ---- A slot of a ring. */
 
-enum part { PART_HOST, PART_ALL };
+/* Kinds of rows, a bit each. */
+#define HOST_ROW (1u << XM_SCOPE_HOST)
+#define ALL_ROWS ((1u << XM_SCOPES) - 1)
 
 static uint64_t slot_at(const struct xm_plan_ring *ring, uint64_t index)
 {
@@ -23,7 +25,7 @@ static uint64_t slot_at(const struct xm_plan_ring *ring, uint64_t index)
 
 /* Copies the slot's header and the rows in use to the scratch memory, each where the slot has it. */
 static bool copy_rows(const struct xm_region *r, const struct xm_plan_ring *ring, uint64_t at,
-                      struct xm_capacity used, enum part part)
+                      struct xm_capacity used, unsigned scopes)
 {
     const struct xm_attach *a = &r->a;
     const uint64_t rows[XM_SCOPES] = {
@@ -36,12 +38,12 @@ static bool copy_rows(const struct xm_region *r, const struct xm_plan_ring *ring
     for (enum xm_scope scope = 0; scope < XM_SCOPES; scope++) {
         const struct xm_rows *from = &ring->rows[scope];
         uint64_t bytes = from->count ? rows[scope] * from->stride : 0;
-        if (part == PART_HOST && scope != XM_SCOPE_HOST)
+        if (!(scopes & 1u << scope))
             continue;
         if (bytes && !xm_bytes_read(&a->bytes, at + from->offset, r->scratch + from->offset, bytes))
             return false;
     }
-    return part == PART_HOST || used.vcpus == 0 ||
+    return !(scopes & 1u << XM_SCOPE_VCPU) || used.vcpus == 0 ||
            xm_bytes_read(&a->bytes, at + ring->vcpu_domain, r->scratch + ring->vcpu_domain, 4 * used.vcpus);
 }
 
@@ -62,7 +64,7 @@ static bool used_rows(const struct xm_layout_slot *head, struct xm_capacity capa
  * beforehand, so there is nothing to try again: once it is another one, the slot belongs to a later sample.
  */
 static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct xm_plan_ring *ring,
-                                        uint64_t index, enum part part, struct xm_capacity *used)
+                                        uint64_t index, unsigned scopes, struct xm_capacity *used)
 {
     struct xm_layout_slot head;
     uint64_t after;
@@ -76,7 +78,7 @@ static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct 
     if (!xm_bytes_read(&r->a.bytes, at, &head, sizeof head))
         return XM_REGION_INCOMPATIBLE;
     bool good = used_rows(&head, r->a.capacity, used) && head.index == index;
-    if (!copy_rows(r, ring, at, *used, part))
+    if (!copy_rows(r, ring, at, *used, scopes))
         return XM_REGION_INCOMPATIBLE;
     xm_seq_after();
     if (!xm_bytes_read(&r->a.bytes, at, &after, sizeof after))
@@ -87,7 +89,7 @@ static enum xm_region_outcome copy_slot(const struct xm_region *r, const struct 
 }
 
 static enum xm_region_outcome read_slot(const struct xm_region *r, enum xm_series series, uint64_t index,
-                                        enum part part, struct xm_capacity *used)
+                                        unsigned scopes, struct xm_capacity *used)
 {
     struct xm_live live;
     if (!xm_region_live(r, &live))
@@ -99,7 +101,7 @@ static enum xm_region_outcome read_slot(const struct xm_region *r, enum xm_serie
         return XM_REGION_INCOMPATIBLE;
     if (newest - index >= r->a.ring[series].slots)
         return XM_REGION_OVERRUN;
-    return copy_slot(r, &r->a.ring[series], index, part, used);
+    return copy_slot(r, &r->a.ring[series], index, scopes, used);
 }
 
 /* ---- Unpacking. */
@@ -114,6 +116,15 @@ static void unpack(const struct xm_rows *rows, const unsigned char *from, uint64
                    size_t row_bytes, uint64_t clear)
 {
     unsigned char *row = to;
+    const struct xm_run *run = rows->run;
+    if (rows->runs == 1 && run->row == 0 && run->member == 0 && run->bytes == row_bytes && rows->stride == row_bytes) {
+        /* A row is the same in both: the usual case of vCPUs, which are the most. */
+        if (count)
+            memcpy(to, from, count * row_bytes);
+        if (clear > count)
+            memset(row + count * row_bytes, 0, (clear - count) * row_bytes);
+        return;
+    }
     memset(to, 0, (clear > count ? clear : count) * row_bytes);
     for (uint64_t i = 0; i < count; i++, row += row_bytes, from += rows->stride)
         for (unsigned k = 0; k < rows->runs; k++)
@@ -147,37 +158,48 @@ static bool unpack_map(const struct xm_region *r, const struct xm_plan_ring *rin
 }
 
 static bool unpack_sample(const struct xm_region *r, const struct xm_plan_ring *ring, struct xm_capacity used,
-                          struct xm_sample *s)
+                          unsigned scopes, struct xm_sample *s)
 {
     const struct xm_rows *rows = ring->rows;
     struct xm_capacity before = {smaller(s->used.domains, s->capacity.domains),
                                  smaller(s->used.vcpus, s->capacity.vcpus),
                                  smaller(s->used.pcpus, s->capacity.pcpus)};
     unpack(&rows[XM_SCOPE_HOST], r->scratch + rows[XM_SCOPE_HOST].offset, 1, &s->host, sizeof s->host, 1);
-    unpack(&rows[XM_SCOPE_VCPU], r->scratch + rows[XM_SCOPE_VCPU].offset, used.vcpus, s->vcpu,
-           sizeof *s->vcpu, before.vcpus);
-    unpack(&rows[XM_SCOPE_DOMAIN], r->scratch + rows[XM_SCOPE_DOMAIN].offset, used.domains, s->domain,
-           sizeof *s->domain, before.domains);
-    unpack(&rows[XM_SCOPE_PCPU], r->scratch + rows[XM_SCOPE_PCPU].offset, used.pcpus, s->pcpu,
-           sizeof *s->pcpu, before.pcpus);
-    unpack_pairs(r, &rows[XM_SCOPE_PAIR], used, s, before);
+    if (scopes & 1u << XM_SCOPE_VCPU)
+        unpack(&rows[XM_SCOPE_VCPU], r->scratch + rows[XM_SCOPE_VCPU].offset, used.vcpus, s->vcpu, sizeof *s->vcpu,
+               before.vcpus);
+    if (scopes & 1u << XM_SCOPE_DOMAIN)
+        unpack(&rows[XM_SCOPE_DOMAIN], r->scratch + rows[XM_SCOPE_DOMAIN].offset, used.domains, s->domain,
+               sizeof *s->domain, before.domains);
+    if (scopes & 1u << XM_SCOPE_PCPU)
+        unpack(&rows[XM_SCOPE_PCPU], r->scratch + rows[XM_SCOPE_PCPU].offset, used.pcpus, s->pcpu, sizeof *s->pcpu,
+               before.pcpus);
+    if (scopes & 1u << XM_SCOPE_PAIR)
+        unpack_pairs(r, &rows[XM_SCOPE_PAIR], used, s, before);
     s->used = used;
-    return unpack_map(r, ring, used, s, before.vcpus);
+    return !(scopes & 1u << XM_SCOPE_VCPU) || unpack_map(r, ring, used, s, before.vcpus);
 }
 
-enum xm_region_outcome xm_region_sample(struct xm_region *region, enum xm_series series, uint64_t index,
-                                        struct xm_sample *sample)
+enum xm_region_outcome xm_region_rows(struct xm_region *region, enum xm_series series, uint64_t index,
+                                      unsigned scopes, struct xm_sample *sample)
 {
     struct xm_capacity have = sample->capacity;
     struct xm_capacity need = region->a.capacity;
     struct xm_capacity used;
     if (have.domains < need.domains || have.vcpus < need.vcpus || have.pcpus < need.pcpus)
         return XM_REGION_INCOMPATIBLE;
-    enum xm_region_outcome outcome = read_slot(region, series, index, PART_ALL, &used);
+    scopes |= HOST_ROW;
+    enum xm_region_outcome outcome = read_slot(region, series, index, scopes, &used);
     if (outcome != XM_REGION_OK)
         return outcome;
-    return unpack_sample(region, &region->a.ring[series], used, sample) ? XM_REGION_OK
-                                                                        : XM_REGION_INCOMPATIBLE;
+    return unpack_sample(region, &region->a.ring[series], used, scopes, sample) ? XM_REGION_OK
+                                                                                : XM_REGION_INCOMPATIBLE;
+}
+
+enum xm_region_outcome xm_region_sample(struct xm_region *region, enum xm_series series, uint64_t index,
+                                        struct xm_sample *sample)
+{
+    return xm_region_rows(region, series, index, ALL_ROWS, sample);
 }
 
 enum xm_region_outcome xm_region_host(struct xm_region *region, enum xm_series series, uint64_t index,
@@ -185,7 +207,7 @@ enum xm_region_outcome xm_region_host(struct xm_region *region, enum xm_series s
 {
     struct xm_capacity used;
     const struct xm_rows *rows = &region->a.ring[series].rows[XM_SCOPE_HOST];
-    enum xm_region_outcome outcome = read_slot(region, series, index, PART_HOST, &used);
+    enum xm_region_outcome outcome = read_slot(region, series, index, HOST_ROW, &used);
     if (outcome == XM_REGION_OK)
         unpack(rows, region->scratch + rows->offset, 1, host, sizeof *host, 1);
     return outcome;

@@ -102,6 +102,42 @@ static void test_round_trip(void **state)
     xm_writer_close(w, true);
 }
 
+/* Part of a sample: what was asked for is as in the whole, what was not is left alone. */
+static void test_rows(void **state)
+{
+    struct place *p = *state;
+    uint64_t seed = test_seed();
+    struct xm_writer *w = writer_make(p->path, &wide);
+    struct xm_region *r = open_region(p->path);
+    struct xm_sample in = sample_for(room);
+    struct xm_sample whole = sample_for(room);
+    for (unsigned scopes = 0; scopes < 1u << XM_SCOPES; scopes++) {
+        enum xm_series series = (enum xm_series)(scopes % 2);
+        struct xm_sample part = sample_for(room);
+        uint64_t index = xm_writer_next(w, series);
+        publish(w, series, &in, room, next_random(&seed) >> 12);
+        assert_int_equal(xm_region_sample(r, series, index, &whole), XM_REGION_OK);
+        memset(part.vcpu, 0xa5, room.vcpus * sizeof *part.vcpu);
+        memset(part.pcpu, 0xa5, room.pcpus * sizeof *part.pcpu);
+        assert_int_equal(xm_region_rows(r, series, index, scopes, &part), XM_REGION_OK);
+        assert_memory_equal(&part.host, &whole.host, sizeof whole.host);
+        assert_memory_equal(&part.used, &whole.used, sizeof whole.used);
+        assert_int_equal(memcmp(part.vcpu, whole.vcpu, whole.used.vcpus * sizeof *whole.vcpu) == 0,
+                         (scopes >> XM_SCOPE_VCPU & 1) || whole.used.vcpus == 0);
+        assert_int_equal(memcmp(part.pcpu, whole.pcpu, whole.used.pcpus * sizeof *whole.pcpu) == 0,
+                         (scopes >> XM_SCOPE_PCPU & 1) || whole.used.pcpus == 0);
+        if (scopes >> XM_SCOPE_DOMAIN & 1)
+            assert_memory_equal(part.domain, whole.domain, room.domains * sizeof *whole.domain);
+        if (scopes >> XM_SCOPE_PAIR & 1)
+            assert_memory_equal(part.pair, whole.pair, (size_t)room.domains * room.pcpus * sizeof *whole.pair);
+        xm_sample_fini(&part);
+    }
+    xm_sample_fini(&in);
+    xm_sample_fini(&whole);
+    xm_region_close(r);
+    xm_writer_close(w, true);
+}
+
 static void test_outcomes(void **state)
 {
     struct place *p = *state;
@@ -753,6 +789,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_round_trip),
+        TEST(test_rows),
         TEST(test_outcomes),
         TEST(test_find),
         TEST(test_facts),
