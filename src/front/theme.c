@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The themes.  A meaning's row has its colours for 256 and for 16 colours; terminals of 8 get the dark half of
- * those, in bold where it was the bright one.  Text has a contrast of 4.5 or more to what is behind it (7 in
+ * The themes.  A meaning's row has its colours for 256 and for 16 colours; terminals of 8 get the dark half
+ * of those, in bold where it was the bright one.  Text has a contrast of 4.5 or more to what is behind it (7 in
  * high-contrast), and the states of time stay apart: tests/unit/front/test_theme.c computes both.
  */
 #include "front/theme.h"
@@ -43,26 +43,16 @@ static const uint8_t without_colours[XM_MEANINGS] = {
 
 /* On a dark background. */
 static const struct row dark[XM_MEANINGS] = {
-    [XM_MEANING_NORMAL] = {OWN, OWN, OWN, OWN, 0},
-    [XM_MEANING_TITLE] = {OWN, OWN, OWN, OWN, XM_LOOK_BOLD},
-    [XM_MEANING_HEADER] = {252, 238, 0, 7, 0},
-    [XM_MEANING_SUBJECT] = {OWN, OWN, OWN, OWN, XM_LOOK_BOLD},
-    [XM_MEANING_LABEL] = {250, OWN, OWN, OWN, 0},
-    [XM_MEANING_FAINT] = {245, OWN, 7, OWN, XM_LOOK_DIM},
-    [XM_MEANING_RUNNING] = {78, OWN, 2, OWN, 0},
-    [XM_MEANING_WAITING] = {214, OWN, 3, OWN, 0},
-    [XM_MEANING_BLOCKED] = {75, OWN, 6, OWN, 0},
-    [XM_MEANING_WARNING] = {231, 124, 15, 1, XM_LOOK_BOLD},
-    [XM_MEANING_KEY] = {252, 240, 0, 7, 0},
-    [XM_MEANING_OFFLINE] = {246, OWN, 7, OWN, 0},
-    [XM_MEANING_UNKNOWN] = {176, OWN, 5, OWN, 0},
-    [XM_MEANING_TAB] = {250, OWN, OWN, OWN, 0},
-    [XM_MEANING_TAB_HERE] = {16, 75, 0, 6, 0},
-    [XM_MEANING_CURSOR] = {231, 24, 7, 4, XM_LOOK_BOLD},
-    [XM_MEANING_FOUND] = {16, 220, 0, 3, 0},
-    [XM_MEANING_SORTED] = {221, 238, 0, 7, XM_LOOK_UNDERLINE},
-    [XM_MEANING_POPUP] = {252, 236, OWN, OWN, 0},
-    [XM_MEANING_PROMPT] = {231, OWN, 15, OWN, XM_LOOK_BOLD},
+    [XM_MEANING_NORMAL] = {OWN, OWN, OWN, OWN, 0}, [XM_MEANING_TITLE] = {OWN, OWN, OWN, OWN, XM_LOOK_BOLD},
+    [XM_MEANING_HEADER] = {252, 238, 0, 7, 0},     [XM_MEANING_SUBJECT] = {OWN, OWN, OWN, OWN, XM_LOOK_BOLD},
+    [XM_MEANING_LABEL] = {250, OWN, OWN, OWN, 0},  [XM_MEANING_FAINT] = {245, OWN, 7, OWN, XM_LOOK_DIM},
+    [XM_MEANING_RUNNING] = {78, OWN, 2, OWN, 0},   [XM_MEANING_WAITING] = {214, OWN, 3, OWN, 0},
+    [XM_MEANING_BLOCKED] = {75, OWN, 6, OWN, 0},   [XM_MEANING_WARNING] = {231, 124, 15, 1, XM_LOOK_BOLD},
+    [XM_MEANING_KEY] = {252, 240, 0, 7, 0},        [XM_MEANING_OFFLINE] = {246, OWN, 7, OWN, 0},
+    [XM_MEANING_UNKNOWN] = {176, OWN, 5, OWN, 0},  [XM_MEANING_TAB] = {250, OWN, OWN, OWN, 0},
+    [XM_MEANING_TAB_HERE] = {16, 75, 0, 6, 0},     [XM_MEANING_CURSOR] = {231, 24, 7, 4, XM_LOOK_BOLD},
+    [XM_MEANING_FOUND] = {16, 220, 0, 3, 0},       [XM_MEANING_SORTED] = {221, 238, 0, 7, XM_LOOK_UNDERLINE},
+    [XM_MEANING_POPUP] = {252, 236, OWN, OWN, 0},  [XM_MEANING_PROMPT] = {231, OWN, 15, OWN, XM_LOOK_BOLD},
 };
 
 /* On a light background, where yellow and the terminal's bright colours cannot be read. */
@@ -113,7 +103,7 @@ static const struct row high_contrast[XM_MEANINGS] = {
     [XM_MEANING_PROMPT] = {226, 16, 11, 0, XM_LOOK_BOLD},
 };
 
-/* Blue, orange, pale cyan, grey and pale yellow: apart for who sees no red, or no green, and by lightness too. */
+/* Blue, orange, pale cyan, grey, pale yellow: apart for who sees no red, or no green, and by lightness too. */
 static const struct row colour_blind[XM_MEANINGS] = {
     [XM_MEANING_NORMAL] = {OWN, OWN, OWN, OWN, 0},
     [XM_MEANING_TITLE] = {OWN, OWN, OWN, OWN, XM_LOOK_BOLD},
@@ -138,10 +128,7 @@ static const struct row colour_blind[XM_MEANINGS] = {
 };
 
 static const struct theme themes[] = {
-    {"dark", dark},
-    {"light", light},
-    {"high-contrast", high_contrast},
-    {"colour-blind", colour_blind},
+    {"dark", dark}, {"light", light}, {"high-contrast", high_contrast}, {"colour-blind", colour_blind},
     {"mono", NULL},
 };
 #define THEMES (sizeof themes / sizeof themes[0])

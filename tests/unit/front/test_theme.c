@@ -45,9 +45,10 @@ static void test_states_differ(void **state)
         for (size_t d = 0; d < DEPTHS; d++)
             for (size_t i = 0; i < STATES; i++)
                 for (size_t j = 0; j < i; j++)
-                    if (same(xm_theme_look(theme, states[i], depths[d]), xm_theme_look(theme, states[j], depths[d])))
-                        fail_msg("%s, %u colours: states %zu and %zu look the same", xm_theme_name(theme), depths[d],
-                                 i, j);
+                    if (same(xm_theme_look(theme, states[i], depths[d]),
+                             xm_theme_look(theme, states[j], depths[d])))
+                        fail_msg("%s, %u colours: states %zu and %zu look the same", xm_theme_name(theme),
+                                 depths[d], i, j);
 }
 
 static void test_warning_differs(void **state)
@@ -58,25 +59,25 @@ static void test_warning_differs(void **state)
                 struct xm_look warning = xm_theme_look(theme, XM_MEANING_WARNING, depths[d]);
                 struct xm_look other = xm_theme_look(theme, (enum xm_meaning)m, depths[d]);
                 if (m != XM_MEANING_WARNING && same(warning, other))
-                    fail_msg("%s, %u colours: meaning %u looks like a warning", xm_theme_name(theme), depths[d], m);
+                    fail_msg("%s, %u colours: meaning %u looks like a warning", xm_theme_name(theme),
+                             depths[d], m);
             }
 }
 
 /* Where one is and where one could go; the cursor's line; what is sorted by. */
 static void test_places_differ(void **state)
 {
-    static const enum xm_meaning pairs[][2] = {{XM_MEANING_TAB, XM_MEANING_TAB_HERE},
-                                               {XM_MEANING_NORMAL, XM_MEANING_CURSOR},
-                                               {XM_MEANING_POPUP, XM_MEANING_CURSOR},
-                                               {XM_MEANING_NORMAL, XM_MEANING_FOUND},
-                                               {XM_MEANING_CURSOR, XM_MEANING_FOUND},
-                                               {XM_MEANING_HEADER, XM_MEANING_SORTED}};
+    static const enum xm_meaning pairs[][2] = {
+        {XM_MEANING_TAB, XM_MEANING_TAB_HERE}, {XM_MEANING_NORMAL, XM_MEANING_CURSOR},
+        {XM_MEANING_POPUP, XM_MEANING_CURSOR}, {XM_MEANING_NORMAL, XM_MEANING_FOUND},
+        {XM_MEANING_CURSOR, XM_MEANING_FOUND}, {XM_MEANING_HEADER, XM_MEANING_SORTED}};
     for (unsigned theme = 0; xm_theme_name(theme); theme++)
         for (size_t d = 0; d < DEPTHS; d++)
             for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-                if (same(xm_theme_look(theme, pairs[i][0], depths[d]), xm_theme_look(theme, pairs[i][1], depths[d])))
-                    fail_msg("%s, %u colours: meanings %u and %u look the same", xm_theme_name(theme), depths[d],
-                             pairs[i][0], pairs[i][1]);
+                if (same(xm_theme_look(theme, pairs[i][0], depths[d]),
+                         xm_theme_look(theme, pairs[i][1], depths[d])))
+                    fail_msg("%s, %u colours: meanings %u and %u look the same", xm_theme_name(theme),
+                             depths[d], pairs[i][0], pairs[i][1]);
 }
 
 static void test_within_palette(void **state)
@@ -135,20 +136,24 @@ static void test_contrast(void **state)
         const char *name;
         int ink, paper; /* the terminal's own, where the theme is made for it */
         double least;
-    } themes[] = {{"dark", 252, 16, 4.5}, {"light", 16, 231, 4.5}, {"high-contrast", 231, 16, 7}, {"colour-blind", 252, 16, 4.5}};
+    } themes[] = {{"dark", 252, 16, 4.5},
+                  {"light", 16, 231, 4.5},
+                  {"high-contrast", 231, 16, 7},
+                  {"colour-blind", 252, 16, 4.5}};
     for (size_t i = 0; i < sizeof themes / sizeof themes[0]; i++) {
         unsigned theme = 99;
         assert_true(xm_theme_find(themes[i].name, &theme));
         for (unsigned m = 0; m < XM_MEANINGS; m++) {
             struct xm_look look = xm_theme_look(theme, (enum xm_meaning)m, 256);
-            double ratio = contrast(look.ink < 0 ? themes[i].ink : look.ink, look.paper < 0 ? themes[i].paper : look.paper);
+            double ratio = contrast(look.ink < 0 ? themes[i].ink : look.ink,
+                                    look.paper < 0 ? themes[i].paper : look.paper);
             if (ratio < themes[i].least)
                 fail_msg("%s: meaning %u has a contrast of %.2f only", themes[i].name, m, ratio);
         }
     }
 }
 
-/* As who lacks the cones for red, or for green, sees it (Machado, Oliveira and Fernandes 2009, severity 1). */
+/* For who lacks the cones for red, or for green (Machado, Oliveira and Fernandes 2009, severity 1). */
 static const double eyes[][9] = {
     {1, 0, 0, 0, 1, 0, 0, 0, 1},
     {0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998},
@@ -184,7 +189,8 @@ static double distance(int a, int b, const double *eye)
     double q[3];
     lab(colour(a), eye, p);
     lab(colour(b), eye, q);
-    return sqrt((p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1]) + (p[2] - q[2]) * (p[2] - q[2]));
+    return sqrt((p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1]) +
+                (p[2] - q[2]) * (p[2] - q[2]));
 }
 
 /* 2.3 is a difference that can just be seen; states are told apart at a glance. */
@@ -195,7 +201,8 @@ static void test_colour_blind(void **state)
     for (size_t e = 0; e < sizeof eyes / sizeof eyes[0]; e++)
         for (size_t i = 0; i < STATES; i++)
             for (size_t j = 0; j < i; j++) {
-                double d = distance(xm_theme_look(theme, states[i], 256).ink, xm_theme_look(theme, states[j], 256).ink, eyes[e]);
+                double d = distance(xm_theme_look(theme, states[i], 256).ink,
+                                    xm_theme_look(theme, states[j], 256).ink, eyes[e]);
                 if (d < 30)
                     fail_msg("eye %zu: states %zu and %zu are only %.0f apart", e, i, j, d);
             }
@@ -204,9 +211,9 @@ static void test_colour_blind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_states_differ),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_states_differ),
         cmocka_unit_test(test_warning_differs), cmocka_unit_test(test_places_differ),
-        cmocka_unit_test(test_within_palette), cmocka_unit_test(test_contrast),
+        cmocka_unit_test(test_within_palette),  cmocka_unit_test(test_contrast),
         cmocka_unit_test(test_colour_blind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
