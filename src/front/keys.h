@@ -7,6 +7,7 @@
 
 enum xm_key {
     XM_KEY_NONE = -1,
+    XM_KEY_UNKNOWN = 0, /* a key, but none that means anything */
     XM_KEY_TAB = 9,
     XM_KEY_REDRAW = 12, /* Ctrl-L */
     XM_KEY_ENTER = 13,

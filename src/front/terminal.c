@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "front/terminal.h"
 
+#define NCURSES_WIDECHAR 1 /* get_wch() */
 #include <curses.h>
 #include <errno.h>
 #include <langinfo.h>
@@ -11,60 +12,77 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <term.h>
+#include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "front/keys.h"
+#include "front/theme.h"
+
+#define DOUBLE_CLICK_NS 400000000u
+#define ESCAPE_DELAY_MS 50
+#define SEQUENCE_MAX    32 /* bytes of an escape sequence that nobody knows */
 
 struct xm_terminal {
     SCREEN *screen;
     int signals; /* a descriptor that reads the blocked signals */
     sigset_t saved_mask;
     bool utf8;
+    unsigned colours; /* 0: none, or none wanted */
+    bool own_colours; /* pairs can have the terminal's own colours in them */
     attr_t attributes[XM_MEANINGS];
+
+    struct xm_grid shown; /* what was drawn last; empty: nothing, or it does not count any more */
+
+    unsigned mouse_x, mouse_y;
+    uint64_t clicked_ns; /* 0: the next click is a first one */
 };
 
-/* How a meaning looks: with colours, and without, where bold, dim, underline and reverse must do. */
-struct look {
-    short colour; /* -1: the terminal's own */
-    attr_t with_colour;
-    attr_t without;
-};
+/* ---- Looks. */
 
-static const struct look looks[XM_MEANINGS] = {
-    [XM_MEANING_NORMAL] = {-1, A_NORMAL, A_NORMAL},
-    [XM_MEANING_TITLE] = {-1, A_BOLD, A_BOLD},
-    [XM_MEANING_HEADER] = {-1, A_REVERSE, A_REVERSE},
-    [XM_MEANING_SUBJECT] = {-1, A_BOLD, A_BOLD},
-    [XM_MEANING_LABEL] = {-1, A_NORMAL, A_NORMAL},
-    [XM_MEANING_FAINT] = {-1, A_DIM, A_DIM},
-    [XM_MEANING_RUNNING] = {COLOR_GREEN, A_NORMAL, A_NORMAL},
-    [XM_MEANING_WAITING] = {COLOR_YELLOW, A_NORMAL, A_NORMAL},
-    [XM_MEANING_BLOCKED] = {COLOR_CYAN, A_NORMAL, A_NORMAL},
-    [XM_MEANING_WARNING] = {COLOR_RED, A_BOLD, A_BOLD | A_REVERSE},
-    [XM_MEANING_KEY] = {-1, A_REVERSE, A_REVERSE},
-};
-
-static void choose_looks(struct xm_terminal *t, bool colour)
+static attr_t attributes_of(struct xm_look look)
 {
-    colour = colour && has_colors() && start_color() == OK;
-    if (colour)
-        use_default_colors();
-    for (unsigned i = 0; i < XM_MEANINGS; i++) {
-        t->attributes[i] = colour ? looks[i].with_colour : looks[i].without;
-        /* Pair 0 is the terminal's own colours, so pairs begin at 1. */
-        if (colour && looks[i].colour >= 0 && init_pair((short)(i + 1), looks[i].colour, -1) == OK)
-            t->attributes[i] |= (attr_t)COLOR_PAIR(i + 1);
+    return (look.attributes & XM_LOOK_BOLD ? A_BOLD : 0) | (look.attributes & XM_LOOK_DIM ? A_DIM : 0) |
+           (look.attributes & XM_LOOK_UNDERLINE ? A_UNDERLINE : 0) |
+           (look.attributes & XM_LOOK_REVERSE ? A_REVERSE : 0);
+}
+
+/* Where a pair cannot have the terminal's own colours in it, they are taken for white on black. */
+static bool set_pair(const struct xm_terminal *t, short pair, struct xm_look look)
+{
+    if (!t->own_colours) {
+        look.ink = look.ink < 0 ? COLOR_WHITE : look.ink;
+        look.paper = look.paper < 0 ? COLOR_BLACK : look.paper;
     }
+    return init_pair(pair, look.ink, look.paper) == OK;
+}
+
+static void find_colours(struct xm_terminal *t, bool colour)
+{
+    if (!colour || !has_colors() || start_color() != OK)
+        return;
+    t->own_colours = use_default_colors() == OK;
+    /* Pair 0 is the terminal's own colours. */
+    if (COLOR_PAIRS > XM_MEANINGS && COLORS > 0)
+        t->colours = (unsigned)COLORS;
+}
+
+void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme)
+{
+    for (unsigned i = 0; i < XM_MEANINGS; i++) {
+        struct xm_look look = xm_theme_look(theme, (enum xm_meaning)i, terminal->colours);
+        terminal->attributes[i] = attributes_of(look);
+        if ((look.ink >= 0 || look.paper >= 0) && set_pair(terminal, (short)(i + 1), look))
+            terminal->attributes[i] |= (attr_t)COLOR_PAIR(i + 1);
+    }
+    xm_grid_fini(&terminal->shown);
 }
 
 /* ---- The rescue. */
 
 /* Adds a terminal string; its "$<5>" delays are for machines that are gone, and are left out. */
-static void rescue_add(struct xm_terminal_rescue *rescue, const char *capability)
+static void rescue_add(struct xm_terminal_rescue *rescue, const char *s)
 {
-    const char *s = tigetstr(capability);
-    if (!s || s == (const char *)-1)
-        return;
     while (*s) {
         const char *end = s[0] == '$' && s[1] == '<' ? strchr(s, '>') : NULL;
         if (end)
@@ -74,6 +92,23 @@ static void rescue_add(struct xm_terminal_rescue *rescue, const char *capability
         else
             return;
     }
+}
+
+/* The capability's string; "" where the terminal has none. */
+static const char *capability(const char *name)
+{
+    const char *s = tigetstr(name);
+    return s && s != (const char *)-1 ? s : "";
+}
+
+static void fill_rescue(struct xm_terminal_rescue *rescue, const struct termios *saved)
+{
+    static const char *const names[] = {"sgr0", "rmkx", "rmcup", "cnorm"};
+    *rescue = (struct xm_terminal_rescue){.fd = STDOUT_FILENO, .saved = *saved};
+    if (*capability("kmous"))
+        rescue_add(rescue, "\033[?1006l\033[?1000l");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        rescue_add(rescue, capability(names[i]));
 }
 
 void xm_terminal_rescue(const struct xm_terminal_rescue *rescue)
@@ -89,7 +124,7 @@ void xm_terminal_rescue(const struct xm_terminal_rescue *rescue)
 
 static enum xm_status take_signals(struct xm_terminal *t, struct xm_error *err)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
@@ -132,9 +167,12 @@ static void set_up_curses(struct xm_terminal *t, bool colour)
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     intrflush(stdscr, FALSE);
-    set_escdelay(50);
+    leaveok(stdscr, TRUE); /* nobody sees the cursor, so it need not go anywhere */
+    if (!getenv("ESCDELAY"))
+        set_escdelay(ESCAPE_DELAY_MS);
     curs_set(0);
-    choose_looks(t, colour);
+    find_colours(t, colour);
+    xm_terminal_theme(t, 0);
     t->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
@@ -161,12 +199,8 @@ enum xm_status xm_terminal_open(bool colour, struct xm_terminal **terminal, stru
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "the terminal cannot be opened");
     }
     set_up_curses(t, colour);
-    if (rescue) {
-        *rescue = (struct xm_terminal_rescue){.fd = STDOUT_FILENO, .saved = saved};
-        static const char *const capabilities[] = {"sgr0", "rmkx", "rmcup", "cnorm"};
-        for (size_t i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++)
-            rescue_add(rescue, capabilities[i]);
-    }
+    if (rescue)
+        fill_rescue(rescue, &saved);
     *terminal = t;
     return XM_OK;
 }
@@ -176,9 +210,11 @@ void xm_terminal_close(struct xm_terminal *terminal)
     if (!terminal)
         return;
     if (terminal->screen) {
+        mousemask(0, NULL);
         endwin();
         delscreen(terminal->screen);
     }
+    xm_grid_fini(&terminal->shown);
     close(terminal->signals);
     sigprocmask(SIG_SETMASK, &terminal->saved_mask, NULL);
     free(terminal);
@@ -197,25 +233,51 @@ bool xm_terminal_utf8(const struct xm_terminal *terminal)
     return terminal->utf8;
 }
 
-/* Cells of one meaning go out in one piece. */
-static void draw_row(struct xm_terminal *t, const struct xm_grid *grid, unsigned y)
+/* Cells of one meaning are handed over in one piece. */
+static void draw_row(const struct xm_terminal *t, const struct xm_grid_cell *row, unsigned width, unsigned y)
 {
-    const struct xm_grid_cell *row = &grid->cells[(size_t)y * grid->width];
-    unsigned width = grid->width < (unsigned)COLS ? grid->width : (unsigned)COLS;
+    char text[512];
+    size_t length = 0;
     move((int)y, 0);
     for (unsigned x = 0; x < width; x++) {
-        if (x == 0 || row[x].meaning != row[x - 1].meaning)
-            attrset((int)t->attributes[row[x].meaning < XM_MEANINGS ? row[x].meaning : 0]);
-        if (row[x].text[0])
-            addstr(row[x].text);
+        size_t bytes = strnlen(row[x].text, sizeof row[x].text);
+        if (x == 0 || row[x].meaning != row[x - 1].meaning || length + bytes > sizeof text) {
+            addnstr(text, (int)length);
+            length = 0;
+            attrset((int)t->attributes[row[x].meaning < XM_MEANINGS ? row[x].meaning : XM_MEANING_NORMAL]);
+        }
+        memcpy(text + length, row[x].text, bytes);
+        length += bytes;
     }
+    addnstr(text, (int)length);
 }
 
+static bool same_row(const struct xm_grid *a, const struct xm_grid *b, unsigned y)
+{
+    size_t start = (size_t)y * a->width;
+    return memcmp(a->cells + start, b->cells + start, a->width * sizeof *a->cells) == 0;
+}
+
+/*
+ * curses sends what differs from what it sent before.  Finding that out costs more than to see that a row is the
+ * one that was there, so those are not handed over.
+ */
 void xm_terminal_draw(struct xm_terminal *terminal, const struct xm_grid *grid)
 {
-    erase();
-    for (unsigned y = 0; y < grid->height && y < (unsigned)LINES; y++)
-        draw_row(terminal, grid, y);
+    unsigned width = grid->width < (unsigned)COLS ? grid->width : (unsigned)COLS;
+    unsigned height = grid->height < (unsigned)LINES ? grid->height : (unsigned)LINES;
+    struct xm_grid *shown = &terminal->shown;
+    bool known = shown->cells && shown->width == grid->width && shown->height == grid->height;
+    if (!known) {
+        erase();
+        if (xm_grid_resize(shown, grid->width, grid->height) != XM_OK)
+            xm_grid_fini(shown); /* everything is handed over the next time, too */
+    }
+    for (unsigned y = 0; y < height; y++)
+        if (!known || !same_row(shown, grid, y))
+            draw_row(terminal, grid->cells + (size_t)y * grid->width, width, y);
+    if (shown->cells)
+        memcpy(shown->cells, grid->cells, (size_t)grid->width * grid->height * sizeof *grid->cells);
     attrset(A_NORMAL);
     refresh();
 }
@@ -225,46 +287,251 @@ void xm_terminal_redraw(struct xm_terminal *terminal)
     clearok(curscr, TRUE);
 }
 
+/* ---- The mouse. */
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+void xm_terminal_use_mouse(struct xm_terminal *terminal, bool use)
+{
+    mouseinterval(0); /* a press counts at once; what is a double click is decided here */
+    mousemask(use ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+}
+
+void xm_terminal_mouse(const struct xm_terminal *terminal, unsigned *x, unsigned *y)
+{
+    *x = terminal->mouse_x;
+    *y = terminal->mouse_y;
+}
+
+static int read_click(struct xm_terminal *t, unsigned x, unsigned y)
+{
+    uint64_t now_ns = monotonic_ns();
+    bool twice =
+        t->clicked_ns && now_ns - t->clicked_ns < DOUBLE_CLICK_NS && x == t->mouse_x && y == t->mouse_y;
+    t->mouse_x = x;
+    t->mouse_y = y;
+    t->clicked_ns = twice ? 0 : now_ns;
+    return twice ? XM_KEY_DOUBLE : XM_KEY_CLICK;
+}
+
+static int read_mouse(struct xm_terminal *t)
+{
+    MEVENT event;
+    if (getmouse(&event) != OK || event.x < 0 || event.y < 0)
+        return XM_KEY_UNKNOWN;
+    if (event.bstate & BUTTON4_PRESSED)
+        return XM_KEY_WHEEL_UP;
+    if (event.bstate & BUTTON5_PRESSED)
+        return XM_KEY_WHEEL_DOWN;
+    return event.bstate & BUTTON1_PRESSED ? read_click(t, (unsigned)event.x, (unsigned)event.y)
+                                          : XM_KEY_UNKNOWN;
+}
+
 /* ---- Keys. */
 
-static int translate_key(int key)
+struct translation {
+    int from, to;
+};
+
+static int translate(const struct translation *table, size_t count, int from)
 {
-    static const struct {
-        int curses;
-        int key;
-    } keys[] = {
-        {KEY_UP, XM_KEY_UP},         {KEY_DOWN, XM_KEY_DOWN},
-        {KEY_PPAGE, XM_KEY_PAGE_UP}, {KEY_NPAGE, XM_KEY_PAGE_DOWN},
-        {KEY_HOME, XM_KEY_HOME},     {KEY_END, XM_KEY_LAST},
-        {KEY_F(1), XM_KEY_F1},       {KEY_F(10), XM_KEY_F10},
-        {27, XM_KEY_ESCAPE},         {3, XM_KEY_END},
+    for (size_t i = 0; i < count; i++)
+        if (table[i].from == from)
+            return table[i].to;
+    return XM_KEY_UNKNOWN;
+}
+
+/* Keys that curses knows. */
+static int function_key(struct xm_terminal *t, int key)
+{
+    static const struct translation keys[] = {
+        {KEY_UP, XM_KEY_UP},
+        {KEY_DOWN, XM_KEY_DOWN},
+        {KEY_LEFT, XM_KEY_LEFT},
+        {KEY_RIGHT, XM_KEY_RIGHT},
+        {KEY_PPAGE, XM_KEY_PAGE_UP},
+        {KEY_NPAGE, XM_KEY_PAGE_DOWN},
+        {KEY_HOME, XM_KEY_HOME},
+        {KEY_FIND, XM_KEY_HOME},
+        {KEY_END, XM_KEY_LAST},
+        {KEY_SELECT, XM_KEY_LAST},
+        {KEY_BACKSPACE, XM_KEY_BACKSPACE},
+        {KEY_DC, XM_KEY_DELETE},
+        {KEY_BTAB, XM_KEY_BACK_TAB},
+        {KEY_ENTER, XM_KEY_ENTER},
+        {KEY_F(1), XM_KEY_F1},
+        {KEY_F(2), XM_KEY_F2},
+        {KEY_F(3), XM_KEY_F3},
+        {KEY_F(4), XM_KEY_F4},
+        {KEY_F(5), XM_KEY_F5},
+        {KEY_F(6), XM_KEY_F6},
+        {KEY_F(10), XM_KEY_F10},
         {KEY_RESIZE, XM_KEY_RESIZE},
     };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (keys[i].curses == key)
-            return keys[i].key;
-    return key < 256 ? key : 0; /* 0: a key that means nothing here */
+    return key == KEY_MOUSE ? read_mouse(t) : translate(keys, sizeof keys / sizeof keys[0], key);
+}
+
+/* The next character that is there already; 0: none. */
+static wint_t next_character(void)
+{
+    wint_t c = 0;
+    return get_wch(&c) == OK ? c : 0;
+}
+
+/* "\033[", parameters, and `final`: a key of another kind of terminal than $TERM says. */
+static int sequence_key(unsigned parameter, wint_t final)
+{
+    static const struct translation finals[] = {
+        {'A', XM_KEY_UP},   {'B', XM_KEY_DOWN}, {'C', XM_KEY_RIGHT},    {'D', XM_KEY_LEFT},
+        {'H', XM_KEY_HOME}, {'F', XM_KEY_LAST}, {'Z', XM_KEY_BACK_TAB}, {'M', XM_KEY_ENTER},
+        {'P', XM_KEY_F1},   {'Q', XM_KEY_F2},   {'R', XM_KEY_F3},       {'S', XM_KEY_F4},
+    };
+    static const struct translation numbers[] = {
+        {1, XM_KEY_HOME}, {3, XM_KEY_DELETE}, {4, XM_KEY_LAST}, {5, XM_KEY_PAGE_UP}, {6, XM_KEY_PAGE_DOWN},
+        {7, XM_KEY_HOME}, {8, XM_KEY_LAST},   {11, XM_KEY_F1},  {12, XM_KEY_F2},     {13, XM_KEY_F3},
+        {14, XM_KEY_F4},  {15, XM_KEY_F5},    {17, XM_KEY_F6},  {21, XM_KEY_F10},
+    };
+    if (final == '~')
+        return translate(numbers, sizeof numbers / sizeof numbers[0], (int)parameter);
+    return translate(finals, sizeof finals / sizeof finals[0], (int) final);
+}
+
+/*
+ * An escape may be the key, or begin a sequence that curses does not know; its bytes must not be taken for keys.
+ * Only a "[" or "O" that comes with it makes it one.
+ */
+static int escape_key(void)
+{
+    unsigned parameter = 0;
+    bool first = true;
+    wint_t c = next_character();
+    if (c != '[' && c != 'O') {
+        if (c)
+            unget_wch((wchar_t)c);
+        return XM_KEY_ESCAPE;
+    }
+    if (c == 'O') {
+        c = next_character();
+        return c ? sequence_key(0, c) : XM_KEY_UNKNOWN;
+    }
+    for (unsigned i = 0; i < SEQUENCE_MAX; i++) {
+        c = next_character();
+        if (c < 0x20 || c >= 0x40) /* 0: it stops in the middle */
+            return c >= 0x40 ? sequence_key(parameter, c) : XM_KEY_UNKNOWN;
+        first = first && c != ';';
+        if (first && c >= '0' && c <= '9' && parameter < 1000)
+            parameter = parameter * 10 + (unsigned)(c - '0');
+    }
+    return XM_KEY_UNKNOWN;
+}
+
+static int character_key(wint_t c)
+{
+    switch (c) {
+    case 3: /* Ctrl-C where the terminal makes no signal of it */
+        return XM_KEY_END;
+    case 8:
+    case 127:
+        return XM_KEY_BACKSPACE;
+    case '\n':
+        return XM_KEY_ENTER;
+    case 27:
+        return escape_key();
+    default:
+        return c && c < XM_KEY_FIRST ? (int)c : XM_KEY_UNKNOWN;
+    }
+}
+
+/* XM_KEY_NONE: curses has none. */
+static int curses_key(struct xm_terminal *t)
+{
+    wint_t c = 0;
+    switch (get_wch(&c)) {
+    case OK:
+        return character_key(c);
+    case KEY_CODE_YES:
+        return function_key(t, (int)c);
+    default:
+        return XM_KEY_NONE;
+    }
+}
+
+/* ---- Signals. */
+
+static void take_size(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
+        resize_term(size.ws_row, size.ws_col); /* resizeterm() would make a key of it, too */
+}
+
+/* As it was before the screen; the next refresh takes it over again and draws everything. */
+static void hand_back(void)
+{
+    if (!isendwin())
+        endwin();
+}
+
+static void come_back(struct xm_terminal *t)
+{
+    hand_back(); /* a stop that nobody announced: curses does not know of it */
+    xm_grid_fini(&t->shown);
+    take_size();
+}
+
+/* Ctrl-Z: stops as any program would, with the shell's terminal as it was. */
+static void suspend(struct xm_terminal *t)
+{
+    sigset_t stop;
+    sigset_t resumed;
+    struct sigaction before;
+    const struct timespec now = {0};
+    const struct sigaction stops = {.sa_handler = SIG_DFL};
+    hand_back();
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    sigaction(SIGTSTP, &stops, &before);
+    raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, NULL); /* here it stops, and here it goes on */
+    sigprocmask(SIG_BLOCK, &stop, NULL);
+    sigaction(SIGTSTP, &before, NULL);
+    sigemptyset(&resumed);
+    sigaddset(&resumed, SIGCONT);
+    sigtimedwait(&resumed, NULL, &now); /* that it goes on is known */
+    come_back(t);
 }
 
 static int read_signal(struct xm_terminal *t)
 {
     struct signalfd_siginfo info;
-    struct winsize size;
     if (read(t->signals, &info, sizeof info) != sizeof info)
         return XM_KEY_NONE;
-    if (info.ssi_signo != SIGWINCH)
+    switch (info.ssi_signo) {
+    case SIGWINCH:
+        take_size();
+        return XM_KEY_RESIZE;
+    case SIGTSTP:
+        suspend(t);
+        return XM_KEY_RESIZE;
+    case SIGCONT:
+        come_back(t);
+        return XM_KEY_RESIZE;
+    default:
         return XM_KEY_END;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
-        resizeterm(size.ws_row, size.ws_col);
-    return XM_KEY_RESIZE;
+    }
 }
 
 /* curses may hold keys that it has read already, so it is asked before anybody waits. */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms)
 {
-    int key = getch();
-    if (key != ERR)
-        return translate_key(key);
+    int key = curses_key(terminal);
+    if (key != XM_KEY_NONE)
+        return key;
     struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
                             {.fd = terminal->signals, .events = POLLIN}};
     int ready = poll(fds, 2, timeout_ms);
@@ -274,9 +541,9 @@ int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms)
         return read_signal(terminal);
     if (!fds[0].revents)
         return XM_KEY_NONE;
-    key = getch();
-    if (key != ERR)
-        return translate_key(key);
+    key = curses_key(terminal);
+    if (key != XM_KEY_NONE)
+        return key;
     /* Readable and nothing to read: the other side of the terminal is closed. */
     return fds[0].revents & (POLLHUP | POLLERR | POLLNVAL) ? XM_KEY_END : XM_KEY_NONE;
 }

@@ -31,7 +31,8 @@ struct xm_terminal_rescue {
 
 /*
  * Takes over the terminal on standard input and output.  colour: use it where the terminal has it.
- * XM_OK: *terminal is to be closed; *rescue (may be NULL) is filled.
+ * XM_OK: *terminal is to be closed; *rescue (may be NULL) is filled.  $ESCDELAY says for how many ms the rest of a
+ * key that sends several characters is waited for (50).
  * XM_UNSUPPORTED: no terminal, or one that cannot place its cursor ($TERM is dumb, empty or not known here);
  * XM_NOMEM, XM_IO.  `err` says it in words; the terminal is untouched then.
  */
@@ -59,9 +60,13 @@ void xm_terminal_redraw(struct xm_terminal *terminal);
 /*
  * The next key: a character's code, or an enum xm_key (front/keys.h).  Waits at most `timeout_ms` (0: not at
  * all), then XM_KEY_NONE.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was told to end
- * or the terminal has gone.
+ * or the terminal has gone.  SIGTSTP stops the process, with the terminal restored, inside this call; coming back
+ * is XM_KEY_RESIZE, too.
  */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms);
+
+/* Whether the mouse is heard (at first it is not); while it is, marking text takes the Shift key. */
+void xm_terminal_use_mouse(struct xm_terminal *terminal, bool use);
 
 /* Where the last XM_KEY_CLICK or XM_KEY_DOUBLE was: column and row of the grid. */
 void xm_terminal_mouse(const struct xm_terminal *terminal, unsigned *x, unsigned *y);

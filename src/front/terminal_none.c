@@ -43,3 +43,17 @@ int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms)
 {
     return XM_KEY_END;
 }
+
+void xm_terminal_use_mouse(struct xm_terminal *terminal, bool use)
+{
+}
+
+void xm_terminal_mouse(const struct xm_terminal *terminal, unsigned *x, unsigned *y)
+{
+    *x = 0;
+    *y = 0;
+}
+
+void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme)
+{
+}
