@@ -20,13 +20,13 @@
 #include "xenmon/sample.h"
 #include "xenmon/units.h"
 
-/* From the bottom, or the left, of a chart on. */
+/* From the left, or the bottom, of a chart on. */
 enum xm_chart_state {
     XM_CHART_RUNNING,
+    XM_CHART_WAITING,
     XM_CHART_BLOCKED,
     XM_CHART_OFFLINE,
     XM_CHART_UNKNOWN,
-    XM_CHART_WAITING,
     XM_CHART_STATES
 };
 
@@ -50,7 +50,7 @@ const char *xm_chart_bar(bool utf8, unsigned width, uint64_t part, uint64_t whol
 void xm_chart_states(struct xm_grid *grid, unsigned x, unsigned end, unsigned y,
                      const uint64_t part[XM_CHART_STATES]);
 
-/* A character that stands for `value` in `top`: nothing for 0, eight levels else. */
+/* A character that stands for `value` in `top`: a blank for 0, one of eight levels (ASCII: seven) else. */
 const char *xm_chart_level(bool utf8, uint64_t value, uint64_t top);
 
 /* A column of a strip: shares of one moment, in thousandths; known: false draws nothing. */
@@ -61,14 +61,15 @@ struct xm_chart_moment {
 
 /*
  * The last moments of `count`, the newest at the right, as columns [x, end) of rows [y, y + rows).  Running
- * stands at the bottom in eighths of a cell, waiting hangs from the top.
+ * stands at the bottom in eighths of a cell, waiting is on top of it: in whole cells, a light one where it is less
+ * than half of one, none only where nothing waited.  The other states take what is left, by their size.
  */
 void xm_chart_strip(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, unsigned rows,
                     const struct xm_chart_moment *moment, unsigned count);
 
 /* ---- Distributions of durations. */
 
-#define XM_CHART_BINS 26u
+#define XM_CHART_BINS 24u
 
 /* Bins that follow each other: bin i holds durations from low_ns[i] up to low_ns[i + 1]; the last is open. */
 struct xm_chart_bins {
@@ -87,13 +88,18 @@ void xm_chart_bins(const uint64_t *counts, const struct xm_scale *scale, bool fi
 /* The bin that holds a duration. */
 unsigned xm_chart_bin_of(const struct xm_chart_bins *bins, uint64_t ns);
 
-/* "<1 us", "1 us", "500 ms": where the bin begins; at most 6 cells. */
+/* "<1 us", "1 us", "500 ms", ">=10 s": where the bin begins; at most 6 cells. */
 const char *xm_chart_bin_name(const struct xm_chart_bins *bins, unsigned bin, char *text, size_t size);
 
-/* One line of a histogram: bar, count and percent; and which of the percentiles are in that bin. */
 struct xm_chart_marks {
     uint64_t p50_ns, p95_ns, p99_ns;
 };
+
+/*
+ * One line of a histogram in columns [x, end): the bin's name, a bar (the fullest bin's is the longest), its count,
+ * its share of all, and which percentiles are in it: "p50", "p95,99".  Where there is little room the count goes
+ * first, then the percentiles, then the bar.
+ */
 void xm_chart_histogram_line(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
                              const struct xm_chart_bins *bins, unsigned bin, const struct xm_chart_marks *marks);
 

@@ -17,11 +17,12 @@
 
 struct xm_table_line;
 
-/* The usage that was asked for last: the cells of a line all ask for the same one. */
+/* What the cells of a frame ask for again and again.  Whoever builds the frame frees `states`. */
 struct xm_usage_cache {
-    struct xm_item item; /* none: empty */
+    struct xm_item item; /* whose usage it is; none: empty */
     bool there;
     struct xm_usage usage;
+    uint8_t *states; /* by domain slot, which states its vCPUs are in; NULL: not made yet */
 };
 
 struct xm_painter {
@@ -75,6 +76,10 @@ void xm_screen_group(struct xm_grid *grid, unsigned y, const struct xm_screen_co
 /* "web (dom 1)", "dom 3"; `size` of 96 suffices. */
 const char *xm_screen_domain_name(const struct xm_model *model, uint32_t domain_slot, char *text,
                                   size_t size);
+
+/* Without its number where it has a name, cut to `columns` (at least 2) with "~": "web", "dom 3". */
+const char *xm_screen_short_name(const struct xm_model *model, const struct xm_grid *grid, uint32_t domain_slot,
+                                 unsigned columns, char *text, size_t size);
 
 /* The window's name: "1 s", or its real length where that is not what it should be: "0.42 s". */
 const char *xm_screen_span_name(const struct xm_model *model, enum xm_span span, char *text, size_t size);

@@ -24,6 +24,7 @@ struct xm_table_line {
     uint32_t slot;   /* in window[].to of what the item is */
     uint32_t domain; /* slot of the domain that it is of; domains and vCPUs */
     unsigned depth;  /* 1: under the line of its domain */
+    uint32_t waiting; /* pCPUs: how many vCPUs wait there now */
     char mark;       /* before its name: '+' there is more under it, '-' that is on show, ' ' there is not; 0: none */
 };
 
