@@ -2,7 +2,7 @@
 /*
  * xenmon: finds the subcommand and hands over.
  *
- * Without a subcommand it is the live screen; upstream's -n makes that the log.
+ * Without a subcommand it is the live screen; upstream's -n makes that the log, xentop's and top's -b the batch.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static const struct command commands[] = {
     {"live", xenmon_live_main, "the live screen; this is what xenmon alone does", NULL},
     {"report", xenmon_report_main, "a summary of a whole trace: text, JSON or CSV", NULL},
     {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain", NULL},
-    {"batch", xenmon_log_main, NULL, NULL},
+    {"batch", xenmon_batch_main, "prints a table at an interval, as xentop -b and top -b do", NULL},
     {"record", xenmon_record_main, "writes the raw trace of the running host to a file", NULL},
     {"sim", NULL, "simulates a Xen host, and writes its trace to a file", "xenmon-sim"},
     {"sim-ctl", NULL, "changes load and weights of a simulated host that runs", "xenmon-sim"},
@@ -62,6 +62,7 @@ static int print_help(void)
             printf("  %-*s%s\n", HELP_INDENT, commands[i].name, commands[i].help);
     printf("\n"
            "  -n          the same as '" PROGRAM " log'\n"
+           "  -b          the same as '" PROGRAM " batch'\n"
            "  --version   print the version and exit\n"
            "  --help      print this and exit\n"
            "\n"
@@ -101,6 +102,19 @@ static bool wants_log(int argc, char **argv)
     return false;
 }
 
+/* xentop's and top's -b, alone or joined with flags that go with it, or in full. */
+static bool wants_batch(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *text = argv[i];
+        if (strcmp(text, "--batch") == 0)
+            return true;
+        if (text[0] == '-' && text[1 + strspn(text + 1, "frvxz")] == 'b')
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
@@ -111,6 +125,8 @@ int main(int argc, char **argv)
     const struct command *command = find_command(first);
     if (command)
         return run(command, argc - 1, argv + 1);
+    if (wants_batch(argc, argv))
+        return xenmon_batch_main(argc, argv);
     if (wants_log(argc, argv))
         return xenmon_log_main(argc, argv);
     /* 'xenmon FILE' shows a trace. */

@@ -6,6 +6,7 @@
 /* argv[0] is the subcommand's own name, the rest its options and operands.  Returns the exit code. */
 int xenmon_report_main(int argc, char **argv);
 int xenmon_log_main(int argc, char **argv);
+int xenmon_batch_main(int argc, char **argv);
 int xenmon_record_main(int argc, char **argv);
 
 #endif

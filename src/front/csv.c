@@ -2,6 +2,7 @@
 #include "front/csv.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static void lead(struct xm_csv *csv)
@@ -41,6 +42,13 @@ void xm_csv_maybe(struct xm_csv *csv, bool known, uint64_t value)
         xm_csv_u64(csv, value);
     else
         lead(csv);
+}
+
+void xm_csv_real(struct xm_csv *csv, bool known, double value)
+{
+    lead(csv);
+    if (known && isfinite(value))
+        fprintf(csv->out, "%.9g", value);
 }
 
 void xm_csv_end(struct xm_csv *csv)

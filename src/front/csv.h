@@ -21,6 +21,7 @@ struct xm_csv {
 void xm_csv_text(struct xm_csv *csv, const char *text);
 void xm_csv_u64(struct xm_csv *csv, uint64_t value);
 void xm_csv_maybe(struct xm_csv *csv, bool known, uint64_t value);
+void xm_csv_real(struct xm_csv *csv, bool known, double value); /* 9 digits; empty too where it is not finite */
 
 /* The line is complete. */
 void xm_csv_end(struct xm_csv *csv);

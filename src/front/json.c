@@ -12,6 +12,11 @@ void xm_json_init(struct xm_json *json, FILE *out)
     *json = (struct xm_json){.out = out};
 }
 
+void xm_json_init_line(struct xm_json *json, FILE *out)
+{
+    *json = (struct xm_json){.out = out, .compact = true};
+}
+
 /* What stands before a member: comma, line break, key. */
 static void lead(struct xm_json *json, const char *key)
 {
@@ -21,12 +26,12 @@ static void lead(struct xm_json *json, const char *key)
             fputc(',', json->out);
         if (lines)
             fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
-        else if (json->level[json->depth - 1].begun)
+        else if (json->level[json->depth - 1].begun && !json->compact)
             fputc(' ', json->out);
         json->level[json->depth - 1].begun = true;
     }
     if (key)
-        fprintf(json->out, "\"%s\": ", key);
+        fprintf(json->out, json->compact ? "\"%s\":" : "\"%s\": ", key);
 }
 
 static void open_level(struct xm_json *json, const char *key, bool lines, char open, char close)

@@ -18,6 +18,7 @@
 struct xm_json {
     FILE *out; /* borrowed */
     unsigned depth;
+    bool compact; /* no blanks between what is on one line */
     struct {
         char close;
         bool lines; /* a line for each member */
@@ -27,6 +28,9 @@ struct xm_json {
 
 /* Starts a document on `out`. */
 void xm_json_init(struct xm_json *json, FILE *out);
+
+/* The same for a document that is one line without blanks, if nothing in it is asked to stand on lines: JSON Lines. */
+void xm_json_init_line(struct xm_json *json, FILE *out);
 
 /*
  * Objects and arrays; `lines` lays their members out one a line.  At most XM_JSON_DEPTH inside each other.

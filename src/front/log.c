@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "front/log_int.h"
 #include "xenmon/region.h"
@@ -20,8 +21,10 @@ struct xm_log {
     struct xm_sample base; /* where the interval began; !has_base: with the trace */
     struct xm_sample last; /* the newest sample of the interval, with the peaks of those before it */
     struct xm_sample next;
-    struct xm_place *places;
-    uint32_t place_count;
+    struct xm_place *vcpus, *domains; /* [row_count] */
+    struct xm_log_name *names;        /* [row_count], by domain slot */
+    uint32_t row_count;
+    struct xm_sink sink; /* the stream, or what upstream's files are written through */
     bool begun; /* there is a rate, the first interval has begun */
     bool has_base, has_last;
     bool said_gone;
@@ -29,7 +32,11 @@ struct xm_log {
     uint64_t index;        /* of the sample to be read next */
     uint64_t first_window; /* where logging began */
     uint64_t began_ns;     /* real time */
-    uint64_t intervals;    /* written */
+    uint64_t due_from;     /* the window that the interval which is due next is counted from */
+    uint64_t intervals;    /* that were due */
+    uint64_t left_out;     /* of these, since the files last took one */
+    uint64_t lost, records;
+    bool over; /* nothing more is to be written */
     uint8_t files[XM_LOG_DOMIDS / 8];
 };
 
@@ -46,6 +53,31 @@ static void say(const struct xm_log *log, const char *format, ...)
     log->config.say(log->config.user, text);
 }
 
+static bool is_stream(const struct xm_log *log)
+{
+    return log->config.format != XM_LOG_XENMON;
+}
+
+/* "PATH: why the system says no", of the file called `name`; NULL: the stream. */
+static void describe(const struct xm_log *log, const char *name, int why, struct xm_error *err)
+{
+    char path[160];
+    log->config.path_of(log->config.user, name, path, sizeof path);
+    (void)xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(why));
+    errno = why;
+}
+
+static enum xm_status open_stream(struct xm_log *log, bool again, struct xm_error *err)
+{
+    int fd = log->config.open(log->config.user, NULL, again);
+    if (fd < 0) {
+        describe(log, NULL, errno, err);
+        return XM_IO;
+    }
+    xm_sink_attach(&log->sink, fd);
+    return XM_OK;
+}
+
 enum xm_status xm_log_create(const struct xm_log_config *config, struct xm_log **out, struct xm_error *err)
 {
     *out = NULL;
@@ -53,13 +85,17 @@ enum xm_status xm_log_create(const struct xm_log_config *config, struct xm_log *
     if (!log)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     log->config = *config;
-    enum xm_status status = xm_region_open(config->path, &log->region, err);
+    enum xm_status status = xm_sink_init(&log->sink);
+    if (status != XM_OK)
+        (void)xm_fail(err, status, XM_NO_OFFSET, "out of memory");
+    if (status == XM_OK)
+        status = xm_region_open(config->path, &log->region, err);
+    if (status == XM_OK && is_stream(log))
+        status = open_stream(log, false, err);
     if (status != XM_OK) {
-        free(log);
+        xm_log_destroy(log);
         return status;
     }
-    if (config->format == XM_LOG_CSV)
-        xm_log_csv_header(config->out);
     *out = log;
     return XM_OK;
 }
@@ -69,10 +105,13 @@ void xm_log_destroy(struct xm_log *log)
     if (!log)
         return;
     xm_region_close(log->region);
+    xm_sink_fini(&log->sink);
     xm_sample_fini(&log->base);
     xm_sample_fini(&log->last);
     xm_sample_fini(&log->next);
-    free(log->places);
+    free(log->vcpus);
+    free(log->domains);
+    free(log->names);
     free(log);
 }
 
@@ -81,6 +120,31 @@ void xm_log_destroy(struct xm_log *log)
 static bool is_larger(struct xm_capacity a, struct xm_capacity b)
 {
     return a.domains > b.domains || a.vcpus > b.vcpus || a.pcpus > b.pcpus;
+}
+
+/* For the most rows of any kind; what domains are called is kept. */
+static enum xm_status make_rows(struct xm_log *log, struct xm_capacity want)
+{
+    uint32_t count = (want.domains > want.vcpus ? want.domains : want.vcpus) + 1;
+    count = count > want.pcpus ? count : want.pcpus;
+    if (count <= log->row_count)
+        return XM_OK;
+    free(log->vcpus);
+    free(log->domains);
+    log->vcpus = calloc(count, sizeof *log->vcpus);
+    log->domains = calloc(count, sizeof *log->domains);
+    struct xm_log_name *names = calloc(count, sizeof *names);
+    if (!log->vcpus || !log->domains || !names) {
+        free(names);
+        log->row_count = 0;
+        return XM_NOMEM;
+    }
+    if (log->names)
+        memcpy(names, log->names, log->row_count * sizeof *names);
+    free(log->names);
+    log->names = names;
+    log->row_count = count;
+    return XM_OK;
 }
 
 /* Samples of different capacities can stand in one window, so only the one to be read has to grow. */
@@ -92,13 +156,7 @@ static enum xm_status make_room(struct xm_log *log)
         if (xm_sample_init(&log->next, want) != XM_OK)
             return XM_NOMEM;
     }
-    uint32_t places = (want.domains > want.vcpus ? want.domains : want.vcpus) + 1;
-    if (places > log->place_count) {
-        free(log->places);
-        log->places = calloc(places, sizeof *log->places);
-        log->place_count = log->places ? places : 0;
-    }
-    return log->places ? XM_OK : XM_NOMEM;
+    return make_rows(log, want);
 }
 
 static void swap(struct xm_sample *a, struct xm_sample *b)
@@ -122,51 +180,154 @@ static bool is_due(const struct xm_log *log)
     if (slack_ns > log->config.interval_ns / 2)
         slack_ns = log->config.interval_ns / 2;
     uint64_t need = xm_scale_to_cycles(&log->scale, xm_ns_of(log->config.interval_ns - slack_ns)).v;
-    uint64_t begin = base_window(log);
-    return log->next.host.window >= begin && log->next.host.window - begin >= need;
+    return log->next.host.window >= log->due_from && log->next.host.window - log->due_from >= need;
 }
 
-static enum xm_status write_interval(struct xm_log *log, const struct xm_sample *to, struct xm_error *err)
+/* What the domains of a sample are called now; of one that has gone, what it was called. */
+static void refresh_names(struct xm_log *log, const struct xm_sample *to)
+{
+    for (uint32_t slot = 0; slot < to->used.domains; slot++) {
+        struct xm_region_domain fact;
+        struct xm_log_name *name = &log->names[slot];
+        uint64_t id = to->domain[slot].id;
+        if (id == 0)
+            continue;
+        if (name->id != id)
+            *name = (struct xm_log_name){.id = id};
+        if (xm_region_domain(log->region, slot, &fact) != XM_REGION_OK || fact.id != id)
+            continue;
+        snprintf(name->name, sizeof name->name, "%s", fact.name);
+        snprintf(name->uuid, sizeof name->uuid, "%s", fact.uuid);
+    }
+}
+
+static enum xm_status print_stream(struct xm_log *log, const struct xm_log_interval *interval, struct xm_error *why)
+{
+    static const struct {
+        void (*head)(const struct xm_log_interval *interval, FILE *out);
+        void (*print)(const struct xm_log_interval *interval, FILE *out);
+    } formats[] = {
+        [XM_LOG_CSV] = {xm_log_head_csv, xm_log_print_csv},
+        [XM_LOG_JSONL] = {NULL, xm_log_print_jsonl},
+        [XM_LOG_TABLE] = {NULL, xm_log_print_table},
+    };
+    bool empty;
+    if (log->sink.fd < 0) {
+        enum xm_status status = open_stream(log, true, why);
+        if (status != XM_OK)
+            return status;
+    }
+    FILE *out = xm_sink_begin(&log->sink, &empty);
+    if (empty && formats[log->config.format].head)
+        formats[log->config.format].head(interval, out);
+    formats[log->config.format].print(interval, out);
+    enum xm_status status = xm_sink_commit(&log->sink, log->config.enough, log->config.user);
+    if (status == XM_IO)
+        describe(log, NULL, errno, why);
+    return status;
+}
+
+static enum xm_status print_files(struct xm_log *log, const struct xm_log_interval *interval, struct xm_error *why)
+{
+    struct xm_error file;
+    xm_error_clear(&file);
+    enum xm_status status = xm_log_print_xenmon(interval, &file);
+    if (status == XM_IO)
+        describe(log, file.text, errno, why);
+    return status;
+}
+
+/* The files take intervals again, or none has been left out. */
+static void say_well(struct xm_log *log)
+{
+    if (log->left_out)
+        say(log, is_stream(log) ? "well again: %" PRIu64 " intervals could not be written; the one that now is begins with them"
+                                : "well again: %" PRIu64 " intervals were left out where they could not be written",
+            log->left_out);
+    log->left_out = 0;
+}
+
+/* *written: false where a file takes no more, and the log keeps going. */
+static enum xm_status write_interval(struct xm_log *log, const struct xm_sample *to, bool *written, struct xm_error *err)
 {
     uint64_t passed = to->host.window > log->first_window ? to->host.window - log->first_window : 0;
+    struct xm_error why;
     struct xm_log_interval interval = {
         .config = &log->config,
+        .info = &log->info,
         .window = {log->has_base ? &log->base : NULL, to, &log->scale, log->info.io_seen},
         .passed_ns = xm_scale_to_ns(&log->scale, xm_cycles_of(passed)).v,
-        .places = log->places,
+        .vcpus = log->vcpus,
+        .domains = log->domains,
+        .names = log->names,
+        .sink = &log->sink,
         .begun = log->files,
     };
+    xm_error_clear(&why);
+    refresh_names(log, to);
     log->intervals++;
-    return log->config.format == XM_LOG_CSV ? xm_log_print_csv(&interval, err)
-                                            : xm_log_print_xenmon(&interval, err);
+    log->due_from = to->host.window;
+    enum xm_status status = is_stream(log) ? print_stream(log, &interval, &why) : print_files(log, &interval, &why);
+    *written = status == XM_OK;
+    if (status == XM_OK)
+        say_well(log);
+    if (status == XM_NOMEM)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    if (status == XM_OK)
+        return XM_OK;
+    if (!log->config.keep_going || errno == EPIPE || errno == EINTR)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s", why.text);
+    if (log->left_out++ == 0)
+        say(log, "%s; keeps going, and tries again at each interval", why.text);
+    return XM_OK;
+}
+
+static uint64_t diff(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
+/* The next interval begins with `sample`, which gets what is left of the one before. */
+static void begin_with(struct xm_log *log, struct xm_sample *sample)
+{
+    static const struct xm_host_row none;
+    const struct xm_host_row *then = log->has_base ? &log->base.host : &none;
+    log->lost += diff(sample->host.lost_records, then->lost_records);
+    log->records += diff(sample->host.records, then->records);
+    swap(&log->base, sample);
+    log->has_base = true;
+    log->has_last = false;
 }
 
 /* What there is of the interval that has begun. */
 static enum xm_status write_partial(struct xm_log *log, struct xm_error *err)
 {
+    bool written;
     if (!log->has_last)
         return XM_OK;
-    enum xm_status status = write_interval(log, &log->last, err);
-    swap(&log->base, &log->last);
-    log->has_base = true;
-    log->has_last = false;
+    enum xm_status status = write_interval(log, &log->last, &written, err);
+    begin_with(log, &log->last);
     return status;
 }
 
 static enum xm_status take_next(struct xm_log *log, struct xm_error *err)
 {
+    bool written = false;
+    enum xm_status status = XM_OK;
     if (log->has_last)
         xm_window_peaks(&log->next, &log->last);
-    if (!is_due(log)) {
+    bool due = is_due(log);
+    if (due)
+        status = write_interval(log, &log->next, &written, err);
+    if (status != XM_OK)
+        return status;
+    if (written || (due && !is_stream(log))) {
+        begin_with(log, &log->next);
+    } else {
         swap(&log->last, &log->next);
         log->has_last = true;
-        return XM_OK;
     }
-    enum xm_status status = write_interval(log, &log->next, err);
-    swap(&log->base, &log->next);
-    log->has_base = true;
-    log->has_last = false;
-    return status;
+    return log->config.count && log->intervals >= log->config.count ? XM_END : XM_OK;
 }
 
 /* ---- Samples. */
@@ -237,7 +398,7 @@ static enum xm_status begin(struct xm_log *log, uint64_t now_ns, struct xm_error
         log->has_base = true;
         log->index = newest + 1;
     }
-    log->first_window = base_window(log);
+    log->first_window = log->due_from = base_window(log);
     log->began_ns = now_ns;
     log->begun = true;
     return XM_OK;
@@ -256,7 +417,8 @@ static enum xm_status follow(struct xm_log *log, uint64_t lineage, struct xm_err
         say(log, "xenbaked was restarted: goes on with the new one, from its beginning");
         status = write_partial(log, err);
         log->has_base = false;
-        log->first_window = window = 0;
+        log->first_window = log->due_from = window = 0;
+        memset(log->names, 0, log->row_count * sizeof *log->names); /* other domains */
     }
     log->index = 0;
     enum xm_region_outcome outcome = xm_region_find(log->region, XM_SERIES_FAST, window, &log->index);
@@ -345,10 +507,44 @@ enum xm_status xm_log_step(struct xm_log *log, uint64_t now_ns, uint64_t *wake_n
     }
     if (status == XM_OK)
         status = read_samples(log, err);
-    return status == XM_OK ? judge(log, gone, now_ns, err) : status;
+    if (status == XM_OK)
+        status = judge(log, gone, now_ns, err);
+    log->over |= status == XM_END;
+    return status;
 }
 
 enum xm_status xm_log_finish(struct xm_log *log, struct xm_error *err)
 {
-    return write_partial(log, err);
+    enum xm_status status = log->over ? XM_OK : write_partial(log, err);
+    log->over = true;
+    if (log->left_out)
+        say(log, "ends with %" PRIu64 " intervals that could not be written", log->left_out);
+    log->left_out = 0;
+    if (xm_sink_close(&log->sink) != XM_OK && status == XM_OK) {
+        describe(log, NULL, errno, err);
+        status = XM_IO;
+    }
+    return status;
+}
+
+enum xm_status xm_log_reopen(struct xm_log *log, struct xm_error *err)
+{
+    struct xm_error why;
+    xm_error_clear(&why);
+    if (!is_stream(log))
+        return XM_OK;
+    if (xm_sink_close(&log->sink) != XM_OK)
+        describe(log, NULL, errno, &why);
+    else if (open_stream(log, true, &why) == XM_OK)
+        return XM_OK;
+    if (!log->config.keep_going)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s", why.text);
+    say(log, "%s; keeps going, and tries again at each interval", why.text);
+    return XM_OK;
+}
+
+void xm_log_loss(const struct xm_log *log, uint64_t *lost, uint64_t *records)
+{
+    *lost = log->lost;
+    *records = log->records;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Upstream's log: a file for each domain, 16 columns of numbers, times in ns. */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -39,30 +40,46 @@ static bool needs_io(const char *id)
     return strncmp(id, "io_", 3) == 0 || strcmp(id, "blocked_per_io_ns") == 0;
 }
 
-static FILE *open_file(const struct xm_log_interval *i, uint32_t domid, char name[16])
+struct file {
+    const struct xm_log_interval *interval;
+    char name[16];
+    FILE *out; /* where to print what goes into it */
+};
+
+/* Opens the file of a domain, with its header where nothing stands in it. */
+static enum xm_status open_file(const struct xm_log_interval *i, uint32_t domid, struct file *f, struct xm_error *err)
 {
     uint8_t *byte = &i->begun[domid / 8 % (XM_LOG_DOMIDS / 8)];
     uint8_t bit = (uint8_t)(1u << domid % 8);
+    bool empty = false;
+    f->interval = i;
     if (domid == XM_DOMID_IDLE)
-        snprintf(name, 16, "idle");
+        snprintf(f->name, sizeof f->name, "idle");
     else
-        snprintf(name, 16, "dom%" PRIu32, domid);
-    FILE *f = i->config->open(i->config->user, name, *byte & bit);
-    if (!f)
-        return NULL;
-    if (!(*byte & bit))
-        fputs(header, f);
+        snprintf(f->name, sizeof f->name, "dom%" PRIu32, domid);
+    int fd = i->config->open(i->config->user, f->name, *byte & bit);
+    if (fd < 0)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s", f->name);
+    xm_sink_attach(i->sink, fd);
+    f->out = xm_sink_begin(i->sink, &empty);
+    if (i->sink->regular ? empty : !(*byte & bit))
+        fputs(header, f->out);
     *byte |= bit;
-    return f;
+    return XM_OK;
 }
 
-/* Closing is what tells that a disk is full. */
-static enum xm_status close_file(FILE *f, const char *name, struct xm_error *err)
+/* Closing may be what tells that a disk is full. */
+static enum xm_status close_file(const struct file *f, struct xm_error *err)
 {
-    bool bad = ferror(f) != 0;
-    if (fclose(f) == 0 && !bad)
-        return XM_OK;
-    return xm_fail(err, XM_IO, XM_NO_OFFSET, "the log of %s takes no more", name);
+    const struct xm_log_config *c = f->interval->config;
+    enum xm_status status = xm_sink_commit(f->interval->sink, c->enough, c->user);
+    int why = errno;
+    enum xm_status closed = xm_sink_close(f->interval->sink);
+    if (status == XM_OK)
+        status = closed;
+    else
+        errno = why;
+    return status == XM_OK ? XM_OK : xm_fail(err, status, XM_NO_OFFSET, "%s", f->name);
 }
 
 static void put_row(const struct xm_log_interval *i, int64_t cpu, int64_t dom, const struct xm_usage *u,
@@ -98,17 +115,17 @@ static void put_each_cpu(const struct xm_log_interval *i, uint32_t slot, uint32_
 static enum xm_status put_domain(const struct xm_log_interval *i, uint32_t slot, struct xm_error *err)
 {
     struct xm_usage u;
-    char name[16];
+    struct file f;
     xm_usage_domain(&i->window, slot, &u);
     uint32_t domid = xm_row_domid(u.id);
-    FILE *f = open_file(i, domid, name);
-    if (!f)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "the log of %s cannot be opened", name);
+    enum xm_status status = open_file(i, domid, &f, err);
+    if (status != XM_OK)
+        return status;
     if (i->config->cpu == XM_LOG_ALL_CPUS)
-        put_row(i, ALL_CPUS_NUMBER, domid, &u, f);
+        put_row(i, ALL_CPUS_NUMBER, domid, &u, f.out);
     else
-        put_each_cpu(i, slot, domid, f);
-    return close_file(f, name, err);
+        put_each_cpu(i, slot, domid, f.out);
+    return close_file(&f, err);
 }
 
 /* Idle time is its pCPU's; nothing else is known of it, and no I/O can be. */
@@ -123,10 +140,10 @@ static struct xm_usage idle_usage(const struct xm_pcpu_usage *p)
 static enum xm_status put_idle(const struct xm_log_interval *i, struct xm_error *err)
 {
     struct xm_usage all = {.io = {.transfers = {.known = true}}};
-    char name[16];
-    FILE *f = open_file(i, XM_DOMID_IDLE, name);
-    if (!f)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "the log of %s cannot be opened", name);
+    struct file f;
+    enum xm_status status = open_file(i, XM_DOMID_IDLE, &f, err);
+    if (status != XM_OK)
+        return status;
     for (uint32_t slot = 0; slot < i->window.to->used.pcpus; slot++) {
         struct xm_pcpu_usage p;
         if (!xm_usage_pcpu(&i->window, slot, &p))
@@ -135,29 +152,38 @@ static enum xm_status put_idle(const struct xm_log_interval *i, struct xm_error 
         all.window_ns = p.window_ns;
         all.running_ns += p.idle_ns;
         if (i->config->cpu == XM_LOG_EACH_CPU || i->config->cpu == (int64_t)p.pcpu)
-            put_row(i, p.pcpu, IDLE_NUMBER, &u, f);
+            put_row(i, p.pcpu, IDLE_NUMBER, &u, f.out);
     }
     if (i->config->cpu == XM_LOG_ALL_CPUS)
-        put_row(i, ALL_CPUS_NUMBER, IDLE_NUMBER, &all, f);
-    return close_file(f, name, err);
+        put_row(i, ALL_CPUS_NUMBER, IDLE_NUMBER, &all, f.out);
+    return close_file(&f, err);
 }
 
-/* Had it ended before the interval began? */
-static bool was_over(const struct xm_window *w, uint32_t slot)
+/* The first failure is what counts; true: no more files. */
+static bool stops(const struct xm_log_interval *i, enum xm_status status, enum xm_status *first, int *why)
 {
-    return w->from && slot < w->from->used.domains && w->from->domain[slot].id == w->to->domain[slot].id &&
-           w->from->domain[slot].ended;
+    if (status == XM_OK)
+        return false;
+    if (*first == XM_OK) {
+        *first = status;
+        *why = errno;
+    }
+    return !i->config->keep_going;
 }
 
 enum xm_status xm_log_print_xenmon(const struct xm_log_interval *i, struct xm_error *err)
 {
-    size_t count = xm_order_domains(i->window.to, i->places);
-    for (size_t d = 0; d < count; d++) {
-        enum xm_status status = XM_OK;
-        if (!was_over(&i->window, i->places[d].slot))
-            status = put_domain(i, i->places[d].slot, err);
-        if (status != XM_OK)
-            return status;
-    }
-    return put_idle(i, err);
+    enum xm_status first = XM_OK;
+    int why = 0;
+    bool stop = false;
+    struct xm_log_walk walk;
+    struct xm_log_domain domain;
+    xm_log_walk_init(&walk, i);
+    while (!stop && xm_log_walk_next(&walk, &domain))
+        if (!xm_log_was_over(&i->window, domain.slot))
+            stop = stops(i, put_domain(i, domain.slot, err), &first, &why);
+    if (!stop && xm_selection_has(&i->config->selection, XM_DOMID_IDLE, "idle", ""))
+        (void)stops(i, put_idle(i, err), &first, &why);
+    errno = why;
+    return first;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The log against a region that this test writes: seams, restarts, growth, overruns, ends. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,16 +31,10 @@ struct scene {
     struct xm_log_config config;
     char said[2048];
     uint64_t now; /* ns, the log's clock */
-    FILE *out;
-    char *text;
-    size_t size;
-    struct {
-        char name[16];
-        char *text;
-        size_t size;
-        FILE *out;
-    } file[MAX_FILES];
+    char *text;              /* what the stream or a file was found to hold */
+    char name[MAX_FILES][16]; /* of the files, in the order of their opening; "stream" is one */
     unsigned files;
+    bool no_room; /* what is opened takes nothing */
 };
 
 static void say(void *user, const char *text)
@@ -47,34 +43,55 @@ static void say(void *user, const char *text)
     snprintf(s->said + strlen(s->said), sizeof s->said - strlen(s->said), "%s\n", text);
 }
 
-/* Every file is a memory stream of its own; to append is to copy what there was. */
-static FILE *open_file(void *user, const char *name, bool append)
+static void path_of(void *user, const char *name, char *text, size_t size)
 {
-    struct scene *s = user;
-    unsigned i = 0;
-    while (i < s->files && strcmp(s->file[i].name, name) != 0)
-        i++;
-    assert_true(i < MAX_FILES);
-    assert_int_equal(append, i < s->files);
-    char *before = i < s->files ? s->file[i].text : NULL;
-    if (i == s->files)
-        s->files++;
-    snprintf(s->file[i].name, sizeof s->file[i].name, "%s", name);
-    s->file[i].text = NULL;
-    FILE *out = open_memstream(&s->file[i].text, &s->file[i].size);
-    assert_non_null(out);
-    if (before)
-        fputs(before, out);
-    free(before);
-    return out;
+    const struct scene *s = user;
+    snprintf(text, size, "%s/%s.log", s->directory, name ? name : "stream");
 }
 
-static const char *file_text(const struct scene *s, const char *name)
+static int open_file(void *user, const char *name, bool again)
 {
-    for (unsigned i = 0; i < s->files; i++)
-        if (strcmp(s->file[i].name, name) == 0)
-            return s->file[i].text;
-    return NULL;
+    struct scene *s = user;
+    char path[128];
+    unsigned i = 0;
+    path_of(s, name, path, sizeof path);
+    name = name ? name : "stream";
+    while (i < s->files && strcmp(s->name[i], name) != 0)
+        i++;
+    assert_true(i < MAX_FILES);
+    assert_int_equal(again, i < s->files);
+    if (i == s->files)
+        snprintf(s->name[s->files++], sizeof s->name[0], "%s", name);
+    if (s->no_room)
+        return open("/dev/full", O_WRONLY | O_CLOEXEC);
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (again ? 0 : O_TRUNC), 0600);
+}
+
+/* What a file holds; NULL: there is none.  Valid until the next call. */
+static const char *file_text(struct scene *s, const char *name)
+{
+    char path[128];
+    size_t size = 1 << 20;
+    path_of(s, name, path, sizeof path);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return NULL;
+    free(s->text);
+    s->text = calloc(1, size);
+    assert_non_null(s->text);
+    assert_true(fread(s->text, 1, size - 1, f) < size - 1);
+    fclose(f);
+    return s->text;
+}
+
+static void forget_files(struct scene *s)
+{
+    char path[128];
+    for (unsigned i = 0; i < s->files; i++) {
+        path_of(s, s->name[i], path, sizeof path);
+        unlink(path);
+    }
+    s->files = 0;
 }
 
 static void open_writer(struct scene *s, struct xm_capacity capacity)
@@ -105,16 +122,15 @@ static int setup(void **state)
     snprintf(s->path, sizeof s->path, "%s/shm", s->directory);
     assert_int_equal(xm_sample_init(&s->sample, (struct xm_capacity){16, 16, 4}), XM_OK);
     open_writer(s, (struct xm_capacity){4, 4, 2});
-    s->out = open_memstream(&s->text, &s->size);
-    assert_non_null(s->out);
     s->config = (struct xm_log_config){.path = s->path,
                                        .format = XM_LOG_CSV,
                                        .interval_ns = 1000 * MS,
                                        .cpu = XM_LOG_ALL_CPUS,
-                                       .out = s->out,
                                        .open = open_file,
+                                       .path_of = path_of,
                                        .say = say,
                                        .user = s};
+    xm_selection_add_exact(&s->config.selection, false);
     *state = s;
     return 0;
 }
@@ -126,10 +142,8 @@ static int teardown(void **state)
     xm_log_destroy(s->log);
     xm_writer_close(s->writer, true);
     xm_sample_fini(&s->sample);
-    fclose(s->out);
+    forget_files(s);
     free(s->text);
-    for (unsigned i = 0; i < s->files; i++)
-        free(s->file[i].text);
     unlink(s->path);
     snprintf(path, sizeof path, "%s.lock", s->path);
     unlink(path);
@@ -214,8 +228,8 @@ static void pass(struct scene *s)
 
 static const char *csv(struct scene *s)
 {
-    fflush(s->out);
-    return s->text;
+    const char *text = file_text(s, NULL);
+    return text ? text : "";
 }
 
 static size_t lines(const char *text)
@@ -429,6 +443,7 @@ static void time_is_up(void **state)
     /* And where nothing comes any more it ends all the same. */
     xm_log_destroy(s->log);
     s->log = NULL;
+    forget_files(s);
     open_log(s);
     assert_int_equal(step(s), XM_AGAIN);
     s->now += 4000 * MS;
@@ -461,6 +476,7 @@ static void no_rate(void **state)
     assert_int_equal(step(s), XM_UNSUPPORTED);
     xm_log_destroy(s->log);
     s->log = NULL;
+    forget_files(s);
     s->config.hz = 500000000;
     open_log(s);
     assert_int_equal(step(s), XM_END);
@@ -567,9 +583,7 @@ static void upstream_one_cpu(void **state)
     assert_int_equal(lines(file_text(s, "idle")), 2);
     xm_log_destroy(s->log);
     s->config.cpu = XM_LOG_EACH_CPU;
-    for (unsigned i = 0; i < s->files; i++)
-        free(s->file[i].text);
-    s->files = 0;
+    forget_files(s);
     open_log(s);
     assert_int_equal(step(s), XM_AGAIN);
     assert_int_equal(lines(file_text(s, "dom1")), 2); /* it was on one only */
