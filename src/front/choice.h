@@ -110,10 +110,17 @@ struct xm_jump {
 };
 
 #define XM_CHOICE_EXPANDED 256u
+#define XM_CHOICE_DEPTH    4u
 
 struct xm_choice {
     enum xm_screen_view view;
     enum xm_screen_view before_help; /* where the help goes back to */
+    struct {
+        enum xm_screen_view view;
+        bool one_cpu;
+        uint32_t cpu;
+    } came[XM_CHOICE_DEPTH]; /* from where the view on show was drilled into: where Backspace goes back to */
+    unsigned came_count;
     struct xm_choice_table table[XM_VIEWS];
 
     bool rows[XM_ROWS_COUNT]; /* of the paper's view */
@@ -127,8 +134,8 @@ struct xm_choice {
     char search[128];
     bool hide_idle;    /* leave out what neither ran nor waited in the window */
     bool pin_dom0;     /* Domain-0 is the first line, whatever the order */
-    bool expand_all;   /* all domains show their vCPUs; else those in expanded[] */
-    uint64_t expanded[XM_CHOICE_EXPANDED]; /* ids of domains */
+    bool expand_all;   /* all domains show their vCPUs but those in expanded[]; else only those */
+    uint64_t expanded[XM_CHOICE_EXPANDED]; /* ids of domains; the oldest makes room for a new one */
     unsigned expanded_count;
 
     struct xm_item cursor[XM_VIEWS]; /* the line that the cursor is on; none: the first */
@@ -141,6 +148,8 @@ struct xm_choice {
     bool travelling; /* `position` is shown, not the newest sample; frozen or played from there */
     uint64_t position; /* cycles since the trace began */
     double speed;      /* of playing on from `position`; 1: as time went */
+    bool replay;       /* a whole trace is played: nothing is live in it, L and z play on from where it stands */
+    uint64_t start_ns; /* where a replay begins, since the trace began */
     struct xm_jump jump; /* asked for; whoever owns the feed clears it */
     bool watch_anew;     /* XM_SPREAD_WATCHED is to begin anew; whoever owns the feed clears it */
 
