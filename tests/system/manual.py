@@ -24,7 +24,7 @@ def documented(page):
 def main():
     xenmon, xenbaked, man = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     pages = [
-        ("xenmon.1", set().union(helped(xenmon), *(helped(xenmon, name) for name in ("live", "report", "log", "record", "sim", "sim-ctl", "study")))),
+        ("xenmon.1", set().union(helped(xenmon), *(helped(xenmon, name) for name in ("live", "report", "log", "batch", "record", "sim", "sim-ctl", "study")))),
         ("xenbaked.8", helped(xenbaked)),
     ]
     results = []
