@@ -10,11 +10,11 @@ import re
 import sys
 
 # A room includes itself and the rooms to its left.
-ROOMS = ["base", "trace", "account", "region", "sim", "source", "view", "front", "export"]
+ROOMS = ["base", "trace", "account", "region", "sim", "source", "view", "history", "front", "export"]
 # trace and account do not know each other: who runs the loop hands the events over.
 STRANGERS = {("trace", "account"), ("account", "trace")}
 # Front ends know the region by its installed reader only.
-READERS_ONLY = {"front", "export"}
+READERS_ONLY = {"history", "front", "export"}
 # Where an installed header belongs; trace.h is also the vocabulary of events that account is written in.
 PUBLIC = {"region.h": "region", "trace.h": "trace"}
 PUBLIC_FOR_ALL = {("account", "trace.h")}
