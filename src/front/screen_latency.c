@@ -10,7 +10,7 @@
 
 #include "front/chart.h"
 #include "front/digest.h"
-#include "front/table.h"
+#include "front/table_int.h"
 #include "view/format.h"
 
 static bool digest_of(const struct xm_painter *p, const struct xm_table_line *line, struct xm_digest *digest)
@@ -22,7 +22,10 @@ static void cell_name(const struct xm_painter *p, const struct xm_table_line *li
 {
     const struct xm_domain_row *row = &p->model->window[XM_SPAN_1S].to->domain[line->domain];
     char name[96];
-    xm_screen_domain_name(p->model, line->domain, name, sizeof name);
+    if (p->grid->width < 120)
+        xm_screen_short_name(p->model, p->grid, line->domain, (unsigned)sizeof name, name, sizeof name);
+    else
+        xm_screen_domain_name(p->model, line->domain, name, sizeof name);
     cell->known = true;
     cell->by_text = true;
     cell->meaning = row->ended ? XM_MEANING_FAINT : XM_MEANING_SUBJECT;
@@ -202,25 +205,13 @@ static struct xm_table_line *latency_lines(const struct xm_painter *p, uint32_t 
     return lines;
 }
 
-static bool is_starved(const struct xm_painter *p, const struct xm_table_line *line)
-{
-    struct xm_usage u;
-    return xm_usage_domain(&p->model->window[XM_SPAN_10S], line->domain, &u) && xm_usage_starved(&u);
-}
-
-static bool is_idle(const struct xm_painter *p, const struct xm_table_line *line)
-{
-    struct xm_usage u;
-    return xm_table_usage(p, line, &u) && u.running_ns == 0 && u.runnable_ns == 0;
-}
-
 #define SINCE " since the start, or since it was watched (key D)"
 #define STRIP_HELP                                                                                                     \
     " by length, two cells a decade from 1 us (u) by 1 ms (m) to 1 s (s) and more; the higher, the more of them;"      \
     " sorts by the median"
 
 static const struct xm_table_column columns[] = {
-    {.id = "name", .title = "domain", .width = 19, .left = true, .shown = true, .ascending = true,
+    {.id = "name", .title = "domain", .width = 0, .left = true, .shown = true, .ascending = true,
      .help = "the domain's name and number", .cell = cell_name},
     {.id = "wait_p50_ns", .title = "wait p50", .width = 9, .shown = true,
      .help = "half of the waits were no longer;" SINCE, .cell = cell_wait_p50},
@@ -265,6 +256,6 @@ const struct xm_table xm_latency_table = {
     .sort = 4, /* wait_max_ns: the others cost a look into every histogram */
     .nothing = "no domain seen yet",
     .lines = latency_lines,
-    .starved = is_starved,
-    .idle = is_idle,
+    .starved = xm_table_starved,
+    .idle = xm_table_idle,
 };

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "front/chart.h"
-#include "front/table.h"
+#include "front/table_int.h"
 #include "view/format.h"
 #include "xenmon/trace.h"
 
@@ -33,19 +33,14 @@ static uint32_t pcpu_of(const struct xm_table_line *line)
     return (uint32_t)(line->item.id & ~XM_ROW_USED);
 }
 
-/* An execution has no window on a pCPU: the shortest there is stands for it. */
-static const struct xm_window *window_of(const struct xm_painter *p, bool *coarse)
-{
-    bool chosen = p->choice->window != XM_WINDOW_LAST && p->model->chosen.to;
-    *coarse = p->model->coarse || (chosen && p->model->chosen_coarse);
-    return chosen ? &p->model->chosen : &p->model->window[XM_SPAN_1S];
-}
-
 static bool usage_of(const struct xm_painter *p, const struct xm_table_line *line, struct xm_pcpu_usage *u,
                      bool *coarse)
 {
+    struct xm_window w;
+    bool last; /* an execution has no window on a pCPU: the shortest that there is stands for it */
     *u = (struct xm_pcpu_usage){0};
-    return !is_nowhere(line) && xm_usage_pcpu(window_of(p, coarse), line->slot, u) && u->pcpu == pcpu_of(line);
+    return xm_table_window(p, &w, coarse, &last) && !is_nowhere(line) && xm_usage_pcpu(&w, line->slot, u) &&
+           u->pcpu == pcpu_of(line);
 }
 
 static void put_unknown(struct xm_table_cell *cell)
@@ -134,11 +129,6 @@ SHARE(cell_idle, idle_ns, XM_MEANING_BLOCKED)
 SHARE(cell_switching, switching_ns, XM_MEANING_NORMAL)
 SHARE(cell_unknown, unknown_ns, XM_MEANING_UNKNOWN)
 
-static void cell_bar(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
-{
-    cell_busy(p, line, cell);
-}
-
 /* Busy, switching as waiting for it, idle, unknown. */
 static void paint_bar(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end,
                       unsigned y)
@@ -149,7 +139,7 @@ static void paint_bar(const struct xm_painter *p, const struct xm_table_line *li
         return;
     const uint64_t part[XM_CHART_STATES] = {[XM_CHART_RUNNING] = u.busy_ns, [XM_CHART_WAITING] = u.switching_ns,
                                             [XM_CHART_BLOCKED] = u.idle_ns, [XM_CHART_UNKNOWN] = u.unknown_ns};
-    xm_chart_states(p->grid, x + 1, end, y, part);
+    xm_chart_states(p->grid, x, end, y, part);
 }
 
 static void cell_rate(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
@@ -269,15 +259,17 @@ static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top to
 static void cell_top(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
 {
     bool coarse;
-    const struct xm_window *w = window_of(p, &coarse);
+    bool last;
+    struct xm_window w;
     struct top top[TOP_DOMAINS] = {{0, 0}};
-    bool other = coarse && !p->model->coarse;
-    if (other)
-        w = &p->model->window[XM_SPAN_10S];
     put_unknown(cell);
-    if (p->model->coarse || is_nowhere(line) || line->slot >= w->to->used.pcpus)
+    if (!xm_table_window(p, &w, &coarse, &last) || p->model->coarse || is_nowhere(line))
         return;
-    unsigned count = find_top(w, line->slot, top);
+    if (coarse)
+        w = p->model->window[XM_SPAN_10S];
+    if (line->slot >= w.to->used.pcpus)
+        return;
+    unsigned count = find_top(&w, line->slot, top);
     cell->known = true;
     cell->key = (double)top[0].cycles;
     if (count == 0 || cell->key_only)
@@ -289,17 +281,17 @@ static void cell_top(const struct xm_painter *p, const struct xm_table_line *lin
         char name[96];
         char percent[24];
         char part[128];
-        if (!xm_usage_pair(w, top[i].slot, line->slot, &u) || u.window_ns == 0)
+        if (!xm_usage_pair(&w, top[i].slot, line->slot, &u) || u.window_ns == 0)
             break;
         xm_screen_short_name(p->model, p->grid, top[i].slot, NAME_COLUMNS, name, sizeof name);
         double share = 100 * (double)u.running_ns / (double)u.window_ns;
         snprintf(percent, sizeof percent, "%.0f", share);
         snprintf(part, sizeof part, "%s %s%%", name, share < 1 ? "<1" : percent);
-        if (!add_part(p->grid, TOP_COLUMNS - (other ? 8 : 1), count - i - 1, part, cell->text, sizeof cell->text))
+        if (!add_part(p->grid, TOP_COLUMNS - (coarse ? 8 : 1), count - i - 1, part, cell->text, sizeof cell->text))
             break;
     }
     size_t used = strlen(cell->text);
-    if (other)
+    if (coarse)
         snprintf(cell->text + used, sizeof cell->text - used, " (10 s)");
 }
 
@@ -421,7 +413,7 @@ static const struct xm_table_column columns[] = {
      .help = "which vCPUs those of \"queue\" are; +2: two more", .cell = cell_waiting},
     {.id = "bar", .title = "busy, idle", .width = 14, .left = true, .shown = true,
      .help = "its time as a bar: busy, switching (as waiting is drawn), idle (as blocked), unknown (?)",
-     .cell = cell_bar, .paint = paint_bar},
+     .cell = cell_busy, .paint = paint_bar},
     {.id = "idle", .title = "idle%", .width = 7, .shown = true, .help = "time with its idle vCPU on it, of the window",
      .cell = cell_idle},
     {.id = "executions_per_s", .title = "exec/s", .width = 7, .shown = true,
