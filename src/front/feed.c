@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "front/feed.h"
+#include "front/feed_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,37 +7,13 @@
 
 #include "xenmon/units.h"
 
-#define STALE_NS  (3 * XM_NS_PER_S)
-#define NOTICE_NS (5 * XM_NS_PER_S)
-#define NO_INDEX  UINT64_MAX
-/* Samples whose peaks are kept: 10 s at up to 400 a second.  Above, peaks cover what is kept. */
-#define MAX_RECENT 4096u
-
-static const uint64_t span_ns[XM_SPANS] = {XM_NS_PER_S, 10 * XM_NS_PER_S};
-
-/* The peaks of one sample: only rows in use are kept, so this is as large as the host, not as the region. */
-struct recent {
-    uint64_t index; /* NO_INDEX: empty */
-    struct xm_sample sample;
-};
-
-struct xm_feed {
-    char *path;
-    struct xm_region *region;
-    struct xm_model model;
-    struct xm_error error;
-    char notice[96];
-    uint64_t notice_until_ns;
-    uint64_t newest; /* index of the sample on show */
-    uint64_t newest_at_ns;
-    struct xm_scale scale;
-    struct xm_sample newest_sample;
-    struct xm_sample to[XM_SPANS];
-    struct xm_sample from[XM_SPANS];
-    struct recent *recent; /* sample i is at i modulo recent_count */
-    uint32_t recent_count;
-    struct xm_region_domain *fact;
-};
+#define STALE_NS      (3 * XM_NS_PER_S)
+#define NOTICE_NS     (5 * XM_NS_PER_S)
+#define MIN_CHOSEN_NS UINT64_C(1000000)
+#define MAX_CHOSEN_NS (7 * 86400 * XM_NS_PER_S)
+/* Facts of more domains than this are looked at in turns: each is some system calls, and they hardly change. */
+#define FACTS_AT_ONCE 128u
+#define FACTS_TURNS   8u
 
 struct xm_feed *xm_feed_create(const char *path)
 {
@@ -45,45 +21,53 @@ struct xm_feed *xm_feed_create(const char *path)
     if (!feed)
         return NULL;
     feed->path = strdup(path);
-    if (!feed->path) {
+    feed->peaks = xm_peaks_create();
+    if (!feed->path || !feed->peaks) {
+        xm_peaks_destroy(feed->peaks);
+        free(feed->path);
         free(feed);
         return NULL;
     }
-    feed->newest = NO_INDEX;
+    feed->newest = XM_FEED_NONE;
+    feed->shown.index = XM_FEED_NONE;
+    feed->trail.newest = XM_FEED_NONE;
+    feed->chosen_ns = XM_NS_PER_S;
     feed->model.path = feed->path;
     feed->model.reason = "";
     feed->model.notice = "";
+    feed->model.spread = xm_feed_spread;
+    feed->model.spread_user = feed;
     return feed;
-}
-
-static void drop_recent(struct xm_feed *feed)
-{
-    for (uint32_t i = 0; i < feed->recent_count; i++)
-        xm_sample_fini(&feed->recent[i].sample);
-    free(feed->recent);
-    feed->recent = NULL;
-    feed->recent_count = 0;
 }
 
 static void drop_samples(struct xm_feed *feed)
 {
-    xm_sample_fini(&feed->newest_sample);
-    for (unsigned i = 0; i < XM_SPANS; i++) {
-        xm_sample_fini(&feed->to[i]);
-        xm_sample_fini(&feed->from[i]);
-    }
+    xm_sample_fini(&feed->sample);
+    xm_sample_fini(&feed->scratch);
+    xm_feed_windows_fini(feed);
+    xm_feed_trail_drop(feed);
     free(feed->fact);
     feed->fact = NULL;
     feed->model.data = false;
-    feed->newest = NO_INDEX;
+    feed->newest = XM_FEED_NONE;
+    feed->shown.index = XM_FEED_NONE;
+    feed->settled = false;
+}
+
+/* All that is of one writer's run. */
+static void drop_history(struct xm_feed *feed)
+{
+    drop_samples(feed);
+    xm_peaks_forget(feed->peaks);
+    xm_feed_spread_drop(feed);
 }
 
 void xm_feed_destroy(struct xm_feed *feed)
 {
     if (!feed)
         return;
-    drop_recent(feed);
-    drop_samples(feed);
+    drop_history(feed);
+    xm_peaks_destroy(feed->peaks);
     xm_region_close(feed->region);
     free(feed->path);
     free(feed);
@@ -92,6 +76,15 @@ void xm_feed_destroy(struct xm_feed *feed)
 const struct xm_model *xm_feed_model(const struct xm_feed *feed)
 {
     return &feed->model;
+}
+
+void xm_feed_set_window(struct xm_feed *feed, uint64_t ns)
+{
+    ns = ns < MIN_CHOSEN_NS ? MIN_CHOSEN_NS : ns > MAX_CHOSEN_NS ? MAX_CHOSEN_NS : ns;
+    if (ns == feed->chosen_ns)
+        return;
+    feed->chosen_ns = ns;
+    feed->stale = true;
 }
 
 static void set_link(struct xm_feed *feed, enum xm_link link, const char *reason)
@@ -107,20 +100,19 @@ static void set_notice(struct xm_feed *feed, uint64_t now_ns, const char *text)
     feed->notice_until_ns = now_ns + NOTICE_NS;
 }
 
-/* ---- Room for samples. */
+/* ---- Samples. */
 
 static enum xm_status make_room(struct xm_feed *feed, struct xm_capacity capacity)
 {
-    struct xm_capacity have = feed->newest_sample.capacity;
+    struct xm_capacity have = feed->sample.capacity;
     if (have.domains == capacity.domains && have.vcpus == capacity.vcpus && have.pcpus == capacity.pcpus)
         return XM_OK;
     drop_samples(feed);
-    enum xm_status status = xm_sample_init(&feed->newest_sample, capacity);
-    for (unsigned i = 0; i < XM_SPANS && status == XM_OK; i++) {
-        status = xm_sample_init(&feed->to[i], capacity);
-        if (status == XM_OK)
-            status = xm_sample_init(&feed->from[i], capacity);
-    }
+    enum xm_status status = xm_sample_init(&feed->sample, capacity);
+    if (status == XM_OK)
+        status = xm_sample_init(&feed->scratch, capacity);
+    if (status == XM_OK)
+        status = xm_feed_windows_init(feed, capacity);
     feed->fact = calloc(capacity.domains, sizeof *feed->fact);
     if (status == XM_OK && feed->fact)
         return XM_OK;
@@ -128,168 +120,92 @@ static enum xm_status make_room(struct xm_feed *feed, struct xm_capacity capacit
     return XM_NOMEM;
 }
 
-static enum xm_status make_recent(struct xm_feed *feed, uint64_t interval_ns)
-{
-    uint64_t want = interval_ns ? span_ns[XM_SPAN_10S] / interval_ns + 2 : MAX_RECENT;
-    uint32_t count = want < MAX_RECENT ? (uint32_t)want : MAX_RECENT;
-    if (count == feed->recent_count)
-        return XM_OK;
-    drop_recent(feed);
-    feed->recent = calloc(count, sizeof *feed->recent);
-    if (!feed->recent)
-        return XM_NOMEM;
-    feed->recent_count = count;
-    for (uint32_t i = 0; i < count; i++)
-        feed->recent[i].index = NO_INDEX;
-    return XM_OK;
-}
-
-/* Copies the rows in use: a region may have room for far more. */
-static void copy_sample(struct xm_sample *to, const struct xm_sample *from)
-{
-    struct xm_capacity used = from->used;
-    to->used = used;
-    to->host = from->host;
-    memcpy(to->vcpu, from->vcpu, used.vcpus * sizeof *to->vcpu);
-    memcpy(to->domain, from->domain, used.domains * sizeof *to->domain);
-    memcpy(to->pcpu, from->pcpu, used.pcpus * sizeof *to->pcpu);
-    memcpy(to->vcpu_domain, from->vcpu_domain, used.vcpus * sizeof *to->vcpu_domain);
-    for (size_t d = 0; d < used.domains; d++)
-        memcpy(&to->pair[d * to->capacity.pcpus], &from->pair[d * from->capacity.pcpus],
-               used.pcpus * sizeof *to->pair);
-}
-
-/* ---- Peaks. */
-
-static enum xm_status keep_recent(struct xm_feed *feed, uint64_t index, const struct xm_sample *sample)
-{
-    struct recent *r = &feed->recent[index % feed->recent_count];
-    struct xm_capacity used = sample->used;
-    r->index = NO_INDEX;
-    if (r->sample.capacity.vcpus < used.vcpus || r->sample.capacity.domains < used.domains ||
-        !r->sample.vcpu) {
-        struct xm_capacity want = {.domains = used.domains + 4, .vcpus = used.vcpus + 8, .pcpus = 1};
-        xm_sample_fini(&r->sample);
-        if (xm_sample_init(&r->sample, want) != XM_OK)
-            return XM_NOMEM;
-    }
-    r->sample.used = (struct xm_capacity){.domains = used.domains, .vcpus = used.vcpus};
-    memcpy(r->sample.vcpu, sample->vcpu, used.vcpus * sizeof *sample->vcpu);
-    memcpy(r->sample.domain, sample->domain, used.domains * sizeof *sample->domain);
-    r->index = index;
-    return XM_OK;
-}
-
-/* Reads the samples between the last one kept and `newest`, as far back as 10 s.  Uses `scratch`. */
-static enum xm_status keep_new(struct xm_feed *feed, uint64_t newest, struct xm_sample *scratch)
-{
-    uint64_t first = newest >= feed->recent_count ? newest - feed->recent_count + 1 : 0;
-    if (feed->newest != NO_INDEX && feed->newest >= first && feed->newest <= newest)
-        first = feed->newest + 1;
-    for (uint64_t i = first; i < newest; i++) {
-        /* One that is overwritten already has no peaks to give: the window is shorter, and says so. */
-        if (xm_region_sample(feed->region, XM_SERIES_FAST, i, scratch) != XM_REGION_OK)
-            continue;
-        if (keep_recent(feed, i, scratch) != XM_OK)
-            return XM_NOMEM;
-    }
-    return keep_recent(feed, newest, &feed->newest_sample);
-}
-
-/* Folds the peaks of samples [first, newest) into a copy of the newest one. */
-static void fold_recent(const struct xm_feed *feed, uint64_t first, uint64_t newest, struct xm_sample *into)
-{
-    if (feed->recent_count == 0)
-        return;
-    if (newest > feed->recent_count && first < newest - feed->recent_count)
-        first = newest - feed->recent_count;
-    for (uint64_t i = first; i < newest; i++) {
-        const struct recent *r = &feed->recent[i % feed->recent_count];
-        if (r->index == i)
-            xm_window_peaks(into, &r->sample);
-    }
-}
-
-/* ---- Windows. */
-
-/*
- * Finds the sample nearest to where a window of `cycles` begins, and copies it.  *first: index of the first
- * sample within the window; 0 for a window since the trace began, which has no sample before it.
- */
-static bool read_from(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from, uint64_t *first)
-{
-    const struct xm_region_info *info = &feed->model.info;
-    uint64_t now = feed->newest_sample.host.window;
-    uint64_t half =
-        xm_scale_to_cycles(&feed->scale, xm_ns_of(info->series[XM_SERIES_FAST].interval_ns / 2)).v;
-    *first = 0;
-    if (now + half <= cycles)
-        return true;
-    for (unsigned tries = 0; tries < 3; tries++) {
-        uint64_t index = 0;
-        enum xm_region_outcome found =
-            xm_region_find(feed->region, XM_SERIES_FAST, now + half - cycles, &index);
-        if (found != XM_REGION_OK && found != XM_REGION_OVERRUN)
-            return false;
-        if (found == XM_REGION_OVERRUN && index == 0)
-            return true; /* nothing was overwritten: the first sample is younger than the window */
-        if (xm_region_sample(feed->region, XM_SERIES_FAST, index, from) == XM_REGION_OK) {
-            *first = index + 1;
-            return from->host.window < now;
-        }
-    }
-    return false;
-}
-
-static bool make_window(struct xm_feed *feed, enum xm_span span, uint64_t newest)
-{
-    uint64_t cycles = xm_scale_to_cycles(&feed->scale, xm_ns_of(span_ns[span])).v;
-    uint64_t first;
-    if (!read_from(feed, cycles, &feed->from[span], &first))
-        return false;
-    copy_sample(&feed->to[span], &feed->newest_sample);
-    fold_recent(feed, first, newest, &feed->to[span]);
-    feed->model.window[span] = (struct xm_window){
-        .from = first ? &feed->from[span] : NULL,
-        .to = &feed->to[span],
-        .scale = &feed->scale,
-        .io_seen = feed->model.info.io_seen,
-    };
-    return true;
-}
-
 static void read_facts(struct xm_feed *feed)
 {
-    for (uint32_t slot = 0; slot < feed->newest_sample.used.domains; slot++)
+    const struct xm_sample *s = &feed->sample;
+    for (uint32_t slot = 0; slot < s->used.domains; slot++) {
+        bool turn = s->used.domains <= FACTS_AT_ONCE || slot % FACTS_TURNS == feed->round % FACTS_TURNS;
+        if (!turn && feed->fact[slot].id == s->domain[slot].id)
+            continue;
         if (xm_region_domain(feed->region, slot, &feed->fact[slot]) != XM_REGION_OK)
             feed->fact[slot] = (struct xm_region_domain){0};
+    }
     feed->model.fact = feed->fact;
 }
 
-/* Takes in the newest sample; where it slips away, what was there before stays. */
-static enum xm_status read_newest(struct xm_feed *feed, uint64_t now_ns)
+/* Which sample is to be shown; false: none can be found now. */
+static bool choose_place(struct xm_feed *feed, struct xm_feed_place *place)
+{
+    uint64_t newest = feed->model.info.series[XM_SERIES_FAST].newest;
+    *place = feed->shown;
+    if (!feed->held) {
+        *place = (struct xm_feed_place){XM_SERIES_FAST, newest, 0};
+        return true;
+    }
+    if (feed->settled && feed->model.data)
+        return true;
+    if (!xm_feed_find(feed, feed->sought, place))
+        return false;
+    feed->settled = place->series == XM_SERIES_FAST ? place->index < newest : place->window <= feed->sought;
+    return true;
+}
+
+/* Reads the sample and makes its windows; where it slips away, what was there before stays. */
+static enum xm_status show_place(struct xm_feed *feed, const struct xm_feed_place *place)
 {
     const struct xm_region_info *info = &feed->model.info;
-    uint64_t newest = info->series[XM_SERIES_FAST].newest;
     enum xm_status status = make_room(feed, info->capacity);
-    if (status == XM_OK)
-        status = make_recent(feed, info->series[XM_SERIES_FAST].interval_ns);
     if (status != XM_OK)
         return status;
-    if (newest == feed->newest && feed->model.data)
+    if (xm_region_sample(feed->region, place->series, place->index, &feed->sample) != XM_REGION_OK) {
+        feed->settled = false;
         return XM_OK;
-    if (xm_region_sample(feed->region, XM_SERIES_FAST, newest, &feed->newest_sample) != XM_REGION_OK)
-        return XM_OK;
-    status = keep_new(feed, newest, &feed->from[0]);
-    if (status != XM_OK)
-        return status;
+    }
+    feed->shown = *place;
+    feed->shown.window = feed->sample.host.window;
     /* Without a rate any will do for shares of time; the screen shows no durations then. */
     if (!xm_scale_init(&feed->scale, info->tsc_hz))
         xm_scale_init(&feed->scale, XM_NS_PER_S);
-    feed->model.data = make_window(feed, XM_SPAN_1S, newest) && make_window(feed, XM_SPAN_10S, newest);
+    feed->model.data = xm_feed_windows_make(feed);
     if (!feed->model.data)
         return XM_OK;
+    feed->model.real_ns = feed->sample.host.real;
     read_facts(feed);
+    return xm_feed_trail_update(feed);
+}
+
+/* How far one can go. */
+static void read_reach(struct xm_feed *feed)
+{
+    struct xm_model *m = &feed->model;
+    struct xm_feed_place fast;
+    struct xm_feed_place slow;
+    struct xm_host_row host;
+    uint64_t newest = m->info.series[XM_SERIES_FAST].newest;
+    m->past = feed->held && (feed->shown.series != XM_SERIES_FAST || feed->shown.index != newest);
+    if (xm_region_host(feed->region, XM_SERIES_FAST, newest, &host) == XM_REGION_OK)
+        m->newest = host.window;
+    bool have_fast = xm_feed_oldest(feed, XM_SERIES_FAST, &fast);
+    bool have_slow = xm_feed_oldest(feed, XM_SERIES_SLOW, &slow);
+    if (have_fast || have_slow)
+        m->oldest = have_slow && (!have_fast || slow.window < fast.window) ? slow.window : fast.window;
+}
+
+static enum xm_status read_samples(struct xm_feed *feed, uint64_t now_ns)
+{
+    struct xm_feed_place place;
+    uint64_t newest = feed->model.info.series[XM_SERIES_FAST].newest;
+    if (!choose_place(feed, &place))
+        return XM_OK;
+    bool same = feed->model.data && place.series == feed->shown.series && place.index == feed->shown.index;
+    if (!same || feed->stale) {
+        enum xm_status status = show_place(feed, &place);
+        if (status != XM_OK)
+            return status;
+    }
+    if (!feed->model.data)
+        return XM_OK;
+    read_reach(feed);
     if (newest != feed->newest) {
         feed->newest = newest;
         feed->newest_at_ns = now_ns;
@@ -314,8 +230,7 @@ static void detach(struct xm_feed *feed, const char *reason)
 {
     xm_region_close(feed->region);
     feed->region = NULL;
-    drop_samples(feed);
-    drop_recent(feed);
+    drop_history(feed);
     set_link(feed, XM_LINK_BROKEN, reason);
 }
 
@@ -330,8 +245,8 @@ static void follow(struct xm_feed *feed, const struct xm_region_info *info, uint
         return;
     }
     set_notice(feed, now_ns, "xenbaked was restarted: all counters began anew");
-    drop_samples(feed);
-    drop_recent(feed);
+    drop_history(feed);
+    xm_feed_follow(feed);
 }
 
 static void judge_link(struct xm_feed *feed, enum xm_region_outcome outcome, uint64_t now_ns)
@@ -352,6 +267,7 @@ static void judge_link(struct xm_feed *feed, enum xm_region_outcome outcome, uin
 void xm_feed_update(struct xm_feed *feed, uint64_t now_ns)
 {
     struct xm_region_info info;
+    feed->round++;
     if (now_ns >= feed->notice_until_ns)
         feed->model.notice = "";
     if (!feed->region)
@@ -368,7 +284,7 @@ void xm_feed_update(struct xm_feed *feed, uint64_t now_ns)
     if (read == XM_REGION_OK || read == XM_REGION_GONE) {
         follow(feed, &info, now_ns);
         feed->model.info = info;
-        if (info.series[XM_SERIES_FAST].newest != NO_INDEX && read_newest(feed, now_ns) != XM_OK) {
+        if (info.series[XM_SERIES_FAST].newest != XM_FEED_NONE && read_samples(feed, now_ns) != XM_OK) {
             detach(feed, "there is not enough memory for what the region may hold");
             return;
         }

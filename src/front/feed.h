@@ -22,7 +22,8 @@ void xm_feed_destroy(struct xm_feed *feed); /* NULL is fine */
 /*
  * Looks at the region and takes in what is new.  now_ns: CLOCK_MONOTONIC, never going back.  Whatever goes
  * wrong, the model says it, and the next update tries again.
- * Cost: the samples since the last update are copied, at most 10 s of them, and two older ones.
+ * Cost: of the samples since the last update the peaks are read, of a minute's at most at the first one of many
+ * rows; five samples are copied whole.
  */
 void xm_feed_update(struct xm_feed *feed, uint64_t now_ns);
 
