@@ -62,7 +62,8 @@ struct xm_chart_moment {
 /*
  * The last moments of `count`, the newest at the right, as columns [x, end) of rows [y, y + rows).  Running
  * stands at the bottom in eighths of a cell, waiting is on top of it: in whole cells, a light one where it is less
- * than half of one, none only where nothing waited.  The other states take what is left, by their size.
+ * than half of one, and in two rows or more none only where nothing waited.  The other states take what is left, by
+ * their size.
  */
 void xm_chart_strip(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, unsigned rows,
                     const struct xm_chart_moment *moment, unsigned count);
