@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/digest.h"
 #include "xenmon/units.h"
 
 #define STALE_NS      (3 * XM_NS_PER_S)
@@ -37,6 +38,7 @@ struct xm_feed *xm_feed_create(const char *path)
     feed->model.notice = "";
     feed->model.spread = xm_feed_spread;
     feed->model.spread_user = feed;
+    feed->model.digests = xm_digests_create(); /* without them it is only slower */
     return feed;
 }
 
@@ -68,6 +70,7 @@ void xm_feed_destroy(struct xm_feed *feed)
         return;
     drop_history(feed);
     xm_peaks_destroy(feed->peaks);
+    xm_digests_destroy(feed->model.digests);
     xm_region_close(feed->region);
     free(feed->path);
     free(feed);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/digest.h"
 #include "front/feed_int.h"
 
 void xm_feed_spread_drop(struct xm_feed *feed)
@@ -11,6 +12,7 @@ void xm_feed_spread_drop(struct xm_feed *feed)
         free(feed->baseline[i]);
     free(feed->baseline);
     feed->baseline = NULL;
+    xm_digests_forget(feed->model.digests);
 }
 
 void xm_feed_watch_anew(struct xm_feed *feed)
