@@ -1,164 +1,124 @@
 /* SPDX-License-Identifier: MIT */
 #include "front/choice.h"
 
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
-typedef void xm_choice_action(struct xm_choice *choice, const struct xm_model *model, int argument);
+#include "front/choice_int.h"
 
 void xm_choice_init(struct xm_choice *choice)
 {
-    *choice = (struct xm_choice){.view = XM_VIEW_PAPER, .interval_ns = XM_NS_PER_S, .page = 1};
+    *choice = (struct xm_choice){.view = XM_VIEW_DOMAINS,
+                                 .before_help = XM_VIEW_DOMAINS,
+                                 .window = XM_WINDOW_1S,
+                                 .interval_ns = XM_NS_PER_S,
+                                 .speed = 1,
+                                 .page = 1};
     for (unsigned i = 0; i < XM_ROWS_COUNT; i++)
         choice->rows[i] = true;
 }
 
-static void quit(struct xm_choice *choice, const struct xm_model *model, int argument)
+void xm_choice_say(struct xm_choice *choice, const char *format, ...)
 {
-    choice->quit = true;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(choice->said, sizeof choice->said, format, args);
+    va_end(args);
 }
 
-static void redraw(struct xm_choice *choice, const struct xm_model *model, int argument)
+uint64_t xm_choice_window_ns(const struct xm_choice *choice)
 {
-    choice->redraw = true;
-}
-
-static void set_view(struct xm_choice *choice, const struct xm_model *model, int view)
-{
-    choice->view = (enum xm_screen_view)view;
-    choice->scroll = 0;
-}
-
-static void toggle_view(struct xm_choice *choice, const struct xm_model *model, int argument)
-{
-    set_view(choice, model, choice->view == XM_VIEW_VCPUS ? XM_VIEW_PAPER : XM_VIEW_VCPUS);
-}
-
-static void toggle_help(struct xm_choice *choice, const struct xm_model *model, int argument)
-{
-    enum xm_screen_view now = choice->view;
-    set_view(choice, model, now == XM_VIEW_HELP ? (int)choice->before_help : XM_VIEW_HELP);
-    choice->before_help = now == XM_VIEW_HELP ? XM_VIEW_PAPER : now;
-}
-
-static void close_help(struct xm_choice *choice, const struct xm_model *model, int argument)
-{
-    if (choice->view == XM_VIEW_HELP)
-        toggle_help(choice, model, argument);
-}
-
-static void toggle_rows(struct xm_choice *choice, const struct xm_model *model, int rows)
-{
-    choice->rows[rows] = !choice->rows[rows];
-}
-
-static void toggle_units(struct xm_choice *choice, const struct xm_model *model, int argument)
-{
-    choice->units = choice->units == XM_UNITS_OF_ONE ? XM_UNITS_OF_VCPUS : XM_UNITS_OF_ONE;
-}
-
-/* pCPU numbers can have holes, so the next one is looked for; past the last come all, then the first. */
-static void step_cpu(struct xm_choice *choice, const struct xm_model *model, int direction)
-{
-    const struct xm_sample *s = model->data ? model->window[XM_SPAN_1S].to : NULL;
-    bool found = false;
-    uint32_t best = 0;
-    for (uint32_t i = 0; s && i < s->used.pcpus; i++) {
-        uint32_t cpu = (uint32_t)(s->pcpu[i].id & ~XM_ROW_USED);
-        bool ahead = !choice->one_cpu || (direction > 0 ? cpu > choice->cpu : cpu < choice->cpu);
-        if (s->pcpu[i].id == 0 || !ahead)
-            continue;
-        if (!found || (direction > 0 ? cpu < best : cpu > best))
-            best = cpu;
-        found = true;
+    switch (choice->window) {
+    case XM_WINDOW_10S:
+        return 10 * XM_NS_PER_S;
+    case XM_WINDOW_1MIN:
+        return 60 * XM_NS_PER_S;
+    case XM_WINDOW_FREE:
+        return choice->free_ns ? choice->free_ns : XM_NS_PER_S;
+    case XM_WINDOW_LAST:
+    case XM_WINDOW_1S:
+    case XM_WINDOWS:
+        break;
     }
-    choice->one_cpu = found;
-    choice->cpu = best;
+    return XM_NS_PER_S;
 }
 
-static void scroll_by(struct xm_choice *choice, const struct xm_model *model, int lines)
+/* ---- Which domains show their vCPUs. */
+
+static unsigned find_expanded(const struct xm_choice *choice, uint64_t domain)
 {
-    if (lines < 0 && choice->scroll < (unsigned)-lines)
-        choice->scroll = 0;
-    else
-        choice->scroll += (unsigned)lines;
+    unsigned i = 0;
+    while (i < choice->expanded_count && choice->expanded[i] != domain)
+        i++;
+    return i;
 }
 
-static void scroll_page(struct xm_choice *choice, const struct xm_model *model, int direction)
+bool xm_choice_is_expanded(const struct xm_choice *choice, uint64_t domain)
 {
-    int lines = choice->page > 1 ? (int)choice->page - 1 : 1;
-    scroll_by(choice, model, direction * lines);
+    return choice->expand_all != (find_expanded(choice, domain) < choice->expanded_count);
 }
 
-static void scroll_end(struct xm_choice *choice, const struct xm_model *model, int last)
+void xm_choice_toggle_expanded(struct xm_choice *choice, uint64_t domain)
 {
-    choice->scroll = last ? INT32_MAX : 0; /* clamped when drawn */
-}
-
-static void step_interval(struct xm_choice *choice, const struct xm_model *model, int direction)
-{
-    static const uint32_t steps_ms[] = {100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000};
-    const size_t count = sizeof steps_ms / sizeof steps_ms[0];
-    size_t i = 0;
-    if (direction > 0) {
-        while (i < count - 1 && UINT64_C(1000000) * steps_ms[i] <= choice->interval_ns)
-            i++;
-    } else {
-        i = count - 1;
-        while (i > 0 && UINT64_C(1000000) * steps_ms[i] >= choice->interval_ns)
-            i--;
+    unsigned i = find_expanded(choice, domain);
+    bool there = i < choice->expanded_count;
+    if (!there && choice->expanded_count == XM_CHOICE_EXPANDED)
+        i = 0;
+    if (there || choice->expanded_count == XM_CHOICE_EXPANDED) {
+        memmove(&choice->expanded[i], &choice->expanded[i + 1],
+                (choice->expanded_count - i - 1) * sizeof choice->expanded[0]);
+        choice->expanded_count--;
     }
-    choice->interval_ns = UINT64_C(1000000) * steps_ms[i];
+    if (!there)
+        choice->expanded[choice->expanded_count++] = domain;
 }
 
-static const struct binding {
-    int key;
-    xm_choice_action *action;
-    int argument;
-} bindings[] = {
-    {'q', quit, 0},
-    {XM_KEY_F10, quit, 0},
-    {XM_KEY_END, quit, 0},
-    {'c', step_cpu, 1},
-    {'n', step_cpu, 1},
-    {'p', step_cpu, -1},
-    {'1', set_view, XM_VIEW_PAPER},
-    {'2', set_view, XM_VIEW_VCPUS},
-    {'v', toggle_view, 0},
-    {'?', toggle_help, 0},
-    {'h', toggle_help, 0},
-    {XM_KEY_F1, toggle_help, 0},
-    {XM_KEY_ESCAPE, close_help, 0},
-    {'a', toggle_rows, XM_ROWS_ALLOCATED},
-    {'w', toggle_rows, XM_ROWS_WAITED},
-    {'b', toggle_rows, XM_ROWS_BLOCKED},
-    {'x', toggle_rows, XM_ROWS_EXECUTIONS},
-    {'i', toggle_rows, XM_ROWS_IO},
-    {'o', toggle_rows, XM_ROWS_IO},
-    {'u', toggle_units, 0},
-    {'+', step_interval, 1},
-    {'=', step_interval, 1},
-    {'-', step_interval, -1},
-    {'r', redraw, 0},
-    {XM_KEY_REDRAW, redraw, 0},
-    {XM_KEY_RESIZE, redraw, 0},
-    {'j', scroll_by, 1},
-    {XM_KEY_DOWN, scroll_by, 1},
-    {'k', scroll_by, -1},
-    {XM_KEY_UP, scroll_by, -1},
-    {XM_KEY_PAGE_DOWN, scroll_page, 1},
-    {' ', scroll_page, 1},
-    {XM_KEY_PAGE_UP, scroll_page, -1},
-    {XM_KEY_HOME, scroll_end, 0},
-    {XM_KEY_LAST, scroll_end, 1},
-};
+/* ---- Views. */
+
+void xm_choice_show(struct xm_choice *choice, enum xm_screen_view view)
+{
+    if (view == choice->view)
+        return;
+    choice->scrolled[choice->view] = choice->scroll;
+    choice->view = view;
+    choice->scroll = choice->scrolled[view];
+}
+
+void xm_choice_drill(struct xm_choice *choice, enum xm_screen_view view)
+{
+    /* Deeper than there is room for: the oldest is forgotten. */
+    if (choice->came_count == XM_CHOICE_DEPTH) {
+        memmove(&choice->came[0], &choice->came[1], (XM_CHOICE_DEPTH - 1) * sizeof choice->came[0]);
+        choice->came_count--;
+    }
+    choice->came[choice->came_count].view = choice->view;
+    choice->came[choice->came_count].one_cpu = choice->one_cpu;
+    choice->came[choice->came_count++].cpu = choice->cpu;
+    xm_choice_show(choice, view);
+}
+
+/* ---- Keys. */
 
 bool xm_choice_key(struct xm_choice *choice, const struct xm_model *model, int key)
 {
-    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
-        if (bindings[i].key == key) {
-            bindings[i].action(choice, model, bindings[i].argument);
-            return true;
-        }
+    size_t count;
+    const struct xm_binding *bindings = xm_bindings(&count);
+    if (key == XM_KEY_NONE)
+        return false;
+    bool over = key != XM_KEY_RESIZE && key != XM_KEY_END;
+    if (over && choice->popup.kind != XM_POPUP_NONE)
+        return xm_choice_popup_key(choice, model, key);
+    if (over && choice->prompt.kind != XM_PROMPT_NONE)
+        return xm_choice_prompt_key(choice, model, key);
+    for (size_t i = 0; i < count; i++) {
+        if (bindings[i].key != key || !(bindings[i].views & XM_IN(choice->view)))
+            continue;
+        if (over)
+            choice->said[0] = '\0';
+        bindings[i].action(choice, model, bindings[i].argument);
+        return true;
     }
     return false;
 }

@@ -104,8 +104,6 @@ bool xm_screen_cpu_slot(const struct xm_model *model, const struct xm_choice *ch
 
 void xm_screen_paper_header(const struct xm_painter *p, unsigned y, unsigned rows);
 void xm_screen_paper_body(struct xm_painter *p);
-void xm_screen_vcpus_header(const struct xm_painter *p, unsigned y, unsigned rows);
-void xm_screen_vcpus_body(struct xm_painter *p);
 void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows);
 void xm_screen_help_body(struct xm_painter *p);
 /* One domain in depth.  One header line suffices; the body scrolls by lines. */
@@ -119,7 +117,6 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
  * and the slot of the first (any slot where there is none).  O(domains).
  */
 uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden);
-uint32_t xm_screen_vcpus_hidden(const struct xm_painter *p, unsigned *hidden); /* vCPUs; the first one's domain */
 
 /* The slot of the domain shown in depth: choice->domain, else the first one; false where there is none. */
 bool xm_screen_depth_slot(const struct xm_model *model, const struct xm_choice *choice, uint32_t *slot);
