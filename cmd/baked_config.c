@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "baked_config.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
+#include "front/conf.h"
 #include "options.h"
 #include "source/loop.h"
 #include "xenmon/region.h"
@@ -109,6 +112,8 @@ static const struct xm_option options[] = {
     {"log-to", 0, XM_ARG_NEEDED, xm_set_text, AT(log_to), "WHERE", "stderr, syslog (the default with --daemon), or a file", 0, 0, 0},
     {"log-level", 0, XM_ARG_NEEDED, xm_set_choice, AT(log_level), XM_LOG_LEVELS, "how much is said (info)", 0, 0, 0},
     {"log-thresh", 't', XM_ARG_NEEDED, xm_set_count, AT(log_thresh), "N", "accepted for older scripts", 0, 0, 0},
+    {"config", 0, XM_ARG_NEEDED, xm_set_text, AT(file), "FILE", "read this configuration file, and FILE.d/*.conf, instead of those in xenmon.conf(5)", 0, 0, 0},
+    {"no-config", 0, XM_ARG_NONE, xm_set_flag, AT(no_file), NULL, "read no configuration file", 0, 0, 0},
     {"version", 'V', XM_ARG_NONE, xm_set_flag, AT(version), NULL, "print the version and exit", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
 };
@@ -183,11 +188,88 @@ static void settle_events(struct xm_baked_config *c)
         c->live.events |= XM_LIVE_EVENTS_COPIES;
 }
 
-int xm_baked_config_read(int argc, char **argv, struct xm_baked_config *c)
+/* ---- Configuration files. */
+
+/* Which of these was given on the command line, there the others of files are left out, too. */
+static const char *const rivals[][4] = {
+    {"foreground", "daemon"},
+    {"minimal", "copies", "evt-mask"},
+    {"ms_per_sample", "samples-per-second"},
+    {"exit-at-end", "linger"},
+};
+#define RIVALS (sizeof rivals / sizeof rivals[0])
+
+static const char *const never[] = {"config", "no-config", "help", "version", "show-config", NULL};
+
+static size_t index_of(const char *name)
 {
+    size_t i = 0;
+    while (!options[i].name || strcmp(options[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static void skip_rivals(const bool given[OPTIONS], bool operand, bool skip[OPTIONS])
+{
+    for (size_t group = 0; group < RIVALS; group++) {
+        bool any = false;
+        for (size_t i = 0; i < 4 && rivals[group][i]; i++)
+            any = any || given[index_of(rivals[group][i])];
+        for (size_t i = 0; i < 4 && rivals[group][i]; i++)
+            skip[index_of(rivals[group][i])] = any;
+    }
+    skip[index_of("source")] = operand;
+}
+
+static void say(void *user, const char *text)
+{
+    (void)user;
+    xm_complain(PROGRAM, "%s", text);
+}
+
+/* The system's files for root, the user's own for others; or those that the command line names. */
+static enum xm_status find_files(const struct xm_baked_config *told, struct xm_conf_files *files, struct xm_error *err)
+{
+    char own[PATH_MAX];
+    if (told->no_file)
+        return XM_OK;
+    if (told->file)
+        return xm_conf_files_add(files, told->file, err);
+    if (geteuid() == 0)
+        return xm_conf_files_add(files, XM_CONF_SYSTEM, err);
+    return xm_conf_own_path(own) ? xm_conf_files_add(files, own, err) : XM_OK;
+}
+
+/* told: the command line alone.  A daemon does not begin with what somebody did not mean: each wrong line is said. */
+static int read_files(struct xm_baked_config *c, struct xm_baked_config *told, const bool *skip)
+{
+    static struct xm_config config; /* its texts are borrowed by `c` for good */
+    struct xm_conf_files files = {0};
     struct xm_error err;
-    int operands;
     xm_error_clear(&err);
+    config = (struct xm_config){.section = PROGRAM, .options = options, .count = OPTIONS, .config = c, .never = never,
+                                .skip = skip, .scratch = told, .whole = true};
+    enum xm_status status = find_files(told, &files, &err);
+    if (status == XM_OK && told->file && files.count == 0)
+        status = xm_fail(&err, XM_IO, XM_NO_OFFSET, "%s: %s", told->file, strerror(ENOENT));
+    for (size_t i = 0; i < files.count && status >= 0; i++)
+        status = xm_config_read(&config, files.path[i], say, NULL, &err);
+    xm_conf_files_fini(&files);
+    if (status >= 0)
+        return XM_EXIT_DONE;
+    if (status == XM_UNSUPPORTED && !told->file) {
+        xm_complain(PROGRAM, "%s", err.text); /* it runs as its command line says */
+        return XM_EXIT_DONE;
+    }
+    if (status != XM_INVALID) /* else the lines have been said */
+        xm_complain(PROGRAM, "%s", err.text);
+    return status == XM_DENIED ? XM_EXIT_ACCESS : status == XM_NOMEM ? XM_EXIT_FAILED : XM_EXIT_USAGE;
+}
+
+/* ---- The whole. */
+
+static void set_defaults(struct xm_baked_config *c)
+{
     *c = (struct xm_baked_config){.interval_ns = XM_PLAN_INTERVAL_NS,
                          .history_ns = XM_PLAN_FAST_S * XM_NS_PER_S,
                          .slow_history_ns = XM_PLAN_SLOW_S * XM_NS_PER_S,
@@ -201,11 +283,38 @@ int xm_baked_config_read(int argc, char **argv, struct xm_baked_config *c)
                          .live = {.events = XM_LIVE_EVENTS, .pages = XM_LIVE_PAGES, .poll_ns = 100 * MS},
                          .order = XM_BAKED_BY_SOURCE,
                          .log_level = XM_LOG_INFO};
-    if (xm_options_read(options, OPTIONS, c, argc, argv, &operands, &err) != XM_OK)
+}
+
+/*
+ * What the command line says alone: which files are to be read, and which of their values not to be taken.  The
+ * arguments stay as they are.
+ */
+static int look_at_arguments(int argc, char **argv, struct xm_baked_config *told, bool skip[OPTIONS])
+{
+    struct xm_error err;
+    bool given[OPTIONS] = {false};
+    int operands = 0;
+    char **copy = malloc(((size_t)argc + 1) * sizeof *copy);
+    xm_error_clear(&err);
+    set_defaults(told);
+    if (!copy) {
+        xm_complain(PROGRAM, "out of memory");
+        return XM_EXIT_FAILED;
+    }
+    memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy);
+    enum xm_status status = xm_options_read_given(options, OPTIONS, told, argc, copy, &operands, given, &err);
+    free(copy);
+    if (status != XM_OK)
         return xm_usage_error(PROGRAM, "%s", err.text);
-    if (operands > 1)
-        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[2]);
-    c->input = operands ? argv[1] : NULL;
+    if (told->file && told->no_file)
+        return xm_usage_error(PROGRAM, "--config or --no-config, not both");
+    skip_rivals(given, operands > 0, skip);
+    return XM_EXIT_DONE;
+}
+
+/* What several options together come to. */
+static int settle(struct xm_baked_config *c)
+{
     const char *wrong = contradiction(c);
     if (wrong)
         return xm_usage_error(PROGRAM, "%s", wrong);
@@ -217,6 +326,27 @@ int xm_baked_config_read(int argc, char **argv, struct xm_baked_config *c)
     if (!settle_paths(c))
         return xm_usage_error(PROGRAM, "a path is too long");
     return XM_EXIT_DONE;
+}
+
+int xm_baked_config_read(int argc, char **argv, struct xm_baked_config *c)
+{
+    static struct xm_baked_config told; /* its paths are too large for a small stack */
+    bool skip[OPTIONS] = {false};
+    struct xm_error err;
+    int operands;
+    xm_error_clear(&err);
+    set_defaults(c);
+    int code = look_at_arguments(argc, argv, &told, skip);
+    if (code == XM_EXIT_DONE && !told.help && !told.version)
+        code = read_files(c, &told, skip);
+    if (code != XM_EXIT_DONE)
+        return code;
+    if (xm_options_read(options, OPTIONS, c, argc, argv, &operands, &err) != XM_OK)
+        return xm_usage_error(PROGRAM, "%s", err.text);
+    if (operands > 1)
+        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[2]);
+    c->input = operands ? argv[1] : NULL;
+    return settle(c);
 }
 
 struct xm_region_settings xm_baked_settings(const struct xm_baked_config *c)

@@ -29,9 +29,14 @@ struct xm_baked_config {
     unsigned order;     /* enum xm_baked_order */
     unsigned log_level; /* enum xm_log_level */
     bool copies, minimal, foreground, background, exit_at_end, show, version, help;
+    const char *file; /* the configuration file; NULL: the system's, or the user's */
+    bool no_file;
 };
 
-/* Reads the command line; its strings are borrowed.  XM_EXIT_DONE to go on, else what to exit with: it has been said. */
+/*
+ * Reads configuration files, and over them the command line; strings of both are borrowed and last as long as the
+ * process.  XM_EXIT_DONE to go on, else what to exit with: it has been said.
+ */
 int xm_baked_config_read(int argc, char **argv, struct xm_baked_config *config);
 
 /* To stdout; what to exit with. */

@@ -259,6 +259,7 @@ struct reading {
     int argc;
     char **argv;
     int next; /* argument to be read next */
+    bool *given; /* may be NULL */
     struct xm_error *err;
 };
 
@@ -288,15 +289,26 @@ static void describe_range(const struct xm_option *option, char *text, size_t si
         snprintf(text, size, ", %" PRIu64 "%s or more", option->min / factor, unit);
 }
 
-static enum xm_status apply(struct reading *r, const struct xm_option *option, const char *text)
+bool xm_option_apply(const struct xm_option *option, const char *text, void *config, char *cause, size_t size)
 {
-    const char *wanted = option->set(option, text, (char *)r->config + option->offset);
+    const char *wanted = option->set(option, text, (char *)config + option->offset);
     char range[80];
     if (!wanted)
-        return XM_OK;
+        return true;
     describe_range(option, range, sizeof range);
-    return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "--%s: '%.60s' is not %s%s%s", option->name,
-                   text ? text : "", option->set == xm_set_choice ? "one of " : "", wanted, range);
+    snprintf(cause, size, "'%.60s' is not %s%s%s", text ? text : "", option->set == xm_set_choice ? "one of " : "",
+             wanted, range);
+    return false;
+}
+
+static enum xm_status apply(struct reading *r, const struct xm_option *option, const char *text)
+{
+    char cause[300];
+    if (!xm_option_apply(option, text, r->config, cause, sizeof cause))
+        return xm_fail(r->err, XM_INVALID, XM_NO_OFFSET, "--%s: %s", option->name, cause);
+    if (r->given)
+        r->given[option - r->options] = true;
+    return XM_OK;
 }
 
 static enum xm_status find_long(struct reading *r, const char *name, size_t length,
@@ -375,7 +387,13 @@ static enum xm_status read_letters(struct reading *r, const char *text)
 enum xm_status xm_options_read(const struct xm_option *options, size_t count, void *config, int argc,
                                char **argv, int *operands, struct xm_error *err)
 {
-    struct reading r = {options, count, config, argc, argv, 1, err};
+    return xm_options_read_given(options, count, config, argc, argv, operands, NULL, err);
+}
+
+enum xm_status xm_options_read_given(const struct xm_option *options, size_t count, void *config, int argc,
+                                     char **argv, int *operands, bool *given, struct xm_error *err)
+{
+    struct reading r = {options, count, config, argc, argv, 1, given, err};
     bool only_operands = false;
     int kept = 0;
     while (r.next < argc) {

@@ -93,6 +93,16 @@ xm_option_set xm_set_choice;   /* unsigned: index of the word in `value` */
 enum xm_status xm_options_read(const struct xm_option *options, size_t count, void *config, int argc, char **argv,
                                int *operands, struct xm_error *err) XM_MUST_CHECK;
 
+/* The same, and given[i], of `count` members, says which options were there. */
+enum xm_status xm_options_read_given(const struct xm_option *options, size_t count, void *config, int argc, char **argv,
+                                     int *operands, bool *given, struct xm_error *err) XM_MUST_CHECK;
+
+/*
+ * Gives one option the value `text` (NULL: none).  False: the value is none of its, and `cause` says what would have
+ * been right: "'x' is not a whole number, 1 to 9"; 300 bytes suffice.
+ */
+bool xm_option_apply(const struct xm_option *option, const char *text, void *config, char *cause, size_t size);
+
 /* The options' part of --help: at most 80 columns wide. */
 void xm_options_print(const struct xm_option *options, size_t count, FILE *out);
 

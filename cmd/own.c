@@ -117,8 +117,8 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
 {
     char program[PATH_MAX];
     char interval[48];
-    const char *arguments[8] = {"xenbaked", "--foreground", "--region", region};
-    int count = 4;
+    const char *arguments[12] = {"xenbaked", "--foreground", "--region", region, "--log-to=stderr"};
+    int count = 5;
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* should we be killed, it goes too */
     if (getppid() != parent)
         _exit(XM_EXIT_FAILED);
@@ -132,6 +132,7 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
         arguments[count++] = interval;
     }
     if (config->replay) {
+        arguments[count++] = "--no-config"; /* that is for the host */
         arguments[count++] = "--";
         arguments[count++] = config->replay;
     }

@@ -18,6 +18,11 @@
 #define MAX_SECTION  64u
 #define MAX_DROP_INS 256
 
+bool xm_conf_is_section(const char *name)
+{
+    return strcmp(name, "screen") == 0 || strcmp(name, "live") == 0 || strcmp(name, "xenbaked") == 0;
+}
+
 /* ---- Trust. */
 
 /*
@@ -170,7 +175,7 @@ static const char *fault(const struct reading *r, const char *line, size_t lengt
     if (length > XM_CONF_MAX_LINE)
         return "a line of at most 198 bytes is right";
     if (r->place == BEFORE)
-        return "a section comes first: [screen], [live] or [xenbaked]";
+        return "a section comes first: " XM_CONF_SECTIONS " are right";
     if (line[0] == '=' || (!memchr(line, '=', length) && !memchr(line, ':', length)))
         return "neither [section] nor name = value";
     return NULL;

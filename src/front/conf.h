@@ -17,6 +17,11 @@
 
 #include "xenmon/status.h"
 
+/* What there is to configure, and what to say of a section that is none of these. */
+#define XM_CONF_SECTIONS   "[screen], [live] and [xenbaked]"
+#define XM_CONF_NO_SECTION "there is no such section: " XM_CONF_SECTIONS " are right"
+bool xm_conf_is_section(const char *name);
+
 #define XM_CONF_SYSTEM    "/etc/xenmon/xenmon.conf"
 #define XM_CONF_MAX_BYTES (1u << 20) /* of a file */
 #define XM_CONF_MAX_LINE  198u       /* bytes, without the blanks before it */

@@ -259,8 +259,8 @@ static bool same_row(const struct xm_grid *a, const struct xm_grid *b, unsigned 
 }
 
 /*
- * curses sends what differs from what it sent before.  Finding that out costs more than to see that a row is the
- * one that was there, so those are not handed over.
+ * curses sends what differs from what it sent before.  Finding that out costs more than to see that a
+ * row is the one that was there, so those are not handed over.
  */
 void xm_terminal_draw(struct xm_terminal *terminal, const struct xm_grid *grid)
 {
@@ -402,8 +402,8 @@ static int sequence_key(unsigned parameter, wint_t final)
 }
 
 /*
- * An escape may be the key, or begin a sequence that curses does not know; its bytes must not be taken for keys.
- * Only a "[" or "O" that comes with it makes it one.
+ * An escape may be the key, or begin a sequence that curses does not know; its bytes must not be taken
+ * for keys. Only a "[" or "O" that comes with it makes it one.
  */
 static int escape_key(void)
 {

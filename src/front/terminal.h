@@ -31,10 +31,10 @@ struct xm_terminal_rescue {
 
 /*
  * Takes over the terminal on standard input and output.  colour: use it where the terminal has it.
- * XM_OK: *terminal is to be closed; *rescue (may be NULL) is filled.  $ESCDELAY says for how many ms the rest of a
- * key that sends several characters is waited for (50).
- * XM_UNSUPPORTED: no terminal, or one that cannot place its cursor ($TERM is dumb, empty or not known here);
- * XM_NOMEM, XM_IO.  `err` says it in words; the terminal is untouched then.
+ * XM_OK: *terminal is to be closed; *rescue (may be NULL) is filled.  $ESCDELAY says for how many ms the
+ * rest of a key that sends several characters is waited for (50). XM_UNSUPPORTED: no terminal, or one
+ * that cannot place its cursor ($TERM is dumb, empty or not known here); XM_NOMEM, XM_IO.  `err` says it
+ * in words; the terminal is untouched then.
  */
 enum xm_status xm_terminal_open(bool colour, struct xm_terminal **terminal, struct xm_terminal_rescue *rescue,
                                 struct xm_error *err) XM_MUST_CHECK;
@@ -58,10 +58,10 @@ void xm_terminal_draw(struct xm_terminal *terminal, const struct xm_grid *grid);
 void xm_terminal_redraw(struct xm_terminal *terminal);
 
 /*
- * The next key: a character's code, or an enum xm_key (front/keys.h).  Waits at most `timeout_ms` (0: not at
- * all), then XM_KEY_NONE.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was told to end
- * or the terminal has gone.  SIGTSTP stops the process, with the terminal restored, inside this call; coming back
- * is XM_KEY_RESIZE, too.
+ * The next key: a character's code, or an enum xm_key (front/keys.h).  Waits at most `timeout_ms` (0:
+ * not at all), then XM_KEY_NONE.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was
+ * told to end or the terminal has gone.  SIGTSTP stops the process, with the terminal restored, inside
+ * this call; coming back is XM_KEY_RESIZE, too.
  */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The themes.  A meaning's row has its colours for 256 and for 16 colours; terminals of 8 get the dark half
- * of those, in bold where it was the bright one.  Text has a contrast of 4.5 or more to what is behind it (7 in
- * high-contrast), and the states of time stay apart: tests/unit/front/test_theme.c computes both.
+ * The themes.  A meaning's row has its colours for 256 and for 16 colours; terminals of 8 get the dark
+ * half of those, in bold where it was the bright one.  Text has a contrast of 4.5 or more to what is
+ * behind it (7 in high-contrast), and the states of time stay apart: tests/unit/front/test_theme.c
+ * computes both.
  */
 #include "front/theme.h"
 
@@ -103,7 +104,10 @@ static const struct row high_contrast[XM_MEANINGS] = {
     [XM_MEANING_PROMPT] = {226, 16, 11, 0, XM_LOOK_BOLD},
 };
 
-/* Blue, orange, pale cyan, grey, pale yellow: apart for who sees no red, or no green, and by lightness too. */
+/*
+ * Blue, orange, pale cyan, grey, pale yellow: apart for who sees no red, or no green, and by lightness
+ * too.
+ */
 static const struct row colour_blind[XM_MEANINGS] = {
     [XM_MEANING_NORMAL] = {OWN, OWN, OWN, OWN, 0},
     [XM_MEANING_TITLE] = {OWN, OWN, OWN, OWN, XM_LOOK_BOLD},
