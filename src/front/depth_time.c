@@ -41,7 +41,7 @@ void xm_depth_time(const struct xm_depth *d, struct xm_sheet *sheet)
         xm_depth_share(d, part[state], u->span_ns, text, sizeof text);
         xm_flow_add(&flow, word, xm_chart_meaning((enum xm_chart_state)state), text);
     }
-    if (!d->last)
+    if (!d->last && u->vcpus > 1)
         xm_flow_add(&flow, "any vCPU waiting", XM_MEANING_WAITING,
                     xm_depth_share(d, u->wait_any_ns, u->window_ns, text, sizeof text));
     xm_flow_end(&flow);
@@ -193,8 +193,8 @@ static const char *since_words(const struct xm_depth *d, char *text, size_t size
     bool watched = d->p->choice->since == XM_SPREAD_WATCHED;
     if (d->digest.since_ns)
         xm_format_ns(d->digest.since_ns, time, sizeof time);
-    snprintf(text, size, "%s%s%s%s", watched ? "since watched (D: since the start)" : "since the start (D: from now on)",
-             time[0] ? ", " : "", time, d->p->model->past ? ", up to the newest sample" : "");
+    snprintf(text, size, "since %s%s%s%s (D: %s)", watched ? "watched" : "the start", time[0] ? ", " : "", time,
+             d->p->model->past ? ", up to the newest sample" : "", watched ? "since the start" : "from now on");
     return text;
 }
 
@@ -204,6 +204,7 @@ void xm_depth_lengths(const struct xm_depth *d, struct xm_sheet *sheet)
     struct xm_grid *grid = &sheet->grid;
     struct xm_flow flow;
     char text[128];
+    char since[128];
     if (!d->digested) {
         xm_flow_begin(&flow, sheet, "Lengths");
         xm_flow_add(&flow, "", XM_MEANING_FAINT, "no distributions to be had");
@@ -214,9 +215,10 @@ void xm_depth_lengths(const struct xm_depth *d, struct xm_sheet *sheet)
     xm_grid_put(grid, 0, y, XM_MEANING_LABEL, "Lengths");
     for (unsigned i = 0; i < 5 && XM_SHEET_LABEL + 9 * (i + 1) <= grid->width; i++)
         xm_grid_put_right(grid, XM_SHEET_LABEL + 9 * (i + 1), y, XM_MEANING_LABEL, titles[i]);
-    if (grid->width >= XM_SHEET_LABEL + 9 * 5 + 20)
-        xm_grid_put_within(grid, XM_SHEET_LABEL + 9 * 5 + 2, grid->width, y, XM_MEANING_FAINT,
-                           since_words(d, text, sizeof text));
+    since_words(d, since, sizeof since);
+    bool behind = XM_SHEET_LABEL + 9 * 5 + 2 + strlen(since) <= grid->width;
+    if (behind)
+        xm_grid_put(grid, XM_SHEET_LABEL + 9 * 5 + 2, y, XM_MEANING_FAINT, since);
     for (unsigned k = 0; k < KINDS; k++) {
         const struct xm_digest_of *of = &d->digest.of[kinds[k].kind];
         const uint64_t ns[] = {of->p50_ns, of->p95_ns, of->p99_ns, of->longest_ns};
@@ -233,9 +235,9 @@ void xm_depth_lengths(const struct xm_depth *d, struct xm_sheet *sheet)
                               known ? text : "-");
         }
     }
-    if (grid->width < XM_SHEET_LABEL + 9 * 5 + 20) {
+    if (!behind) {
         xm_flow_begin(&flow, sheet, "");
-        xm_flow_add(&flow, "", XM_MEANING_FAINT, since_words(d, text, sizeof text));
+        xm_flow_add(&flow, "", XM_MEANING_FAINT, since);
         xm_flow_end(&flow);
     }
 }
@@ -260,7 +262,7 @@ static bool common_range(const struct xm_chart_bins *bins, unsigned count, unsig
 /* `count` of them from kind `from` on, side by side with lines that agree. */
 static void paint_histograms(const struct xm_depth *d, struct xm_sheet *sheet, unsigned from, unsigned count)
 {
-    struct xm_chart_bins bins[KINDS];
+    struct xm_chart_bins bins[KINDS] = {{.count = 0}};
     unsigned width = sheet->grid.width / count;
     unsigned first = 0;
     unsigned last = 0;

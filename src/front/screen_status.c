@@ -108,6 +108,9 @@ static const char *describe_base(const struct xm_painter *p)
     const struct xm_choice *c = p->choice;
     if (c->view == XM_VIEW_PAPER && c->one_cpu)
         return "% of its time; waits that ended here; * on any CPU";
+    if (c->view == XM_VIEW_LATENCY)
+        return c->since == XM_SPREAD_WATCHED ? "lengths since watched (D: since the start)"
+                                             : "lengths since the start (D: from now on)";
     if (c->units == XM_UNITS_OF_ONE)
         return "% of one CPU's time";
     if (c->units == XM_UNITS_MS_PER_S && c->view != XM_VIEW_PAPER)
@@ -116,7 +119,7 @@ static const char *describe_base(const struct xm_painter *p)
         return c->one_cpu ? "last there, or nowhere yet; % of each one's time" : "% of each one's time";
     if (c->view == XM_VIEW_PCPUS)
         return "% of each one's time";
-    return c->view == XM_VIEW_LATENCY ? "" : "% of the vCPUs' time";
+    return "% of the vCPUs' time";
 }
 
 static void describe_order(const struct xm_painter *p, char *text, size_t size)
