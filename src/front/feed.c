@@ -196,15 +196,18 @@ static void read_reach(struct xm_feed *feed)
 
 static enum xm_status read_samples(struct xm_feed *feed, uint64_t now_ns)
 {
-    struct xm_feed_place place;
     uint64_t newest = feed->model.info.series[XM_SERIES_FAST].newest;
-    if (!choose_place(feed, &place))
-        return XM_OK;
-    bool same = feed->model.data && place.series == feed->shown.series && place.index == feed->shown.index;
-    if (!same || feed->stale) {
-        enum xm_status status = show_place(feed, &place);
+    /* The oldest samples can go between the two looks at them. */
+    for (unsigned tries = 0; tries < 3; tries++) {
+        struct xm_feed_place place;
+        if (!choose_place(feed, &place))
+            return XM_OK;
+        bool same = feed->model.data && place.series == feed->shown.series && place.index == feed->shown.index;
+        enum xm_status status = !same || feed->stale ? show_place(feed, &place) : XM_OK;
         if (status != XM_OK)
             return status;
+        if (feed->model.data)
+            break;
     }
     if (!feed->model.data)
         return XM_OK;

@@ -88,7 +88,7 @@ bool xm_feed_windows_make(struct xm_feed *feed) XM_MUST_CHECK;
 
 /* ---- Places in time.  `region` is open, info is of now. */
 
-/* The oldest sample that a series still has; false: none. */
+/* The oldest sample of a series that windows can end at, now and for some time yet; false: none. */
 bool xm_feed_oldest(const struct xm_feed *feed, enum xm_series series, struct xm_feed_place *place);
 
 /* The last sample no later than `window`: of the fast series where it reaches; the oldest where all are later. */

@@ -26,24 +26,33 @@ static bool place_at(const struct xm_feed *feed, enum xm_series series, uint64_t
     return true;
 }
 
+/* Samples that a window needs before its end, and that the writer may take next. */
+#define MARGIN 2u
+
 bool xm_feed_oldest(const struct xm_feed *feed, enum xm_series series, struct xm_feed_place *place)
 {
+    uint64_t newest = feed->model.info.series[series].newest;
     /* The writer may take the one that was the oldest meanwhile. */
     for (unsigned tries = 0; tries < 3; tries++) {
         uint64_t index;
         enum xm_region_outcome found = xm_region_find(feed->region, series, 0, &index);
         if (found != XM_REGION_OK && found != XM_REGION_OVERRUN)
             return false;
+        if (index > 0 && newest > index)
+            index += newest - index < MARGIN ? newest - index : MARGIN;
         if (place_at(feed, series, index, place))
             return true;
     }
     return false;
 }
 
+/* The last sample no later than `window` that a window can end at. */
 static bool find_in(const struct xm_feed *feed, enum xm_series series, uint64_t window, struct xm_feed_place *place)
 {
+    struct xm_feed_place oldest;
     uint64_t index;
-    return xm_region_find(feed->region, series, window, &index) == XM_REGION_OK &&
+    return xm_feed_oldest(feed, series, &oldest) && oldest.window <= window &&
+           xm_region_find(feed->region, series, window, &index) == XM_REGION_OK &&
            place_at(feed, series, index, place);
 }
 
