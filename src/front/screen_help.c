@@ -3,24 +3,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "front/screen_int.h"
+#include "front/chart.h"
+#include "front/choice_int.h"
+#include "front/screen_frame.h"
+#include "front/table.h"
 
 /* A term and its definition; without a definition a heading. */
-static const struct entry {
+struct entry {
     const char *term;
     const char *text;
-} entries[] = {
-    {"Keys", NULL},
-    {"q F10 Ctrl-C", "quit"},
-    {"1, 2, v", "domains (the paper's screen); vCPUs; from one to the other"},
-    {"c n, p", "next pCPU, previous pCPU; after the last one all of them, then the first again"},
-    {"a w b x i", "show or hide the rows Allocated, Waited, Blocked, eXecution count, I/O count"},
-    {"u", "percentages of the vCPUs' time, or of one pCPU's time"},
-    {"+ -", "refresh less often, more often"},
-    {"j k arrows", "scroll by a line; PgUp PgDn by a page; Home End"},
-    {"r Ctrl-L", "draw everything again"},
-    {"? h F1 Esc", "this help, and back"},
+};
 
+/* What each view shows, first of all. */
+static const char *const views[XM_VIEWS] = {
+    [XM_VIEW_DOMAINS] = "A line for each domain: how much of its vCPUs' time it ran, waited for a pCPU and slept, in the "
+                        "window that the line above names. Space shows its vCPUs, Enter all that is known of it.",
+    [XM_VIEW_VCPUS] = "A line for each vCPU: what it does, where, and how its time went in the window that the line "
+                      "above names. Enter goes to its domain.",
+    [XM_VIEW_PCPUS] = "A line for each pCPU: who is on it, how its time went, and who waits for it. Enter shows the vCPUs "
+                      "that were on it last.",
+    [XM_VIEW_DOMAIN] = "One domain in depth: its vCPUs, what it waited for, how long its executions, waits and sleeps "
+                       "were, its I/O, and its last seconds. Left and Right go to the domain before and after.",
+    [XM_VIEW_LATENCY] = "How long waits, executions and sleeps were, a line for each domain: half of them are shorter than "
+                        "p50, 99 of 100 than p99.",
+    [XM_VIEW_PAPER] = "The screen of HPL-2005-187, Figure 2: for each domain what it had of the CPU, over its last "
+                      "execution, one second and ten.",
+    [XM_VIEW_HELP] = "",
+};
+
+/* What the figures of the paper's screen, of the frame and of the warnings mean. */
+static const struct entry entries[] = {
     {"Time: every instant of a vCPU is in exactly one of these", NULL},
     {"Gotten", "running: on a pCPU. /exec: the average length of an execution, from dispatch to leaving."},
     {"Waited", "runnable: ready to run, and no pCPU for it. /exec: waiting per execution."},
@@ -74,13 +86,26 @@ static const struct entry {
      "how the trace buffers are read: the highest fill that was found (records are lost at 100), and what xenbaked "
      "itself takes: CPU time, wake-ups, passes over the buffers."},
 
-    {"vCPUs", NULL},
-    {"wake pree other",
-     "parts of the waiting: after a wake-up, after a preemption, and where the beginning was neither or was "
-     "not seen."},
-    {"max wait", "the longest wait that ended in the window."},
-    {"+12", "so many columns more are there; a wider terminal shows them."},
+    {"Tables", NULL},
+    {">", "the line that the cursor is on."},
+    {"+ - before a name", "its vCPUs are not shown, are shown (Space)."},
+    {"* or a triangle", "before a column's title: the lines are sorted by it."},
+    {"+12", "so many columns more are chosen; a wider terminal shows them."},
     {"state?", "a state with a question mark is a guess: it is unknown since records were lost."},
+
+    {"The host", NULL},
+    {"busy", "of the time of all pCPUs together, in the last second, how much a domain was on them."},
+    {"vCPUs waiting", "how many there were on average, of all domains."},
+    {"1 or more", "how much of the time at least one vCPU of the host waited; >=: at least so much, the most that any one "
+                  "domain's did, as which domains waited at the same time is not kept."},
+    {"lost, unknown", "records that Xen could not write in the last ten seconds, and how much of all vCPUs' time is "
+                      "unknown for it."},
+    {"1 min", "how busy the pCPUs were in the last minute, newest at the right."},
+
+    {"Position in time", NULL},
+    {"FROZEN", "what is shown stays; the region goes on. z: back to now."},
+    {"-12.3 s", "so long before the newest sample is what is shown."},
+    {"PLAYING x2", "the past goes on from where it was, at twice the speed. L: back to now."},
 
     {"Warnings", NULL},
     {"records lost", "Xen had no room for them in its trace buffers: what happened meanwhile is unknown."},
@@ -122,8 +147,91 @@ void xm_screen_help_header(const struct xm_painter *p, unsigned y, unsigned rows
     xm_grid_put(p->grid, 0, y, XM_MEANING_HEADER, "Help: keys, and what the figures mean (? goes back)");
 }
 
+/* The keys of a group, "q F10 Ctrl-C", and what they do; *i: its first binding, then the next group's. */
+static void paint_group(struct xm_painter *p, const struct xm_binding *bindings, size_t count, size_t *i)
+{
+    char names[160] = "";
+    size_t used = 0;
+    struct entry entry = {names + 1, bindings[*i].help};
+    do {
+        const char *name = bindings[*i].name;
+        char word[16];
+        snprintf(word, sizeof word, " %s", name ? name : "");
+        /* A key that does the same in several views is named once. */
+        if (name && used < sizeof names && !strstr(names, word))
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s", word);
+        (*i)++;
+    } while (*i < count && !bindings[*i].help);
+    paint_entry(p, &entry);
+}
+
+static void paint_keys(struct xm_painter *p)
+{
+    static const struct entry heading = {"Keys", NULL};
+    size_t count;
+    const struct xm_binding *bindings = xm_bindings(&count);
+    size_t i = 0;
+    paint_entry(p, &heading);
+    while (i < count)
+        paint_group(p, bindings, count, &i);
+}
+
+static bool has_column(const struct xm_table *table, const char *id)
+{
+    for (unsigned i = 0; i < table->count; i++)
+        if (strcmp(table->columns[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* The columns of a view's table; of vCPUs those that domains have not too. */
+static void paint_columns(struct xm_painter *p, enum xm_screen_view view)
+{
+    const struct xm_table *table = xm_table_of(view);
+    char heading[64];
+    if (!table)
+        return;
+    snprintf(heading, sizeof heading, view == XM_VIEW_VCPUS ? "Columns: %s, and as of domains" : "Columns: %s",
+             xm_frame_view(view).title);
+    struct entry entry = {heading, NULL};
+    paint_entry(p, &entry);
+    for (unsigned i = 0; i < table->count; i++) {
+        const struct xm_table_column *c = &table->columns[i];
+        if (view == XM_VIEW_VCPUS && has_column(&xm_domains_table, c->id) && i > 1)
+            continue;
+        entry = (struct entry){xm_table_title(c), xm_table_help(c)};
+        paint_entry(p, &entry);
+    }
+}
+
+static void paint_bars(struct xm_painter *p)
+{
+    static const char *const states[XM_CHART_STATES] = {
+        [XM_CHART_RUNNING] = "running", [XM_CHART_BLOCKED] = "blocked", [XM_CHART_OFFLINE] = "offline",
+        [XM_CHART_UNKNOWN] = "unknown", [XM_CHART_WAITING] = "waiting"};
+    struct entry entry = {"Bars", NULL};
+    paint_entry(p, &entry);
+    for (unsigned i = 0; i < XM_CHART_STATES; i++) {
+        char glyph[16];
+        const char *drawn = xm_chart_glyph((enum xm_chart_state)i, p->grid->utf8);
+        snprintf(glyph, sizeof glyph, "%s", drawn[0] == ' ' ? "blank" : drawn);
+        entry = (struct entry){glyph, states[i]};
+        paint_entry(p, &entry);
+    }
+}
+
 void xm_screen_help_body(struct xm_painter *p)
 {
+    enum xm_screen_view view = p->choice->before_help;
+    struct entry entry = {xm_frame_view(view).title, NULL};
+    paint_entry(p, &entry);
+    xm_screen_wrap(p, 1, XM_MEANING_NORMAL, views[view]);
+    paint_keys(p);
+    paint_columns(p, view);
+    for (unsigned i = 0; i < XM_VIEWS; i++)
+        if (i != (unsigned)view)
+            paint_columns(p, (enum xm_screen_view)i);
+    paint_bars(p);
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
         paint_entry(p, &entries[i]);
 }

@@ -16,10 +16,9 @@ static const struct xm_binding *next_key(const struct xm_painter *p, size_t *i, 
     const struct xm_binding *bindings = xm_bindings(&count);
     for (; *i < count; (*i)++) {
         const struct xm_binding *b = &bindings[*i];
-        if (!b->brief || !(b->views & XM_IN(p->choice->view)))
+        if (!b->brief || !b->name || !(b->views & XM_IN(p->choice->view)))
             continue;
-        char key[2] = {(char)(b->key > ' ' && b->key < 0x7f ? b->key : '?'), '\0'};
-        *end = x + (unsigned)(strlen(b->name ? b->name : key) + strlen(b->brief)) + 1;
+        *end = x + (unsigned)(strlen(b->name) + strlen(b->brief)) + 1;
         if (*end > p->grid->width)
             return NULL;
         (*i)++;
@@ -35,8 +34,7 @@ void xm_screen_keys(const struct xm_painter *p, unsigned y)
     unsigned end;
     size_t i = 0;
     while ((b = next_key(p, &i, x, &end)) != NULL) {
-        char key[2] = {(char)(b->key > ' ' && b->key < 0x7f ? b->key : '?'), '\0'};
-        x = xm_grid_put(p->grid, x, y, XM_MEANING_KEY, b->name ? b->name : key);
+        x = xm_grid_put(p->grid, x, y, XM_MEANING_KEY, b->name);
         xm_grid_print(p->grid, x, y, XM_MEANING_LABEL, " %s", b->brief);
         x = end + 2;
     }

@@ -202,7 +202,7 @@ void xm_screen_host(const struct xm_painter *p, unsigned y)
     snprintf(waiting, sizeof waiting, "%.2f vCPUs waiting", (double)h.waited_ns / window_ns);
     bool exact = h.any_least_ns == h.waited_ns || h.any_least_ns >= h.window_ns;
     xm_format_percent(100 * (double)h.any_least_ns / window_ns, percent, sizeof percent);
-    snprintf(any, sizeof any, "any %s%s", exact ? "" : ">=", percent);
+    snprintf(any, sizeof any, "1 or more: %s%s", exact ? "" : ">=", percent);
     const char *const parts[] = {busy, waiting, any};
     xm_screen_put_parts(p->grid, x, p->grid->width, y, XM_MEANING_LABEL, parts, 3);
     /* The last minute takes what is left at the right. */

@@ -340,7 +340,13 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
     unsigned width = p->grid->width;
     unsigned fixed = table->columns[0].width;
     unsigned used = least_name(width);
-    l->choice = xm_table_choice(table, p->choice);
+    struct xm_choice_table all = xm_table_choice(table, p->choice);
+    l->choice = all;
+    l->choice.columns = 0;
+    for (unsigned i = 0; i < all.columns; i++)
+        if (table->columns[all.column[i]].from_width <= width)
+            l->choice.column[l->choice.columns++] = all.column[i];
+    l->dropped = all.columns - l->choice.columns;
     l->shown = 0;
     if (fixed && fixed < used)
         used = fixed;
@@ -353,6 +359,7 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
         used += need;
         l->shown++;
     }
+    l->dropped += l->choice.columns - l->shown;
     unsigned most = longest_name(table, p);
     l->name = least + (width > used ? width - used : 0);
     if (l->name > most)
@@ -403,10 +410,10 @@ void xm_table_header(const struct xm_table *table, const struct xm_painter *p, u
         last = l.end[i];
     }
     char text[16];
-    snprintf(text, sizeof text, "+%u", l.choice.columns - l.shown);
-    if (l.choice.columns > l.shown && last + strlen(text) < grid->width)
+    snprintf(text, sizeof text, "+%u", l.dropped);
+    if (l.dropped && last + strlen(text) < grid->width)
         xm_grid_put_right(grid, grid->width, y, XM_MEANING_HEADER, text);
-    else if (l.choice.columns > l.shown && l.name > strlen(text) + 6)
+    else if (l.dropped && l.name > strlen(text) + 6)
         xm_grid_put_right(grid, l.name, y, XM_MEANING_HEADER, text);
 }
 

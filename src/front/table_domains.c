@@ -270,12 +270,32 @@ void xm_table_pcpu(const struct xm_painter *p, const struct xm_table_line *line,
         snprintf(cell->text, sizeof cell->text, "-");
 }
 
+static const char letters[] = "rwbo?";
+
+/* A letter for each state in `mask`, in its place. */
+static void put_letters(unsigned mask, char *text)
+{
+    for (unsigned i = 0; i < 5; i++)
+        text[i] = mask & 1u << i ? letters[i] : '-';
+    text[5] = '\0';
+}
+
 /* A vCPU's state in words; of a domain a letter for each state that any of its vCPUs is in. */
 void xm_table_state(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
 {
-    static const char letters[] = "rwbo?";
     const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
     cell->known = true;
+    if (line->item.kind == XM_ITEM_VCPU && line->depth) {
+        /* Under its domain: its letter in the same place. */
+        xm_table_vcpu_state(p, line->slot, cell->text, sizeof cell->text, &cell->meaning);
+        bool guess = strchr(cell->text, '?') != NULL;
+        unsigned state = s->vcpu[line->slot].state & 7;
+        put_letters(1u << (state < 4 ? state : 4), cell->text);
+        if (guess)
+            cell->text[s->vcpu[line->slot].state >> 8 & 3] = letters[s->vcpu[line->slot].state >> 8 & 3];
+        cell->key = state;
+        return;
+    }
     if (line->item.kind == XM_ITEM_VCPU) {
         xm_table_vcpu_state(p, line->slot, cell->text, sizeof cell->text, &cell->meaning);
         cell->key = s->vcpu[line->slot].state & 7;
@@ -291,9 +311,7 @@ void xm_table_state(const struct xm_painter *p, const struct xm_table_line *line
         snprintf(cell->text, sizeof cell->text, row->ended ? "ended" : "paused");
         return;
     }
-    for (unsigned i = 0; i < 5; i++)
-        cell->text[i] = mask & 1u << i ? letters[i] : '-';
-    cell->text[5] = '\0';
+    put_letters(mask, cell->text);
 }
 
 /* ---- Starved, idle. */

@@ -7,7 +7,8 @@
 
 /* Which columns fit, from left to right. */
 struct xm_table_layout {
-    struct xm_choice_table choice;
+    struct xm_choice_table choice;      /* without those that are only for wider grids */
+    unsigned dropped;                   /* columns that do not fit */
     unsigned name;                      /* the names' room: columns [0, name) */
     unsigned shown;                     /* so many of choice.column[] */
     unsigned end[XM_TABLE_MAX_COLUMNS]; /* where each ends */
