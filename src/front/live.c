@@ -8,6 +8,7 @@
 
 #include "front/feed.h"
 #include "front/screen.h"
+#include "front/travel.h"
 
 /* While there is nothing to show, it is looked for more often. */
 #define WAIT_NS (XM_NS_PER_S / 5)
@@ -28,44 +29,94 @@ static void sleep_until(uint64_t ns)
 
 /* ---- The terminal. */
 
-static enum xm_status show(struct xm_terminal *terminal, const struct xm_model *model,
-                           struct xm_choice *choice, struct xm_grid *grid)
+struct live {
+    struct xm_terminal *terminal;
+    struct xm_feed *feed;
+    const struct xm_model *model;
+    struct xm_travel travel;
+    struct xm_choice *choice;
+    const struct xm_live_keep *keep;
+    struct xm_grid grid;
+    uint64_t updated_ns;
+};
+
+static enum xm_status show(struct live *live)
 {
     unsigned width;
     unsigned height;
-    xm_terminal_size(terminal, &width, &height);
-    if (width != grid->width || height != grid->height) {
-        enum xm_status status = xm_grid_resize(grid, width, height);
+    xm_terminal_size(live->terminal, &width, &height);
+    if (width != live->grid.width || height != live->grid.height) {
+        enum xm_status status = xm_grid_resize(&live->grid, width, height);
         if (status != XM_OK)
             return status;
     }
-    xm_screen_build(model, choice, true, grid);
-    if (choice->redraw)
-        xm_terminal_redraw(terminal);
-    choice->redraw = false;
-    xm_terminal_draw(terminal, grid);
+    xm_screen_build(live->model, live->choice, true, &live->grid);
+    xm_terminal_theme(live->terminal, live->choice->theme);
+    if (live->choice->redraw)
+        xm_terminal_redraw(live->terminal);
+    live->choice->redraw = false;
+    xm_terminal_draw(live->terminal, &live->grid);
     return XM_OK;
 }
 
-/* Keys until `until_ns`; each one is answered at once. */
-static enum xm_status hear_keys(struct xm_terminal *terminal, const struct xm_model *model,
-                                struct xm_choice *choice, struct xm_grid *grid, uint64_t since_ns,
-                                const struct xm_live_keep *keep)
+/* What the feed has to know of a choice. */
+struct wanted {
+    bool frozen, travelling;
+    uint64_t window_ns;
+};
+
+static struct wanted wanted(const struct xm_choice *choice)
 {
+    return (struct wanted){choice->frozen, choice->travelling, xm_choice_window_ns(choice)};
+}
+
+/* Whether another sample or another window is to be shown now: other keys leave the numbers as they are. */
+static bool wants_other(const struct xm_choice *choice, struct wanted before)
+{
+    struct wanted now = wanted(choice);
+    return choice->jump.kind != XM_JUMP_NONE || choice->watch_anew || now.frozen != before.frozen ||
+           now.travelling != before.travelling || now.window_ns != before.window_ns;
+}
+
+static bool hear(struct live *live, int key)
+{
+    unsigned x;
+    unsigned y;
+    if (key != XM_KEY_CLICK && key != XM_KEY_DOUBLE)
+        return xm_choice_key(live->choice, live->model, key);
+    xm_terminal_mouse(live->terminal, &x, &y);
+    return xm_screen_click(live->model, live->choice, &live->grid, x, y, key == XM_KEY_DOUBLE);
+}
+
+static enum xm_status answer(struct live *live, int key)
+{
+    struct xm_choice *choice = live->choice;
+    struct wanted before = wanted(choice);
+    bool known = hear(live, key);
+    if (choice->save && live->keep)
+        live->keep->keep(live->keep->user, choice);
+    choice->save = false;
+    if (!known || choice->quit)
+        return XM_OK;
+    if (wants_other(choice, before))
+        xm_travel_update(&live->travel, live->feed, choice, monotonic_ns());
+    return show(live);
+}
+
+/* Keys until the next refresh is due; each one is answered at once. */
+static enum xm_status hear_keys(struct live *live)
+{
+    const struct xm_choice *choice = live->choice;
     enum xm_status status = XM_OK;
     while (status == XM_OK && !choice->quit) {
-        uint64_t pause_ns = model->data || choice->interval_ns < WAIT_NS ? choice->interval_ns : WAIT_NS;
+        uint64_t pause_ns = live->model->data || choice->interval_ns < WAIT_NS ? choice->interval_ns : WAIT_NS;
+        uint64_t due_ns = live->updated_ns + pause_ns;
         uint64_t now_ns = monotonic_ns();
-        uint64_t left_ns = since_ns + pause_ns > now_ns ? since_ns + pause_ns - now_ns : 0;
-        int key = xm_terminal_key(terminal, (int)((left_ns + 999999) / 1000000));
-        if (key == XM_KEY_NONE && monotonic_ns() >= since_ns + pause_ns)
+        uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+        int key = xm_terminal_key(live->terminal, (int)((left_ns + 999999) / 1000000));
+        if (key == XM_KEY_NONE && monotonic_ns() >= due_ns)
             break;
-        bool known = xm_choice_key(choice, model, key);
-        if (choice->save && keep)
-            keep->keep(keep->user, choice);
-        choice->save = false;
-        if (known && !choice->quit)
-            status = show(terminal, model, choice, grid);
+        status = answer(live, key);
     }
     return status;
 }
@@ -73,18 +124,25 @@ static enum xm_status hear_keys(struct xm_terminal *terminal, const struct xm_mo
 enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, struct xm_choice *choice,
                               const struct xm_live_keep *keep)
 {
-    struct xm_feed *feed = xm_feed_create(path);
-    struct xm_grid grid = {.utf8 = xm_terminal_utf8(terminal)};
-    enum xm_status status = feed ? XM_OK : XM_NOMEM;
+    struct live live = {
+        .terminal = terminal,
+        .feed = xm_feed_create(path),
+        .choice = choice,
+        .keep = keep,
+        .grid = {.utf8 = xm_terminal_utf8(terminal)},
+    };
+    enum xm_status status = live.feed ? XM_OK : XM_NOMEM;
+    if (live.feed)
+        live.model = xm_feed_model(live.feed);
     while (status == XM_OK && !choice->quit) {
-        uint64_t now_ns = monotonic_ns();
-        xm_feed_update(feed, now_ns);
-        status = show(terminal, xm_feed_model(feed), choice, &grid);
+        live.updated_ns = monotonic_ns();
+        xm_travel_update(&live.travel, live.feed, choice, live.updated_ns);
+        status = show(&live);
         if (status == XM_OK)
-            status = hear_keys(terminal, xm_feed_model(feed), choice, &grid, now_ns, keep);
+            status = hear_keys(&live);
     }
-    xm_grid_fini(&grid);
-    xm_feed_destroy(feed);
+    xm_grid_fini(&live.grid);
+    xm_feed_destroy(live.feed);
     return status;
 }
 
@@ -99,14 +157,22 @@ static bool covers_a_second(const struct xm_model *m)
            xm_scale_to_ns(w->scale, xm_cycles_of(w->to->host.window)).v >= XM_NS_PER_S;
 }
 
-static enum xm_status await_data(struct xm_feed *feed, uint64_t patience_ns, struct xm_error *err)
+/* A replay is baked as far as it is to begin, or will not be. */
+static bool baked(const struct xm_model *m, const struct xm_choice *choice)
+{
+    return !choice->replay || m->link == XM_LINK_ENDED || m->link == XM_LINK_GONE ||
+           (choice->travelling && m->newest >= choice->position);
+}
+
+static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel, struct xm_choice *choice,
+                                 uint64_t patience_ns, struct xm_error *err)
 {
     const struct xm_model *m = xm_feed_model(feed);
     uint64_t start_ns = monotonic_ns();
     for (;;) {
         uint64_t now_ns = monotonic_ns();
-        xm_feed_update(feed, now_ns);
-        if (covers_a_second(m))
+        xm_travel_update(travel, feed, choice, now_ns);
+        if (covers_a_second(m) && baked(m, choice))
             return XM_OK;
         if (now_ns - start_ns >= patience_ns)
             break;
@@ -133,13 +199,16 @@ static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choic
                                    const struct xm_live_frames *frames, FILE *out, struct xm_error *err)
 {
     struct xm_grid grid = {.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-    enum xm_status status = await_data(feed, frames->patience_ns, err);
+    struct xm_travel travel = {0};
+    if (choice->replay && choice->start_ns < XM_NS_PER_S)
+        choice->start_ns = XM_NS_PER_S; /* the first frame has a second to show */
+    enum xm_status status = await_data(feed, &travel, choice, frames->patience_ns, err);
     uint64_t due_ns = monotonic_ns();
     for (unsigned i = 0; i < frames->count && status == XM_OK; i++) {
         if (i) {
             due_ns += choice->interval_ns;
             sleep_until(due_ns);
-            xm_feed_update(feed, due_ns);
+            xm_travel_update(&travel, feed, choice, due_ns);
             fputc('\n', out);
         }
         status = print_frame(xm_feed_model(feed), choice, frames->width, &grid, out);
