@@ -128,7 +128,8 @@ struct xm_host;
 
 /* Starts the updater; returns when the first snapshot is made, of whatever there is.  XM_OK; XM_NOMEM;
  * XM_INVALID; XM_IO: no thread. */
-enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_host **host, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_host **host,
+                              struct xm_error *err) XM_MUST_CHECK;
 void xm_host_destroy(struct xm_host *host); /* NULL is fine; all snapshots must have been given back */
 
 /* The newest snapshot, held; never NULL.  O(1), does not wait for the updater. */

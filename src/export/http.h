@@ -33,7 +33,8 @@ struct xm_http_response;
  * One route.  Tables of them are constant and outlive the server.
  *   path     "/api/v1/domains/{domid}/vcpus": a segment in braces stands for any one that is not empty
  *   query    the keys that a query may have, NULL at the end; NULL: none.  Others, and the same key twice,
- *   are answered with 400 accepts  media type of a POST's body, without parameters ("text/xml"); NULL: any
+ *            are answered with 400
+ *   accepts  media type of a POST's body, without parameters ("text/xml"); NULL: any
  */
 struct xm_http_route {
     unsigned methods;
@@ -87,7 +88,8 @@ void xm_http_set_static(struct xm_http_response *response, const void *data, siz
 
 /* Error `status` with {"error":{"code","message"}} as its body; what was written before is dropped.  `code`
  * in snake_case. */
-void xm_http_fail(struct xm_http_response *response, unsigned status, const char *code, const char *format, ...) XM_PRINTF(4, 5);
+void xm_http_fail(struct xm_http_response *response, unsigned status, const char *code, const char *format, ...)
+    XM_PRINTF(4, 5);
 
 /* ETag and If-None-Match: false, and the answer is 304 without a body, where the client has it already. 
  * `tag` without quotes. */
@@ -172,7 +174,8 @@ struct xm_http;
  * Starts the server.  XM_OK; XM_INVALID (certificate or key: which, and why); XM_IO; XM_NOMEM.  On failure
  * the listeners are closed.
  */
-enum xm_status xm_http_start(const struct xm_http_config *config, struct xm_http **http, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_http_start(const struct xm_http_config *config, struct xm_http **http,
+                             struct xm_error *err) XM_MUST_CHECK;
 /* Reads certificate and key again; on failure the old ones stay. */
 enum xm_status xm_http_reload(struct xm_http *http, struct xm_error *err) XM_MUST_CHECK;
 /* There is a new snapshot: streams that had nothing to send are asked again.  Any thread. */
