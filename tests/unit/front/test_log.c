@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The log against a region that this test writes: seams, restarts, growth, overruns, ends. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -590,6 +591,275 @@ static void upstream_one_cpu(void **state)
     assert_int_equal(lines(file_text(s, "idle")), 3);
 }
 
+/* ---- The other formats, files that fill up, and when it ends. */
+
+static void name_domain(struct scene *s, uint32_t slot, uint64_t id, const char *name, const char *uuid)
+{
+    struct xm_region_domain facts = {.id = id};
+    snprintf(facts.name, sizeof facts.name, "%s", name);
+    snprintf(facts.uuid, sizeof facts.uuid, "%s", uuid);
+    assert_int_equal(xm_writer_domain(s->writer, slot, &facts), XM_OK);
+}
+
+/* Two domains, named, in 1 s; 100 ms of it lost on one of two pCPUs. */
+static void two_domains(struct scene *s)
+{
+    struct xm_sample *x = &s->sample;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    vcpu(s, 1, VCPU(1, 1, 0), 0);
+    vcpu(s, 2, VCPU(5, 0, 3), 1);
+    name_domain(s, 0, DOM(1, 0), "web \"1\", x", "0f6f4b1c-11aa-4bb2-8e0f-0123456789ab");
+    x->used.pcpus = 2;
+    x->pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED | 4};
+    x->pcpu[1] = (struct xm_pcpu_row){.id = XM_ROW_USED | 0};
+    for (unsigned i = 0; i < 10; i++) {
+        x->host.real += 100 * MS;
+        x->host.records += 7;
+        x->pcpu[0].idle += 100 * MS;
+        x->pcpu[1].busy += 60 * MS;
+        x->pcpu[1].idle += 40 * MS;
+        pass(s);
+    }
+}
+
+static void json_lines(void **state)
+{
+    struct scene *s = *state;
+    s->config.format = XM_LOG_JSONL;
+    s->config.from_start = true;
+    s->config.selection.metrics = 0;
+    struct xm_error err = {0};
+    assert_int_equal(xm_selection_add(&s->config.selection, "running_ns,runnable_pct,grant_maps,weight,late_blocked_ns", &err), XM_OK);
+    open_log(s);
+    two_domains(s);
+    s->sample.host.lost_records = 3;
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_string_equal(csv(s),
+        "{\"schema\":\"xenmon.log/1\",\"time\":\"1970-01-01T00:00:01.000000000Z\",\"from\":\"1970-01-01T00:00:00.000000000Z\","
+        "\"span_ns\":1000000000,\"trace_ns\":1000000000,"
+        "\"host\":{\"source\":\"test\",\"hypervisor\":null,\"scheduler\":null,\"cpus\":null,\"tsc_hz\":1000000000,"
+        "\"states_from\":\"runstate\",\"records\":70,\"own_cpu_ns\":null},"
+        "\"quality\":{\"lost_records\":0,\"unknown_ns\":0,\"coverage_ratio\":1,\"gap_ns\":0,\"anomalies\":0,\"damaged_bytes\":0},"
+        "\"domains\":[{\"domid\":1,\"instance\":0,\"name\":\"web \\\"1\\\", x\",\"uuid\":\"0f6f4b1c-11aa-4bb2-8e0f-0123456789ab\","
+        "\"ended\":false,\"vcpus_seen\":2,\"span_ns\":2000000000,"
+        "\"running_ns\":1000000000,\"runnable_pct\":100,\"grant_maps\":20,\"weight\":null,\"late_blocked_ns\":0,"
+        "\"vcpus\":[{\"vcpu\":0,\"state\":\"running\",\"cpu\":null,\"running_ns\":1000000000,\"runnable_pct\":0,\"late_blocked_ns\":0},"
+        "{\"vcpu\":1,\"state\":\"running\",\"cpu\":null,\"running_ns\":0,\"runnable_pct\":100,\"late_blocked_ns\":0}]},"
+        "{\"domid\":5,\"instance\":3,\"name\":null,\"uuid\":null,\"ended\":false,\"vcpus_seen\":1,\"span_ns\":1000000000,"
+        "\"running_ns\":1000000000,\"runnable_pct\":0,\"grant_maps\":20,\"weight\":null,\"late_blocked_ns\":0,"
+        "\"vcpus\":[{\"vcpu\":0,\"state\":\"running\",\"cpu\":null,\"running_ns\":1000000000,\"runnable_pct\":0,\"late_blocked_ns\":0}]}],"
+        "\"cpus\":[{\"cpu\":0,\"window_ns\":1000000000,\"busy_ns\":600000000,\"idle_ns\":400000000,\"switching_ns\":0,\"unknown_ns\":0,"
+        "\"gap_ns\":0,\"executions\":0,\"lost_records\":0,\"buffer_fill_permille\":null},"
+        "{\"cpu\":4,\"window_ns\":1000000000,\"busy_ns\":0,\"idle_ns\":1000000000,\"switching_ns\":0,\"unknown_ns\":0,"
+        "\"gap_ns\":0,\"executions\":0,\"lost_records\":0,\"buffer_fill_permille\":null}]}\n");
+}
+
+static void csv_of_domains(void **state)
+{
+    struct scene *s = *state;
+    s->config.per = XM_LOG_PER_DOMAIN;
+    s->config.from_start = true;
+    s->config.selection.metrics = 0;
+    struct xm_error err = {0};
+    assert_int_equal(xm_selection_add(&s->config.selection, "runnable_ns,running_pct,weight", &err), XM_OK);
+    open_log(s);
+    two_domains(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_string_equal(csv(s),
+        "time,trace_ns,domid,instance,name,uuid,vcpus,span_ns,runnable_ns,running_pct,weight\n"
+        "1970-01-01T00:00:01.000000Z,1000000000,1,0,\"web \"\"1\"\", x\",0f6f4b1c-11aa-4bb2-8e0f-0123456789ab,2,2000000000,1000000000,100,\n"
+        "1970-01-01T00:00:01.000000Z,1000000000,5,3,,,1,1000000000,0,100,\n");
+    /* A vCPU that comes now counts since the trace began: in the domain's row too. */
+    vcpu(s, 3, VCPU(5, 1, 3), 1);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_non_null(strstr(csv(s), ",5,3,,,2,3000000000,0,")); /* 1 s of the old one, 2 s of the new one */
+}
+
+static void table(void **state)
+{
+    struct scene *s = *state;
+    s->config.format = XM_LOG_TABLE;
+    s->config.per = XM_LOG_PER_DOMAIN;
+    s->config.from_start = true;
+    s->config.selection.metrics = 0;
+    open_log(s);
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    name_domain(s, 0, DOM(1, 0), "front-end-of-the-shop-01", "");
+    two_domains(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    static const char head[] = "xenmon - 1970-01-01T00:00:01.000Z, 1.000 s, 2 pCPUs 30.0% busy, 0 records lost\n";
+    assert_memory_equal(csv(s), head, strlen(head));
+    assert_non_null(strstr(csv(s), "      NAME  STATE   CPU(sec) CPU(%) WAIT(%) BLKD(%) UNKN(%) VCPUS     EX/s WAIT/ex(us)     IO/s\n"));
+    assert_non_null(strstr(csv(s), "web \"1\", x -----r      1.000  100.0   100.0     0.0     0.0     2     30.0     33333.3     20.0\n"));
+    assert_non_null(strstr(csv(s), "      dom5 -----r      1.000  100.0     0.0     0.0     0.0     1     30.0         0.0     20.0\n\n"));
+    /* A long name loses its middle; all of it is there on demand; who has ended is shown dying once. */
+    name_domain(s, 0, DOM(1, 0), "front-end-of-the-shop-\xc3\xbc\xc3\xbc", "");
+    s->sample.domain[1].ended = 1;
+    s->sample.vcpu[0].state = 2;
+    s->sample.vcpu[1].state = 2;
+    for (unsigned i = 0; i < 20; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_non_null(strstr(csv(s), "\nfront-end..e-shop-\xc3\xbc\xc3\xbc --b---      2.000"));
+    assert_non_null(strstr(csv(s), "                dom5 d-----      2.000"));
+    assert_null(strstr(csv(s), "dom5 d-----      3.000"));
+}
+
+static void count_is_up(void **state)
+{
+    struct scene *s = *state;
+    uint64_t lost;
+    uint64_t records;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    s->sample.host.lost_records = 100; /* before the log */
+    pass(s);
+    s->config.count = 2;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    for (unsigned i = 0; i < 35; i++) {
+        s->sample.host.lost_records++;
+        s->sample.host.records += 10;
+        pass(s);
+    }
+    assert_int_equal(step(s), XM_END);
+    assert_int_equal(lines(csv(s)), 3);
+    struct xm_error err = {0};
+    assert_int_equal(xm_log_finish(s->log, &err), XM_OK); /* writes no more than was asked for */
+    assert_int_equal(lines(csv(s)), 3);
+    xm_log_loss(s->log, &lost, &records);
+    assert_int_equal(lost, 20);
+    assert_int_equal(records, 200);
+}
+
+static void full_disk(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    uint64_t wake;
+    s->no_room = true;
+    s->config.from_start = true;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    open_log(s);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(xm_log_step(s->log, s->now, &wake, &err), XM_IO);
+    assert_int_equal(errno, ENOSPC);
+    assert_non_null(strstr(err.text, "/stream.log: No space left on device"));
+}
+
+static void full_disk_and_room_again(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    s->no_room = true;
+    s->config.from_start = true;
+    s->config.keep_going = true;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    open_log(s);
+    for (unsigned i = 0; i < 35; i++) {
+        pass(s);
+        assert_int_equal(step(s), XM_AGAIN);
+    }
+    assert_int_equal(lines(s->said), 1);
+    assert_non_null(strstr(s->said, "/stream.log: No space left on device; keeps going"));
+    s->no_room = false;
+    assert_int_equal(xm_log_reopen(s->log, &err), XM_OK);
+    for (unsigned i = 0; i < 5; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_non_null(strstr(s->said, "well again: 3 intervals could not be written"));
+    assert_int_equal(lines(csv(s)), 2); /* one row for all four */
+    assert_int_equal(column_sum(s, "window_ns", 0), 4000 * MS);
+    assert_int_equal(column_sum(s, "executions", 0), 120);
+    assert_int_equal(column_sum(s, "wait_max_ns", 0), 40);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 3);
+    assert_int_equal(lines(s->said), 2);
+}
+
+static void reopened(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    char path[128];
+    char moved[160];
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    path_of(s, NULL, path, sizeof path);
+    snprintf(moved, sizeof moved, "%s.1", path);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(xm_log_reopen(s->log, &err), XM_OK);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    unlink(moved);
+    assert_int_equal(lines(csv(s)), 2); /* its header, and what came since */
+    assert_int_equal(column_sum(s, "window_ns", 0), 1000 * MS);
+}
+
+/* Upstream's files: each is written or not, and the others go on. */
+static void full_disk_of_files(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    uint64_t wake;
+    s->config.format = XM_LOG_XENMON;
+    s->config.from_start = true;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    open_log(s);
+    s->no_room = true;
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(xm_log_step(s->log, s->now, &wake, &err), XM_IO);
+    assert_non_null(strstr(err.text, "/dom1.log: No space left on device"));
+    xm_log_destroy(s->log);
+    s->log = NULL;
+    forget_files(s);
+    s->config.keep_going = true;
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(s->said), 1);
+    s->no_room = false;
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_non_null(strstr(s->said, "well again: 1 intervals were left out"));
+    assert_int_equal(lines(file_text(s, "dom1")), 2); /* with the header that had no room before */
+}
+
+/* Names that are not known at first, and a pattern that they match then. */
+static void selected(void **state)
+{
+    struct scene *s = *state;
+    static const char *const wanted[] = {"late*", "5"};
+    s->config.selection.domains = wanted;
+    s->config.selection.domain_count = 2;
+    s->config.from_start = true;
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    vcpu(s, 1, VCPU(5, 0, 0), 1);
+    vcpu(s, 2, VCPU(7, 0, 0), 2);
+    open_log(s);
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 2);
+    assert_int_equal(column_sum(s, "domid", UINT64_MAX), 5);
+    name_domain(s, 2, DOM(7, 0), "later", "");
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 4);
+    assert_int_equal(column_sum(s, "domid", UINT64_MAX), 5 + 5 + 7);
+}
+
 #define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -600,7 +870,12 @@ int main(void)
         SCENE_TEST(restart),           SCENE_TEST(time_is_up),
         SCENE_TEST(already_over),      SCENE_TEST(no_rate),
         SCENE_TEST(no_region),         SCENE_TEST(upstream_files),
-        SCENE_TEST(upstream_one_cpu),
+        SCENE_TEST(upstream_one_cpu),  SCENE_TEST(json_lines),
+        SCENE_TEST(csv_of_domains),    SCENE_TEST(table),
+        SCENE_TEST(count_is_up),       SCENE_TEST(full_disk),
+        SCENE_TEST(full_disk_and_room_again),
+        SCENE_TEST(full_disk_of_files),
+        SCENE_TEST(reopened),          SCENE_TEST(selected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
