@@ -117,7 +117,7 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
 {
     char program[PATH_MAX];
     char interval[48];
-    const char *arguments[12] = {"xenbaked", "--foreground", "--region", region, "--log-to=stderr"};
+    const char *arguments[XM_OWN_OPTIONS + 12] = {"xenbaked", "--foreground", "--region", region, "--log-to=stderr"};
     int count = 5;
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* should we be killed, it goes too */
     if (getppid() != parent)
@@ -131,6 +131,8 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
                  (unsigned long long)(config->ms_per_sample_ns / 1000));
         arguments[count++] = interval;
     }
+    for (int i = 0; config->options && config->options[i] && i < XM_OWN_OPTIONS; i++)
+        arguments[count++] = config->options[i];
     if (config->replay) {
         arguments[count++] = "--no-config"; /* that is for the host */
         arguments[count++] = "--";
