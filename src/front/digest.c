@@ -81,7 +81,7 @@ static void digest_one(const uint64_t *counts, const struct xm_scale *scale, str
 static bool make(const struct xm_model *model, uint32_t slot, enum xm_spread_since since, struct xm_digest *digest)
 {
     *digest = (struct xm_digest){.since_ns = 0};
-    if (!model->spread || model->info.tsc_hz == 0)
+    if (!model->spread || model->info.tsc_hz == 0 || slot >= model->window[XM_SPAN_1S].to->used.domains)
         return false;
     const struct xm_spread *spread = model->spread(model->spread_user, slot, since);
     if (!spread)
