@@ -285,25 +285,15 @@ static void set_defaults(struct xm_baked_config *c)
                          .log_level = XM_LOG_INFO};
 }
 
-/*
- * What the command line says alone: which files are to be read, and which of their values not to be taken.  The
- * arguments stay as they are.
- */
+/* What the command line says alone: which files are to be read, and which of their values not to be taken. */
 static int look_at_arguments(int argc, char **argv, struct xm_baked_config *told, bool skip[OPTIONS])
 {
     struct xm_error err;
     bool given[OPTIONS] = {false};
     int operands = 0;
-    char **copy = malloc(((size_t)argc + 1) * sizeof *copy);
     xm_error_clear(&err);
     set_defaults(told);
-    if (!copy) {
-        xm_complain(PROGRAM, "out of memory");
-        return XM_EXIT_FAILED;
-    }
-    memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy);
-    enum xm_status status = xm_options_read_given(options, OPTIONS, told, argc, copy, &operands, given, &err);
-    free(copy);
+    enum xm_status status = xm_options_look(options, OPTIONS, told, argc, argv, &operands, given, &err);
     if (status != XM_OK)
         return xm_usage_error(PROGRAM, "%s", err.text);
     if (told->file && told->no_file)

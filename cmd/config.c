@@ -58,7 +58,7 @@ static const char *take_option(struct xm_config *c, const struct xm_option *opti
     void *config = skip ? c->scratch : c->config;
     for (const char *const *name = c->never; *name; name++)
         if (strcmp(*name, option->name) == 0)
-            return "only a command line can have it";
+            return "it cannot be set here";
     return option->argument == XM_ARG_NONE ? take_flag(option, text, config)
                                            : take_value(c, option, text, config);
 }

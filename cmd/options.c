@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -412,6 +413,19 @@ enum xm_status xm_options_read_given(const struct xm_option *options, size_t cou
     }
     *operands = kept;
     return XM_OK;
+}
+
+enum xm_status xm_options_look(const struct xm_option *options, size_t count, void *config, int argc,
+                               char **argv, int *operands, bool *given, struct xm_error *err)
+{
+    char **copy = malloc(((size_t)argc + 1) * sizeof *copy);
+    if (!copy)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    memcpy(copy, argv, (size_t)argc * sizeof *copy);
+    copy[argc] = NULL;
+    enum xm_status status = xm_options_read_given(options, count, config, argc, copy, operands, given, err);
+    free(copy);
+    return status;
 }
 
 /* ---- Help and messages. */

@@ -97,6 +97,10 @@ enum xm_status xm_options_read(const struct xm_option *options, size_t count, vo
 enum xm_status xm_options_read_given(const struct xm_option *options, size_t count, void *config, int argc, char **argv,
                                      int *operands, bool *given, struct xm_error *err) XM_MUST_CHECK;
 
+/* The same, but argv stays as it is: for what must be known before the rest. */
+enum xm_status xm_options_look(const struct xm_option *options, size_t count, void *config, int argc, char **argv,
+                               int *operands, bool *given, struct xm_error *err) XM_MUST_CHECK;
+
 /*
  * Gives one option the value `text` (NULL: none).  False: the value is none of its, and `cause` says what would have
  * been right: "'x' is not a whole number, 1 to 9"; 300 bytes suffice.

@@ -15,80 +15,15 @@
 #include <unistd.h>
 
 #include "front/live.h"
+#include "live_config.h"
 #include "options.h"
 #include "own.h"
 #include "xenmon/region.h"
 
 #define PROGRAM       "xenmon"
-#define MS            UINT64_C(1000000)
 #define PATIENCE_NS   (5 * XM_NS_PER_S)
 #define FRAMES        3
 #define DEFAULT_WIDTH 80
-
-enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
-
-struct config {
-    const char *region, *replay;
-    const char *ignored; /* upstream's options for its log, which it took here too */
-    struct xm_choice choice;
-    uint64_t frames, width, cpu, ms_per_sample_ns;
-    unsigned colour, view;
-    bool once, live, help;
-};
-
-#define NO_CPU UINT64_MAX
-
-#define AT(member)  offsetof(struct config, member)
-#define ROWS(which) (AT(choice.rows) + (which) * sizeof(bool))
-static const struct xm_option options[] = {
-    {.help = "What is shown:"},
-    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH",
-     "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
-    {"replay", 0, XM_ARG_NEEDED, xm_set_text, AT(replay), "FILE",
-     "start a xenbaked of its own that replays this trace; a FILE alone does the same", 0, 0, 0},
-    {"cpu", 0, XM_ARG_NEEDED, xm_set_count, AT(cpu), "N", "one physical CPU, not all", 0, UINT32_MAX, 0},
-    {"view", 0, XM_ARG_NEEDED, xm_set_choice, AT(view), "domains|vcpus", "what to begin with (domains)", 0, 0,
-     0},
-    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(choice.interval_ns), "TIME",
-     "between refreshes (1s)", XM_CHOICE_MIN_INTERVAL_NS, XM_CHOICE_MAX_INTERVAL_NS, XM_NS_PER_S},
-    {.help = "Rows of the domains view (all are shown, unless it says --no...):"},
-    {"noallocated", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_ALLOCATED), NULL,
-     "without the time slices allocated", 0, 0, 0},
-    {"nowaited", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_WAITED), NULL, "without waiting times", 0, 0, 0},
-    {"noblocked", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_BLOCKED), NULL, "without blocked times", 0, 0, 0},
-    {"noexcount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_EXECUTIONS), NULL, "without execution counts", 0, 0,
-     0},
-    {"noiocount", 0, XM_ARG_NONE, xm_set_no, ROWS(XM_ROWS_IO), NULL, "without I/O counts", 0, 0, 0},
-    {"allocated", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_ALLOCATED), NULL, NULL, 0, 0, 0},
-    {"waited", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_WAITED), NULL, NULL, 0, 0, 0},
-    {"blocked", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_BLOCKED), NULL, NULL, 0, 0, 0},
-    {"excount", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_EXECUTIONS), NULL, NULL, 0, 0, 0},
-    {"iocount", 0, XM_ARG_NONE, xm_set_flag, ROWS(XM_ROWS_IO), NULL, NULL, 0, 0, 0},
-    {.help = "How it is shown:"},
-    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N",
-     "print N frames as text and exit; 3 where there is no terminal", 1, 1000000000, 0},
-    {"once", 0, XM_ARG_NONE, xm_set_flag, AT(once), NULL, "the same as --frames=1", 0, 0, 0},
-    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000,
-     0},
-    {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never",
-     "colours; auto: unless NO_COLOR is set", 0, 0, 0},
-    {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
-    {"live", 'l', XM_ARG_NONE, xm_set_flag, AT(live), NULL, NULL, 0, 0, 0},
-    {"prefix", 'p', XM_ARG_NEEDED, xm_set_text, AT(ignored), "PREFIX", NULL, 0, 0, 0},
-    {"time", 't', XM_ARG_NEEDED, xm_set_text, AT(ignored), "SEC", NULL, 0, 0, 0},
-    {"interval-ms", 'i', XM_ARG_NEEDED, xm_set_text, AT(ignored), "MS", NULL, 0, 0, 0},
-    {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS", NULL, MS, 60000 * MS,
-     MS},
-};
-#define OPTIONS (sizeof options / sizeof options[0])
-
-static int print_help(void)
-{
-    printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
-           "Shows how every domain's time goes, live.  There, ? explains keys and figures.\n");
-    xm_options_print(options, OPTIONS, stdout);
-    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
-}
 
 /* ---- What must be put right when the process ends, in whatever way. */
 
@@ -114,24 +49,18 @@ static void handle_signals(void (*handler)(int))
 
 /* ---- The two ways to show it. */
 
-static bool wants_colour(const struct config *config)
-{
-    const char *no_color = getenv("NO_COLOR");
-    if (config->colour != COLOUR_AUTO)
-        return config->colour == COLOUR_ALWAYS;
-    return !no_color || !*no_color;
-}
-
-static int show_screen(struct config *config, const char *region)
+static int show_screen(struct xm_live_config *config, const char *region)
 {
     struct xm_terminal *terminal;
     struct xm_error err;
     xm_error_clear(&err);
-    if (xm_terminal_open(wants_colour(config), &terminal, &rescue, &err) != XM_OK) {
+    if (xm_terminal_open(xm_live_colour(config), &terminal, &rescue, &err) != XM_OK) {
         xm_complain(PROGRAM, "%s: '%s live --frames=3' prints frames of text", err.text, PROGRAM);
         return err.status == XM_UNSUPPORTED ? XM_EXIT_USAGE : XM_EXIT_FAILED;
     }
-    enum xm_status status = xm_live_screen(terminal, region, &config->choice, NULL);
+    const struct xm_live_keep keep = {.keep = xm_live_keep_settings, .user = config};
+    xm_terminal_use_mouse(terminal, config->mouse);
+    enum xm_status status = xm_live_screen(terminal, region, &config->choice, &keep);
     xm_terminal_close(terminal);
     rescue.fd = -1;
     if (status == XM_OK)
@@ -140,7 +69,7 @@ static int show_screen(struct config *config, const char *region)
     return XM_EXIT_FAILED;
 }
 
-static unsigned frame_width(const struct config *config)
+static unsigned frame_width(const struct xm_live_config *config)
 {
     uint64_t width = DEFAULT_WIDTH;
     const char *columns = getenv("COLUMNS");
@@ -151,7 +80,7 @@ static unsigned frame_width(const struct config *config)
     return (unsigned)width;
 }
 
-static int print_frames(struct config *config, const char *region)
+static int print_frames(struct xm_live_config *config, const char *region)
 {
     struct xm_error err;
     char said[512];
@@ -182,54 +111,39 @@ static int print_frames(struct config *config, const char *region)
     return XM_EXIT_FAILED;
 }
 
-static int read_config(int argc, char **argv, struct config *config)
+static int run(struct xm_live_config *config)
 {
-    struct xm_error err;
-    int operands;
-    xm_error_clear(&err);
-    *config = (struct config){.cpu = NO_CPU};
-    xm_choice_init(&config->choice);
-    if (xm_options_read(options, OPTIONS, config, argc, argv, &operands, &err) != XM_OK)
-        return xm_usage_error(PROGRAM, "%s", err.text);
-    if (operands > 1 || (operands && config->replay))
-        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[operands]);
-    if (operands)
-        config->replay = argv[1];
-    if (config->replay && config->region)
-        return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
-    if (config->once)
-        config->frames = 1;
-    config->choice.view = config->view ? XM_VIEW_VCPUS : XM_VIEW_PAPER;
-    config->choice.one_cpu = config->cpu != NO_CPU;
-    config->choice.cpu = config->choice.one_cpu ? (uint32_t)config->cpu : 0;
-    return XM_EXIT_DONE;
-}
-
-int xenmon_live_main(int argc, char **argv)
-{
-    struct config config;
     char buffer[PATH_MAX];
     const char *region;
-    int code = read_config(argc, argv, &config);
-    if (code != XM_EXIT_DONE)
-        return code;
-    if (config.help)
-        return print_help();
+    if (config->help)
+        return xm_live_help();
+    if (xm_live_wants_columns(config))
+        return xm_live_columns(config);
     setlocale(LC_CTYPE, ""); /* names of domains; numbers stay as they are everywhere */
     handle_signals(end_by_signal);
     signal(SIGPIPE, SIG_IGN); /* told by the write instead */
     const struct xm_own_config own = {
         .program = PROGRAM,
-        .replay = config.replay,
-        .region = config.region,
-        .ms_per_sample_ns = config.ms_per_sample_ns,
+        .replay = config->replay,
+        .region = config->region,
+        .ms_per_sample_ns = config->ms_per_sample_ns,
         .hint = "show a trace with '" PROGRAM " FILE', or start 'xenbaked FILE'",
     };
-    code = xm_own_find(&own, buffer, &region);
+    int code = xm_own_find(&own, buffer, &region);
     if (code != XM_EXIT_DONE)
         return code;
-    bool text = config.frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
-    code = text ? print_frames(&config, region) : show_screen(&config, region);
+    bool text = config->frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
+    code = text ? print_frames(config, region) : show_screen(config, region);
     xm_own_stop();
+    return code;
+}
+
+int xenmon_live_main(int argc, char **argv)
+{
+    struct xm_live_config config;
+    int code = xm_live_config_read(argc, argv, &config);
+    if (code == XM_EXIT_DONE)
+        code = run(&config);
+    xm_live_config_fini(&config);
     return code;
 }

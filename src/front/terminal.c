@@ -30,6 +30,7 @@ struct xm_terminal {
     bool utf8;
     unsigned colours; /* 0: none, or none wanted */
     bool own_colours; /* pairs can have the terminal's own colours in them */
+    unsigned theme;
     attr_t attributes[XM_MEANINGS];
 
     struct xm_grid shown; /* what was drawn last; empty: nothing, or it does not count any more */
@@ -67,8 +68,9 @@ static void find_colours(struct xm_terminal *t, bool colour)
         t->colours = (unsigned)COLORS;
 }
 
-void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme)
+static void set_theme(struct xm_terminal *terminal, unsigned theme)
 {
+    terminal->theme = theme;
     for (unsigned i = 0; i < XM_MEANINGS; i++) {
         struct xm_look look = xm_theme_look(theme, (enum xm_meaning)i, terminal->colours);
         terminal->attributes[i] = attributes_of(look);
@@ -76,6 +78,12 @@ void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme)
             terminal->attributes[i] |= (attr_t)COLOR_PAIR(i + 1);
     }
     xm_grid_fini(&terminal->shown);
+}
+
+void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme)
+{
+    if (theme != terminal->theme)
+        set_theme(terminal, theme);
 }
 
 /* ---- The rescue. */
@@ -172,7 +180,7 @@ static void set_up_curses(struct xm_terminal *t, bool colour)
         set_escdelay(ESCAPE_DELAY_MS);
     curs_set(0);
     find_colours(t, colour);
-    xm_terminal_theme(t, 0);
+    set_theme(t, 0);
     t->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 

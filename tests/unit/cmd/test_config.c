@@ -102,7 +102,7 @@ static void test_wrong(void **state)
         XM_INVALID);
     assert_string_equal(said, ":2: [xenbaked] count: '10' is not a whole number, 1 to 9\n"
                               ":3: [xenbaked] cou: there is no such option\n"
-                              ":4: [xenbaked] help: only a command line can have it\n"
+                              ":4: [xenbaked] help: it cannot be set here\n"
                               ":5: [xenbaked] flag: yes or no is right\n"
                               ":6: [xenbaked] word: 'three' is not one of one|two\n"
                               ":7: [xenbaked] text: it needs a value\n"
