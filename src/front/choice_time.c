@@ -16,7 +16,8 @@ void xm_choice_live(struct xm_choice *choice, const struct xm_model *model, int 
     choice->frozen = false;
     choice->travelling = false;
     choice->jump = (struct xm_jump){XM_JUMP_NONE, 0};
-    choice->speed = 1;
+    if (!choice->replay)
+        choice->speed = 1;
 }
 
 void xm_choice_freeze(struct xm_choice *choice, const struct xm_model *model, int argument)

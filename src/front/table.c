@@ -332,7 +332,8 @@ static unsigned longest_name(const struct xm_table *table, const struct xm_paint
                             : 0;
         longest = length > longest ? length : longest;
     }
-    return (unsigned)longest + 16;
+    /* Cursor and mark before it, its number or a vCPU's after it. */
+    return (unsigned)longest + (p->grid->width >= XM_TABLE_NUMBERS_FROM ? 18 : 8);
 }
 
 void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, struct xm_table_layout *l)

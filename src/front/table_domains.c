@@ -53,9 +53,10 @@ void xm_table_name_paint(const struct xm_painter *p, const struct xm_table_line 
     }
     unsigned suffix = (unsigned)strlen(vcpu);
     unsigned room = end > x + suffix ? end - suffix : end;
-    xm_screen_domain_name(p->model, line->domain, name, sizeof name);
     /* The name says enough where there is little room. */
-    if (x + xm_grid_columns(p->grid, name) > room)
+    if (p->grid->width >= XM_TABLE_NUMBERS_FROM)
+        xm_screen_domain_name(p->model, line->domain, name, sizeof name);
+    else
         bare_name(p, line->domain, name, sizeof name);
     x = xm_grid_put_within(p->grid, x, room, y, XM_MEANING_SUBJECT, name);
     xm_grid_put_within(p->grid, x, end, y, XM_MEANING_SUBJECT, vcpu);

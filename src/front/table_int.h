@@ -5,6 +5,9 @@
 
 #include "front/table.h"
 
+/* On grids so wide a domain's number stands beside its name. */
+#define XM_TABLE_NUMBERS_FROM 120u
+
 /* Which columns fit, from left to right. */
 struct xm_table_layout {
     struct xm_choice_table choice;      /* without those that are only for wider grids */

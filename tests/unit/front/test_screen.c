@@ -20,6 +20,13 @@ struct screen {
     char text[4096];
 };
 
+/* Most of what follows looks at the paper's view, which has every figure. */
+static void choose_paper(struct screen *s)
+{
+    xm_choice_init(&s->choice);
+    s->choice.view = XM_VIEW_PAPER;
+}
+
 static int make(void **state)
 {
     struct screen *s = calloc(1, sizeof *s);
@@ -27,7 +34,7 @@ static int make(void **state)
         return -1;
     setlocale(LC_CTYPE, "C.UTF-8");
     fake_make(&s->fake);
-    xm_choice_init(&s->choice);
+    choose_paper(s);
     s->grid.utf8 = true;
     *state = s;
     return 0;
@@ -76,24 +83,27 @@ static void test_80x24(void **state)
     struct screen *s = *state;
     build(s, 80, 24);
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  some.trace  4321 rec/s  1.000 GHz");
-    assert_string_equal(line(s, 1), "Domains on all CPUs (2)  % of the vCPUs' time  every 1 s              1-17 of 24");
-    assert_string_equal(line(s, 2), "            last execution             1 s                       10 s");
-    assert_string_equal(line(s, 3), "              total      %      total      %    /exec      total      %    /exec");
-    assert_string_equal(line(s, 4), "Domain-0 (dom 0)  2 vCPUs: 2 blocked");
-    assert_string_equal(line(s, 5), "Gotten            -      -   300.0 ms  15.0% 1.500 ms    3.000 s  15.0% 1.500 ms");
-    assert_string_equal(line(s, 6), "Allocated         -                 1..10 ms 5.000 ms          1..10 ms 5.000 ms");
-    assert_string_equal(line(s, 7), "Waited            -      -   100.0 ms   5.0% 500.0 us    1.000 s   5.0% 500.0 us");
-    assert_string_equal(line(s, 8), "Blocked           -      -    1.600 s  80.0% 8.000 ms    16.00 s  80.0% 8.000 ms");
-    assert_string_equal(line(s, 9), " per I/O          -                          32.00 ms                   32.00 ms");
-    assert_string_equal(line(s, 10), "Executions                        200  200/s                2000  200/s");
-    assert_string_equal(line(s, 11), "I/O count         -                50 50.0/s    0.250        500 50.0/s    0.250");
-    assert_string_equal(line(s, 12), "web (dom 1)  1 vCPU: 1 running");
-    assert_string_equal(line(s, 13), "Gotten     2.000 ms  50.0%   500.0 ms  50.0% 5.000 ms    5.000 s  50.0% 5.000 ms");
-    assert_string_equal(line(s, 14), "Allocated  5.000 ms                 1..10 ms 5.000 ms          1..10 ms 5.000 ms");
-    assert_string_equal(line(s, 20), "dom 7  1 vCPU: 1 waiting");
+    assert_string_equal(line(s, 1), " 1 Domains  2 vCPUs  3 pCPUs  4 Depth  5 Latency [6 Paper] ? Help");
+    assert_int_equal(meaning(s, 1, "[6 Paper]"), XM_MEANING_TAB_HERE);
+    assert_string_equal(line(s, 2), "Host [\u2588\u2588\u2588\u2588      ] 40.0% busy of 2 pCPUs  1.35 vCPUs waiting  1 or more: 100.0%");
+    assert_string_equal(line(s, 3), "Trace 10 s  0 lost  0.0% unknown");
+    assert_string_equal(line(s, 4), "Paper on all CPUs (2)  % of the vCPUs' time  every 1 s starved: dom 7 1-14 of 24");
+    assert_string_equal(line(s, 5), "            last execution             1 s                       10 s");
+    assert_string_equal(line(s, 6), "              total      %      total      %    /exec      total      %    /exec");
+    assert_string_equal(line(s, 7), "Domain-0 (dom 0)  2 vCPUs: 2 blocked");
+    assert_string_equal(line(s, 8), "Gotten            -      -   300.0 ms  15.0% 1.500 ms    3.000 s  15.0% 1.500 ms");
+    assert_string_equal(line(s, 9), "Allocated         -                 1..10 ms 5.000 ms          1..10 ms 5.000 ms");
+    assert_string_equal(line(s, 10), "Waited            -      -   100.0 ms   5.0% 500.0 us    1.000 s   5.0% 500.0 us");
+    assert_string_equal(line(s, 11), "Blocked           -      -    1.600 s  80.0% 8.000 ms    16.00 s  80.0% 8.000 ms");
+    assert_string_equal(line(s, 12), " per I/O          -                          32.00 ms                   32.00 ms");
+    assert_string_equal(line(s, 13), "Executions                        200  200/s                2000  200/s");
+    assert_string_equal(line(s, 14), "I/O count         -                50 50.0/s    0.250        500 50.0/s    0.250");
+    assert_string_equal(line(s, 15), "web (dom 1)  1 vCPU: 1 running");
+    assert_string_equal(line(s, 16), "Gotten     2.000 ms  50.0%   500.0 ms  50.0% 5.000 ms    5.000 s  50.0% 5.000 ms");
+    assert_string_equal(line(s, 17), "Allocated  5.000 ms                 1..10 ms 5.000 ms          1..10 ms 5.000 ms");
     assert_string_equal(line(s, 21), "All   1 s  running  20.0%  waiting  33.8%  blocked  46.2%  CPUs idle  60.0%");
     assert_string_equal(line(s, 22), "All  10 s  running  20.0%  waiting  33.8%  blocked  46.2%  CPUs idle  60.0%");
-    assert_string_equal(line(s, 23), "q quit  ? help  c CPU  v vCPUs  u units  +- refresh  awbxi rows  jk scroll");
+    assert_string_equal(line(s, 23), "q quit  ? help  Tab view  j scroll  b rows  c CPU  u units  z freeze  t time");
 }
 
 /* A domain that got no CPU is on the screen, and says that it waited. */
@@ -102,7 +112,7 @@ static void test_starved(void **state)
     struct screen *s = *state;
     s->choice.scroll = 1000;
     build(s, 80, 24);
-    assert_int_equal(s->choice.scroll, 24 - 17);
+    assert_int_equal(s->choice.scroll, 24 - 14);
     unsigned y = fake_find(&s->grid, 4, "dom 7  1 vCPU: 1 waiting");
     assert_string_equal(line(s, y + 1), "Gotten            -      -       0 ns   0.0%        -       0 ns   0.0%        -");
     assert_string_equal(line(s, y + 3), "Waited            -      -    1.000 s 100.0%        -    10.00 s 100.0%        -");
@@ -113,13 +123,13 @@ static void test_meanings(void **state)
 {
     struct screen *s = *state;
     build(s, 80, 24);
-    assert_int_equal(meaning(s, 13, "500.0 ms"), XM_MEANING_RUNNING);
-    assert_int_equal(meaning(s, 15, "250.0 ms"), XM_MEANING_WAITING);
-    assert_int_equal(meaning(s, 16, "250.0 ms"), XM_MEANING_BLOCKED);
-    assert_int_equal(meaning(s, 2, "10 s"), XM_MEANING_HEADER);
-    assert_int_equal(meaning(s, 12, "web"), XM_MEANING_SUBJECT);
+    assert_int_equal(meaning(s, 16, "500.0 ms"), XM_MEANING_RUNNING);
+    assert_int_equal(meaning(s, 18, "250.0 ms"), XM_MEANING_WAITING);
+    assert_int_equal(meaning(s, 19, "250.0 ms"), XM_MEANING_BLOCKED);
+    assert_int_equal(meaning(s, 5, "10 s"), XM_MEANING_HEADER);
+    assert_int_equal(meaning(s, 15, "web"), XM_MEANING_SUBJECT);
     assert_int_equal(meaning(s, 23, "q"), XM_MEANING_KEY);
-    assert_int_equal(meaning(s, 5, "-"), XM_MEANING_FAINT);
+    assert_int_equal(meaning(s, 8, "-"), XM_MEANING_FAINT);
 }
 
 /* What no record could have shown is "-", never 0. */
@@ -149,7 +159,7 @@ static void test_slices(void **state)
         s->fake.to.domain[FAKE_WEB].slice_min = slices[i].min_ns;
         s->fake.to.domain[FAKE_WEB].slice_max = slices[i].max_ns;
         build(s, 80, 24);
-        assert_non_null(strstr(line(s, 14), slices[i].text));
+        assert_non_null(strstr(line(s, 17), slices[i].text));
     }
 }
 
@@ -159,8 +169,8 @@ static void test_one_cpu_units(void **state)
     s->choice.units = XM_UNITS_OF_ONE;
     build(s, 80, 24);
     assert_true(has(s, "% of one CPU's time"));
-    assert_string_equal(line(s, 5), "Gotten            -      -   300.0 ms  30.0% 1.500 ms    3.000 s  30.0% 1.500 ms");
-    assert_string_equal(line(s, 8), "Blocked           -      -    1.600 s 160.0% 8.000 ms    16.00 s 160.0% 8.000 ms");
+    assert_string_equal(line(s, 8), "Gotten            -      -   300.0 ms  30.0% 1.500 ms    3.000 s  30.0% 1.500 ms");
+    assert_string_equal(line(s, 11), "Blocked           -      -    1.600 s 160.0% 8.000 ms    16.00 s 160.0% 8.000 ms");
     assert_string_equal(line(s, 21), "All   1 s  running  80.0%  waiting 135.0%  blocked 185.0%  CPUs idle 120.0%");
 }
 
@@ -171,7 +181,9 @@ static void test_one_cpu(void **state)
     s->choice.one_cpu = true;
     s->choice.cpu = 0;
     build(s, 80, 24);
-    assert_true(has(s, "Domains on CPU 0  % of its time; waits that ended here; * on any CPU"));
+    build(s, 120, 24);
+    assert_true(has(s, "Paper on CPU 0  % of its time; waits that ended here; * on any CPU"));
+    build(s, 80, 34);
     unsigned y = fake_find(&s->grid, 0, "web (dom 1)");
     assert_string_equal(line(s, y + 1), "Gotten     2.000 ms  50.0%   200.0 ms  20.0% 3.333 ms    2.000 s  20.0% 3.333 ms");
     assert_string_equal(line(s, y + 3), "Waited     1.000 ms  25.0%   250.0 ms  25.0% 4.167 ms    2.500 s  25.0% 4.167 ms");
@@ -179,14 +191,14 @@ static void test_one_cpu(void **state)
     assert_string_equal(line(s, y + 5), " per I/O*         -                          5.000 ms                   5.000 ms");
     assert_string_equal(line(s, y + 6), "Executions                         60 60.0/s                 600 60.0/s");
     assert_string_equal(line(s, y + 7), "I/O count*        0                50 50.0/s                 500 50.0/s");
-    assert_string_equal(line(s, 21), "All   1 s  running  50.0%  waiting  35.0%  blocked  46.2%  CPU idle  50.0%");
+    assert_string_equal(line(s, 31), "All   1 s  running  50.0%  waiting  35.0%  blocked  46.2%  CPU idle  50.0%");
     s->choice.cpu = 2;
     build(s, 80, 24);
     assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web (dom 1)") + 1), "300.0 ms  30.0% 7.500 ms"));
     s->choice.cpu = 1;
     build(s, 80, 24);
     assert_true(has(s, "CPU 1 (not seen)"));
-    assert_string_equal(line(s, 5), "Gotten            -      -          -      -        -          -      -        -");
+    assert_string_equal(line(s, 8), "Gotten            -      -          -      -        -          -      -        -");
 }
 
 static void test_rows_off(void **state)
@@ -198,7 +210,7 @@ static void test_rows_off(void **state)
                   {XM_ROWS_EXECUTIONS, "Executions"}, {XM_ROWS_IO, "I/O count"}};
     struct screen *s = *state;
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        xm_choice_init(&s->choice);
+        choose_paper(s);
         build(s, 80, 40);
         assert_true(has(s, groups[i].label));
         s->choice.rows[groups[i].rows] = false;
@@ -213,12 +225,12 @@ static void test_40x10(void **state)
     struct screen *s = *state;
     build(s, 40, 10);
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  some.trace");
-    assert_string_equal(line(s, 1), "Domains on all CPUs~ 1 starved 1-6 of 24");
+    assert_string_equal(line(s, 1), "Paper on all CPUs (~ 1 starved 1-6 of 24");
     assert_string_equal(line(s, 2), "                  1 s  1 s %    /exec +5");
     assert_string_equal(line(s, 3), "Domain-0 (dom 0)  2 vCPUs: 2 blocked");
     assert_string_equal(line(s, 4), "Gotten       300.0 ms  15.0% 1.500 ms");
     assert_string_equal(line(s, 5), "Allocated           1..10 ms 5.000 ms");
-    assert_string_equal(line(s, 9), "q quit  ? help  c CPU  v vCPUs  u units");
+    assert_string_equal(line(s, 9), "q quit  ? help  Tab view  j scroll");
 }
 
 static void test_20x5(void **state)
@@ -241,7 +253,7 @@ static void test_200x60(void **state)
     struct screen *s = *state;
     build(s, 200, 60);
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  some.trace  4321 rec/s  1.000 GHz  (replay, TSC rate from the trace)");
-    assert_non_null(strstr(line(s, 2), "last execution"));
+    assert_non_null(strstr(line(s, 5), "last execution"));
     unsigned y = fake_find(&s->grid, 0, "web (dom 1)");
     assert_string_equal(line(s, y + 1), "Gotten           2.000 ms  50.0%   500.0 ms  50.0% 5.000 ms    5.000 s  50.0% 5.000 ms");
     assert_non_null(strstr(line(s, y + 6), "Execution count"));
@@ -278,20 +290,22 @@ static void test_vcpus(void **state)
     struct screen *s = *state;
     s->choice.view = XM_VIEW_VCPUS;
     build(s, 80, 24);
-    assert_string_equal(line(s, 3), "+12             state CPU  run% wait% block  off% exec/s wake% pree% max wait");
-    assert_string_equal(line(s, 4), "Domain-0 v0   blocked   0  30.0  10.0  60.0   0.0    200   8.0   2.0 40.00 ms");
-    assert_string_equal(line(s, 5), "Domain-0 v1   blocked   0   0.0   0.0 100.0   0.0    0.0   0.0   0.0        -");
-    assert_string_equal(line(s, 6), "web v0        running   2  50.0  25.0  25.0   0.0    100  20.0   5.0 40.00 ms");
-    assert_string_equal(line(s, 7), "dom 7 v0      waiting   -   0.0 100.0   0.0   0.0    0.0  80.0  20.0        -");
-    assert_int_equal(meaning(s, 6, "running"), XM_MEANING_RUNNING);
-    assert_int_equal(meaning(s, 7, "waiting"), XM_MEANING_WAITING);
+    assert_string_equal(line(s, 4), "vCPUs on all CPUs (2)  1 s window  % of each one's time  by run%  every 1 s");
+    assert_string_equal(line(s, 5), " vCPU          +7 state    CPU states  \u25bcrun% wait% block% exec/s max wait wake%");
+    assert_string_equal(line(s, 6), ">web v0           running    2 \u2588\u2588\u2588\u2592\u2592\u00b7\u00b7  50.0  25.0   25.0    100 40.00 ms  20.0");
+    assert_string_equal(line(s, 7), " Domain-0 v0      blocked    0 \u2588\u2588\u2592\u00b7\u00b7\u00b7\u00b7  30.0  10.0   60.0    200 40.00 ms   8.0");
+    assert_string_equal(line(s, 8), " Domain-0 v1      blocked    0 \u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7   0.0   0.0  100.0    0.0        -   0.0");
+    assert_string_equal(line(s, 9), " dom 7 v0         waiting    - \u2592\u2592\u2592\u2592\u2592\u2592\u2592   0.0 100.0    0.0    0.0        -  80.0");
+    assert_int_equal(meaning(s, 6, ">"), XM_MEANING_CURSOR);
+    assert_int_equal(meaning(s, 7, "blocked"), XM_MEANING_BLOCKED);
+    assert_int_equal(meaning(s, 9, "waiting"), XM_MEANING_WAITING);
     s->choice.one_cpu = true;
     s->choice.cpu = 2;
     build(s, 80, 24);
-    assert_string_equal(line(s, 4), "web v0        running   2  50.0  25.0  25.0   0.0    100  20.0   5.0 40.00 ms");
+    assert_non_null(strstr(line(s, 6), "web v0           running    2 "));
     /* What never ran was last on no CPU: it is starved on each of them. */
-    assert_non_null(strstr(line(s, 5), "dom 7 v0      waiting   -   0.0 100.0"));
-    assert_string_equal(line(s, 6), "");
+    assert_non_null(strstr(line(s, 7), "dom 7 v0         waiting    - "));
+    assert_string_equal(line(s, 8), "");
 }
 
 static void test_vcpu_guess(void **state)
@@ -301,9 +315,11 @@ static void test_vcpu_guess(void **state)
     s->fake.to.vcpu[0].state = 4 | 16 | 1 << 8;
     s->fake.to.vcpu[1].state = 4;
     build(s, 80, 24);
-    assert_non_null(strstr(line(s, 6), "web v0       waiting?"));
-    assert_int_equal(meaning(s, 6, "waiting?"), XM_MEANING_WARNING);
-    assert_non_null(strstr(line(s, 4), "Domain-0 v0   unknown"));
+    s->choice.cursor[XM_VIEW_VCPUS] = (struct xm_item){XM_ITEM_VCPU, s->fake.to.vcpu[3].id};
+    build(s, 80, 24);
+    unsigned y = fake_find(&s->grid, 0, "web v0           waiting?");
+    assert_int_equal(meaning(s, y, "waiting?"), XM_MEANING_UNKNOWN);
+    assert_true(has(s, "Domain-0 v0      unknown"));
 }
 
 /* A guest's owner chooses its name: it may be long, wide, and not meant well. */
@@ -316,7 +332,7 @@ static void test_names(void **state)
     snprintf(s->fake.fact[FAKE_WEB].name, sizeof s->fake.fact[FAKE_WEB].name, "%s", "\xe4\xb8\xad\xe6\x96\x87-a-very-long-name");
     s->choice.view = XM_VIEW_VCPUS;
     build(s, 80, 24);
-    assert_string_equal(line(s, 6), "\xe4\xb8\xad\xe6\x96\x87-a-v~ v0  running   2  50.0  25.0  25.0   0.0    100  20.0   5.0 40.00 ms");
+    assert_non_null(strstr(line(s, 6), ">\xe4\xb8\xad\xe6\x96\x87-a-very-l~ v0 running    2 "));
     /* Facts of another domain that had the slot before are not this one's. */
     s->fake.fact[FAKE_WEB].id ^= 1;
     build(s, 80, 24);
@@ -350,18 +366,18 @@ static void test_warnings(void **state)
     struct screen *s = *state;
     struct xm_host_row *host = &s->fake.to.host;
     build(s, 80, 24);
-    assert_false(has(s, "lost"));
+    assert_false(has(s, "records lost"));
     s->fake.from[XM_SPAN_10S].host.lost_records = 1000;
     host->lost_records = 1320;
     host->anomalies = 1;
     host->damaged_bytes = 12;
     build(s, 80, 24);
-    assert_string_equal(line(s, 2), "1320 records lost (320 in the last 10 s); 12 damaged bytes; 1 anomaly");
-    assert_int_equal(meaning(s, 2, "1320"), XM_MEANING_WARNING);
+    assert_string_equal(line(s, 5), "1320 records lost (320 in the last 10 s); 12 damaged bytes; 1 anomaly");
+    assert_int_equal(meaning(s, 5, "1320"), XM_MEANING_WARNING);
     host->refused = 3;
     host->anomalies = 2;
     build(s, 80, 24);
-    assert_string_equal(line(s, 2), "1320 records lost (320 in the last 10 s); 12 damaged bytes; 2 anomalies; 3 left>");
+    assert_string_equal(line(s, 5), "1320 records lost (320 in the last 10 s); 12 damaged bytes; 2 anomalies; 3 left>");
 }
 
 /* Time that nobody knows is shown wherever it is. */
@@ -442,7 +458,7 @@ static void test_no_rate(void **state)
     assert_string_equal(line(s, y + 1), "Gotten            -  50.0%          -  50.0%        -          -  50.0%        -");
     s->choice.view = XM_VIEW_VCPUS;
     build(s, 80, 24);
-    assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web v0")), "50.0  25.0  25.0   0.0      -"));
+    assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web v0")), "50.0  25.0   25.0      -        -"));
 }
 
 /* Windows that are shorter than they should be say how long they are. */
@@ -453,8 +469,8 @@ static void test_short_window(void **state)
     s->fake.to.host.window = 4420 * UINT64_C(1000000);
     s->fake.from[XM_SPAN_1S].host.window = 3980 * UINT64_C(1000000);
     build(s, 80, 24);
-    assert_non_null(strstr(line(s, 2), "0.44 s"));
-    assert_non_null(strstr(line(s, 2), "4.42 s"));
+    assert_non_null(strstr(line(s, 5), "0.44 s"));
+    assert_non_null(strstr(line(s, 5), "4.42 s"));
     assert_true(has(s, "All 4.42 s"));
 }
 
@@ -462,22 +478,22 @@ static void test_help(void **state)
 {
     struct screen *s = *state;
     s->choice.view = XM_VIEW_HELP;
-    build(s, 80, 140);
+    build(s, 80, 400);
     static const char *const terms[] = {"Gotten", "Allocated", "Waited", "Blocked", "Execution count", "I/O count",
                                         "last execution", "PgUp", "one pCPU (key c)", "anomalies", "net, disk", "starved",
                                         "another consumer"};
     for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++)
         assert_true(has(s, terms[i]));
     build(s, 30, 10);
-    assert_true(has(s, "Keys"));
-    assert_non_null(strstr(line(s, 1), "1-7 of "));
+    assert_true(has(s, "A line for each domain"));
+    assert_non_null(strstr(line(s, 2), "1-6 of "));
     s->choice.scroll = 100000;
     build(s, 30, 10);
     assert_true(has(s, "the figures are old."));
     s->fake.model.data = false;
     s->choice.scroll = 0;
     build(s, 80, 24);
-    assert_true(has(s, "Keys"));
+    assert_true(has(s, "A line for each domain"));
 }
 
 /* A frame of text is as high as it must be: all domains, the totals, and no keys. */
@@ -485,7 +501,7 @@ static void test_frame(void **state)
 {
     struct screen *s = *state;
     unsigned height = xm_screen_height(&s->fake.model, &s->choice, false, 80);
-    assert_int_equal(height, 4 + 24 + 2);
+    assert_int_equal(height, 6 + 24 + 2);
     assert_int_equal(xm_grid_resize(&s->grid, 80, height), XM_OK);
     xm_screen_build(&s->fake.model, &s->choice, false, &s->grid);
     assert_true(has(s, "dom 7"));
@@ -556,10 +572,10 @@ static void test_devices(void **state)
     make_live(s);
     build(s, 200, 60);
     unsigned y = fake_find(&s->grid, 0, "web (dom 1)");
-    assert_string_equal(line(s, 3), "                    total      %      total      %    /exec      total      %    /exec"
+    assert_string_equal(line(s, 6), "                    total      %      total      %    /exec      total      %    /exec"
                                     "             in/s    out/s  ops in ops out       in/s    out/s  ops in ops out");
-    assert_non_null(strstr(line(s, 2), "devices 1 s"));
-    assert_non_null(strstr(line(s, 2), "devices 10 s"));
+    assert_non_null(strstr(line(s, 5), "devices 1 s"));
+    assert_non_null(strstr(line(s, 5), "devices 10 s"));
     assert_string_equal(line(s, y + 6), "Execution count                         100  100/s                1000  100/s"
                                         "            net    1.25 MB     64 B     850     2.0    1.25 MB     64 B     850     2.0");
     assert_string_equal(line(s, y + 7), "I/O count               0                50 50.0/s    0.500        500 50.0/s    0.500"
@@ -571,17 +587,17 @@ static void test_devices(void **state)
     y = fake_find(&s->grid, 0, "web (dom 1)");
     assert_string_equal(line(s, y + 6), "Execution count                         100  100/s                1000  100/s"
                                         "            net    1.25 MB     64 B     850");
-    assert_non_null(strstr(line(s, 3), "+5"));
+    assert_non_null(strstr(line(s, 6), "+5"));
     build(s, 80, 60);
     y = fake_find(&s->grid, 0, "web (dom 1)");
     assert_string_equal(line(s, y + 6), "Executions                        100  100/s                1000  100/s");
-    assert_non_null(strstr(line(s, 3), "+8"));
+    assert_non_null(strstr(line(s, 6), "+8"));
     /* They go with the row of I/O, and move up where others are hidden. */
     build(s, 200, 60);
     s->choice.rows[XM_ROWS_IO] = false;
     build(s, 200, 60);
     assert_false(has(s, "1.25 MB") || has(s, "devices"));
-    xm_choice_init(&s->choice);
+    choose_paper(s);
     for (unsigned i = XM_ROWS_ALLOCATED; i < XM_ROWS_IO; i++)
         s->choice.rows[i] = false;
     build(s, 200, 60);
@@ -611,7 +627,7 @@ static void test_toolstack(void **state)
     assert_string_equal(line(s, fake_find(&s->grid, 0, "web (dom 1)")), "web (dom 1)  paused  1 vCPU, 2 online: 1 offline");
     s->choice.view = XM_VIEW_VCPUS;
     build(s, 80, 24);
-    assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web v0")), "web v0         paused   2"));
+    assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web v0")), "web v0           paused     2"));
     /* A guest may be paused while it sleeps: it goes on sleeping. */
     s->fake.to.vcpu[0].state = 2;
     build(s, 80, 24);
@@ -645,29 +661,34 @@ static void test_no_record(void **state)
     s->choice.view = XM_VIEW_VCPUS;
     build(s, 80, 24);
     assert_string_equal(line(s, fake_find(&s->grid, 0, "dom 9 v0")),
-                        "dom 9 v0      unknown   -     -     -     -     -      -     -     -        -");
+                        " dom 9 v0         unknown    - ???????     -     -      -      -        -     -");
 }
 
 /* Someone starved is named where his line is out of sight, and only then. */
 static void test_starved_out_of_sight(void **state)
 {
     struct screen *s = *state;
-    build(s, 80, 24);
+    build(s, 80, 40);
     assert_false(has(s, "starved"));
     build(s, 80, 16);
-    assert_string_equal(line(s, 1), "Domains on all CPUs (2)  % of the vCPUs' time           starved: dom 7 1-9 of 24");
-    assert_int_equal(meaning(s, 1, "starved"), XM_MEANING_WARNING);
+    assert_string_equal(line(s, 4), "Paper on all CPUs (2)  % of the vCPUs' time             starved: dom 7 1-8 of 24");
+    assert_int_equal(meaning(s, 4, "starved"), XM_MEANING_WARNING);
     s->choice.scroll = 1000;
     build(s, 80, 16);
     assert_false(has(s, "starved"));
     s->choice.scroll = 0;
+    /* It is the last of the vCPUs that the table has, by what they ran. */
     s->choice.view = XM_VIEW_VCPUS;
     s->fake.to.used.vcpus = 5;
-    s->fake.to.vcpu[4] = (struct xm_vcpu_row){.id = s->fake.to.vcpu[1].id | 2 << 16, .blocked = s->fake.to.host.window};
+    s->fake.to.vcpu[4] = (struct xm_vcpu_row){.id = s->fake.to.vcpu[1].id | 2 << 16, .running = 1,
+                                              .blocked = s->fake.to.host.window - 1};
     s->fake.to.vcpu_domain[4] = FAKE_DOM0;
     build(s, 80, 8);
     assert_true(has(s, "starved: dom 7 1-4 of 5"));
     build(s, 80, 24);
+    assert_false(has(s, "starved"));
+    s->choice.cursor[XM_VIEW_VCPUS] = (struct xm_item){XM_ITEM_VCPU, s->fake.to.vcpu[3].id};
+    build(s, 80, 8);
     assert_false(has(s, "starved"));
     /* It got the CPU once: not starved. */
     s->choice.view = XM_VIEW_PAPER;
@@ -683,20 +704,20 @@ static void test_quality(void **state)
     build(s, 100, 30);
     assert_false(has(s, "wake-ups"));
     make_live(s);
-    build(s, 110, 30);
-    assert_string_equal(line(s, 28), "Trace 10 s  buffers 31.7% full at most (CPU 2)  xenbaked 0.2% of a CPU  12.0 wake-ups/s  "
-                                     "10.0 passes/s");
-    build(s, 60, 30);
-    assert_string_equal(line(s, 28), "Trace 10 s  buffers 31.7% full at most (CPU 2)");
+    build(s, 140, 30);
+    assert_string_equal(line(s, 3), "Trace 10 s  0 lost  0.0% unknown  buffers 31.7% full at most (CPU 2)  "
+                                    "xenbaked 0.2% of a CPU  12.0 wake-ups/s  10.0 passes/s");
+    build(s, 70, 30);
+    assert_string_equal(line(s, 3), "Trace 10 s  0 lost  0.0% unknown  buffers 31.7% full at most (CPU 2)");
     s->choice.one_cpu = true;
     build(s, 80, 30);
-    assert_non_null(strstr(line(s, 28), "its buffer 4.2% full at most"));
+    assert_non_null(strstr(line(s, 3), "its buffer 4.2% full at most"));
     assert_false(has(s, "consumer"));
     host->stolen = 2;
     host->repaired = 1;
     host->bogus = 3;
     build(s, 200, 30);
-    assert_string_equal(line(s, 2), "another consumer took records 2 times; others switched tracing off or masked it once; "
+    assert_string_equal(line(s, 5), "another consumer took records 2 times; others switched tracing off or masked it once; "
                                     "a trace buffer's indices made no sense 3 times");
 }
 
