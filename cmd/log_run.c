@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -125,50 +126,78 @@ static int open_log(void *user, const char *name, bool again)
     return fd;
 }
 
-/* The last line of a file that a log goes on in may be cut off, by a crash: it comes off, or rows would run together. */
-static bool mend_end(const struct xm_log_run *run)
+/* Where the last whole line of a file of `size` bytes ends: 0 where there is none; -1: cannot be read. */
+static off_t whole_lines(int fd, off_t size)
 {
     char tail[4096];
+    off_t keep = size;
+    while (keep > 0) {
+        off_t from = keep > (off_t)sizeof tail ? keep - (off_t)sizeof tail : 0;
+        ssize_t n = pread(fd, tail, (size_t)(keep - from), from);
+        if (n != keep - from)
+            return -1;
+        const char *line = memrchr(tail, '\n', (size_t)n);
+        keep = from;
+        if (line)
+            return from + (line - tail) + 1;
+    }
+    return 0;
+}
+
+/* Does the file begin as this log would?  Rows of other columns are no good in it. */
+static bool begins_alike(int fd, const struct xm_log_config *config)
+{
+    char *should = NULL;
+    size_t length = 0;
+    FILE *f = open_memstream(&should, &length);
+    if (!f)
+        return false;
+    xm_log_beginning(config, f);
+    char *found = fclose(f) == 0 ? malloc(length + 1) : NULL;
+    bool alike = found && pread(fd, found, length, 0) == (ssize_t)length && memcmp(found, should, length) == 0;
+    free(found);
+    free(should);
+    return alike;
+}
+
+/*
+ * Can a log go on in the file?  Its last line may have been cut off by a crash: that comes off, or rows would run
+ * together.  False: it has been said why.
+ */
+static bool can_append(const struct xm_log_run *run, const struct xm_log_config *config)
+{
     struct stat facts;
     int fd = open(run->output, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return errno == ENOENT;
-    bool good = fstat(fd, &facts) == 0;
-    off_t end = good && S_ISREG(facts.st_mode) ? facts.st_size : 0;
-    off_t keep = end;
-    while (good && keep > 0) {
-        off_t from = keep > (off_t)sizeof tail ? keep - (off_t)sizeof tail : 0;
-        ssize_t n = pread(fd, tail, (size_t)(keep - from), from);
-        good = n == keep - from;
-        const char *line = good ? memrchr(tail, '\n', (size_t)n) : NULL;
-        keep = from + (line ? line - tail + 1 : 0);
-        if (line)
-            break;
-    }
-    if (good && keep == 0 && end > 0) { /* no line at all */
-        errno = EINVAL;
-        good = false;
-    }
-    if (good && keep < end) {
+        return true; /* not there, or what is wrong with it will be said */
+    off_t size = fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) ? facts.st_size : 0;
+    off_t keep = whole_lines(fd, size);
+    bool good = size == 0 || (keep > 0 && begins_alike(fd, config));
+    if (!good)
+        xm_complain(run->program, "%s: does not begin as this log would: --append is for one of the same format and columns",
+                    run->output);
+    if (good && keep < size) {
         xm_complain(run->program, "%s: its last line was cut off: these %lld bytes have been removed", run->output,
-                    (long long)(end - keep));
+                    (long long)(size - keep));
         good = ftruncate(fd, keep) == 0;
+        if (!good)
+            xm_complain(run->program, "%s: %s", run->output, strerror(errno));
     }
-    int why = errno;
     close(fd);
-    errno = why;
     return good;
 }
 
 /* Can the files be written?  Before anything is started for them. */
-static bool open_early(struct job *job)
+static bool open_early(struct job *job, const struct xm_log_config *config)
 {
     const struct xm_log_run *run = job->run;
     char folder[PATH_MAX];
     if (is_stream(run)) {
         if (to_stdout(run))
             job->early = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-        else if (!run->append || mend_end(run))
+        else if (run->append && !can_append(run, config))
+            return false;
+        else
             job->early = open_file(run->output, 0);
         if (job->early < 0)
             xm_complain(run->program, "%s: %s", to_stdout(run) ? "standard output" : run->output, strerror(errno));
@@ -346,7 +375,7 @@ int xm_log_run(struct xm_log_run *run, uint64_t default_ns)
     if (code != XM_EXIT_DONE)
         return code;
     watch_signals();
-    if (!open_early(&job))
+    if (!open_early(&job, &config))
         return XM_EXIT_FAILED;
     const struct xm_own_config own = {.program = run->program,
                                       .region = run->region,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "front/log_int.h"
+#include "view/format.h"
 #include "xenmon/region.h"
 
 #define MIN_POLL_NS UINT64_C(5000000)
@@ -196,21 +197,32 @@ static void refresh_names(struct xm_log *log, const struct xm_sample *to)
             *name = (struct xm_log_name){.id = id};
         if (xm_region_domain(log->region, slot, &fact) != XM_REGION_OK || fact.id != id)
             continue;
-        snprintf(name->name, sizeof name->name, "%s", fact.name);
-        snprintf(name->uuid, sizeof name->uuid, "%s", fact.uuid);
+        xm_format_name(fact.name, sizeof fact.name, name->name, sizeof name->name); /* whoever wrote the region */
+        xm_format_name(fact.uuid, sizeof fact.uuid, name->uuid, sizeof name->uuid);
     }
+}
+
+/* What stands at the beginning of a stream, and at least of each that has begun; and how an interval is printed. */
+static const struct {
+    void (*head)(const struct xm_log_config *config, FILE *out);
+    const char *begins;
+    void (*print)(const struct xm_log_interval *interval, FILE *out);
+} formats[] = {
+    [XM_LOG_XENMON] = {NULL, "", NULL},
+    [XM_LOG_CSV] = {xm_log_head_csv, "", xm_log_print_csv},
+    [XM_LOG_JSONL] = {NULL, "{\"schema\":\"xenmon.log/1\",", xm_log_print_jsonl},
+    [XM_LOG_TABLE] = {NULL, "xenmon - ", xm_log_print_table},
+};
+
+void xm_log_beginning(const struct xm_log_config *config, FILE *out)
+{
+    if (formats[config->format].head)
+        formats[config->format].head(config, out);
+    fputs(formats[config->format].begins, out);
 }
 
 static enum xm_status print_stream(struct xm_log *log, const struct xm_log_interval *interval, struct xm_error *why)
 {
-    static const struct {
-        void (*head)(const struct xm_log_interval *interval, FILE *out);
-        void (*print)(const struct xm_log_interval *interval, FILE *out);
-    } formats[] = {
-        [XM_LOG_CSV] = {xm_log_head_csv, xm_log_print_csv},
-        [XM_LOG_JSONL] = {NULL, xm_log_print_jsonl},
-        [XM_LOG_TABLE] = {NULL, xm_log_print_table},
-    };
     bool empty;
     if (log->sink.fd < 0) {
         enum xm_status status = open_stream(log, true, why);
@@ -219,7 +231,7 @@ static enum xm_status print_stream(struct xm_log *log, const struct xm_log_inter
     }
     FILE *out = xm_sink_begin(&log->sink, &empty);
     if (empty && formats[log->config.format].head)
-        formats[log->config.format].head(interval, out);
+        formats[log->config.format].head(&log->config, out);
     formats[log->config.format].print(interval, out);
     enum xm_status status = xm_sink_commit(&log->sink, log->config.enough, log->config.user);
     if (status == XM_IO)

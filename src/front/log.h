@@ -73,6 +73,12 @@ struct xm_log_config {
     void *user;
 };
 
+/*
+ * Prints what every stream of this configuration begins with, so that it can be told whether a file is one: the csv's
+ * header, the first letters of the others.
+ */
+void xm_log_beginning(const struct xm_log_config *config, FILE *out);
+
 struct xm_log;
 
 /*

@@ -8,20 +8,20 @@
 #include "front/csv.h"
 #include "front/log_int.h"
 
-static bool of_domains(const struct xm_log_interval *i)
+static bool of_domains(const struct xm_log_config *config)
 {
-    return i->config->per == XM_LOG_PER_DOMAIN;
+    return config->per == XM_LOG_PER_DOMAIN;
 }
 
-void xm_log_head_csv(const struct xm_log_interval *i, FILE *out)
+void xm_log_head_csv(const struct xm_log_config *config, FILE *out)
 {
     static const char *const vcpu[] = {"time", "trace_ns", "domid", "instance", "vcpu"};
     static const char *const domain[] = {"time", "trace_ns", "domid", "instance", "name", "uuid", "vcpus", "span_ns"};
-    const struct xm_selection *s = &i->config->selection;
+    const struct xm_selection *s = &config->selection;
     struct xm_csv csv = {.out = out};
-    size_t count = of_domains(i) ? sizeof domain / sizeof domain[0] : sizeof vcpu / sizeof vcpu[0];
+    size_t count = of_domains(config) ? sizeof domain / sizeof domain[0] : sizeof vcpu / sizeof vcpu[0];
     for (size_t c = 0; c < count; c++)
-        xm_csv_text(&csv, of_domains(i) ? domain[c] : vcpu[c]);
+        xm_csv_text(&csv, of_domains(config) ? domain[c] : vcpu[c]);
     for (size_t m = 0; m < s->metrics; m++)
         xm_csv_text(&csv, s->metric[m].id);
     xm_csv_end(&csv);
@@ -91,7 +91,7 @@ void xm_log_print_csv(const struct xm_log_interval *i, FILE *out)
     struct xm_log_domain domain;
     xm_log_walk_init(&walk, i);
     while (xm_log_walk_next(&walk, &domain)) {
-        if (of_domains(i))
+        if (of_domains(i->config))
             put_domain(&csv, i, &domain);
         else
             put_vcpus(&csv, i, &domain);

@@ -55,8 +55,11 @@ struct xm_log_walk {
 void xm_log_walk_init(struct xm_log_walk *walk, const struct xm_log_interval *interval); /* O(n log n) */
 bool xm_log_walk_next(struct xm_log_walk *walk, struct xm_log_domain *domain);           /* false: that was all */
 
+/* What the vCPU in `slot`, which is in use, did.  O(1). */
 void xm_log_vcpu_row(const struct xm_log_interval *interval, uint32_t slot, struct xm_log_row *row);
-void xm_log_domain_row(const struct xm_log_interval *interval, const struct xm_log_domain *domain, struct xm_log_row *row);
+/* What one domain did, vCPUs added up.  Cost: O(its vCPUs). */
+void xm_log_domain_row(const struct xm_log_interval *interval, const struct xm_log_domain *domain,
+                       struct xm_log_row *row);
 
 /* Had the domain in `slot` ended before the interval began? */
 bool xm_log_was_over(const struct xm_window *window, uint32_t slot);
@@ -68,7 +71,7 @@ void xm_log_cell(const struct xm_log_metric *metric, const struct xm_log_row *ro
 const char *xm_log_time(uint64_t real_ns, unsigned digits, char text[48]);
 
 /* ---- Formats.  What stands at the beginning of a stream, and one interval; errors stay in the FILE. */
-void xm_log_head_csv(const struct xm_log_interval *interval, FILE *out);
+void xm_log_head_csv(const struct xm_log_config *config, FILE *out);
 void xm_log_print_csv(const struct xm_log_interval *interval, FILE *out);
 void xm_log_print_jsonl(const struct xm_log_interval *interval, FILE *out);
 void xm_log_print_table(const struct xm_log_interval *interval, FILE *out);

@@ -589,8 +589,18 @@ def test_append(folder):
         rest = once[:-7].rsplit(b"\n", 1)[0] + b"\n"
         assert out.read_bytes() == rest + once.split(b"\n", 1)[1]
         out.write_bytes(b"no line" * 3000)
-        log(folder, "out.csv", "--format=csv", "--append", code=1, error="Invalid argument")
+        log(folder, "out.csv", "--format=csv", "--append", code=1, error="does not begin as this log would")
         assert out.read_bytes() == b"no line" * 3000
+        out.write_bytes(once)
+        for other in (("--format=csv", "--per=domain"), ("--format=csv", "--metric=running_ns"), ("--format=jsonl",)):
+            log(folder, "out.csv", *other, "--append", code=1, error="does not begin as this log would")
+        assert out.read_bytes() == once
+        for form in ("jsonl", "text"):
+            command = ("batch", "--region", folder / "shm", "--from-start", f"--format={form}", "-o", folder / form, "--append")
+            expect(run(*command), 0)
+            first = (folder / form).read_bytes()
+            expect(run(*command), 0)
+            assert (folder / form).read_bytes() == first + first and first
         log(folder, "new.csv", "--format=csv", "--from-start", "--append")
         assert (folder / "new.csv").read_bytes() == once
 
