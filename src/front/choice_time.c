@@ -79,17 +79,24 @@ bool xm_choice_parse_duration(const char *text, uint64_t *ns)
     char *end;
     while (*text == ' ')
         text++;
-    /* Digits alone: no sign, no "inf", no hexadecimal number. */
-    if (strspn(text, "0123456789.") == 0 || (text[0] == '0' && (text[1] | 32) == 'x'))
+    /* Digits alone: no sign, no exponent, no "inf", no hexadecimal number. */
+    char number[32];
+    size_t digits = strspn(text, "0123456789.");
+    if (digits == 0 || digits >= sizeof number)
         return false;
-    double value = strtod(text, &end);
-    while (*end == ' ')
-        end++;
-    size_t length = strlen(end);
-    while (length > 0 && end[length - 1] == ' ')
+    memcpy(number, text, digits);
+    number[digits] = '\0';
+    double value = strtod(number, &end);
+    if (*end)
+        return false;
+    text += digits;
+    while (*text == ' ')
+        text++;
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == ' ')
         length--;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (strlen(units[i].name) != length || strncmp(end, units[i].name, length) != 0)
+        if (strlen(units[i].name) != length || strncmp(text, units[i].name, length) != 0)
             continue;
         double result = value * units[i].ns;
         if (!isfinite(result) || result < 0.5 || result > 1e18)
@@ -114,15 +121,19 @@ static bool parse_clock(const char *text, struct tm *tm, uint64_t *fraction_ns, 
     *fraction_ns = 0;
     text += used;
     if (*text == ':') {
+        char seconds[16];
         char *after;
-        if (text[1] < '0' || text[1] > '9')
+        size_t length = strspn(text + 1, "0123456789.");
+        if (text[1] < '0' || text[1] > '9' || length >= sizeof seconds)
             return false;
-        double s = strtod(text + 1, &after);
-        if (!(s >= 0 && s < 60))
+        memcpy(seconds, text + 1, length);
+        seconds[length] = '\0';
+        double s = strtod(seconds, &after);
+        if (*after || !(s >= 0 && s < 60))
             return false;
         tm->tm_sec = (int)s;
         *fraction_ns = (uint64_t)((s - (double)tm->tm_sec) * 1e9);
-        text = after;
+        text += 1 + length;
     }
     *end = text;
     return true;

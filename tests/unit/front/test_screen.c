@@ -671,7 +671,7 @@ static void test_starved_out_of_sight(void **state)
     build(s, 80, 40);
     assert_false(has(s, "starved"));
     build(s, 80, 16);
-    assert_string_equal(line(s, 4), "Paper on all CPUs (2)  % of the vCPUs' time             starved: dom 7 1-8 of 24");
+    assert_string_equal(line(s, 4), "Paper on all CPUs (2)  % of the vCPUs' time  every 1 s  starved: dom 7 1-8 of 24");
     assert_int_equal(meaning(s, 4, "starved"), XM_MEANING_WARNING);
     s->choice.scroll = 1000;
     build(s, 80, 16);
