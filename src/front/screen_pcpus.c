@@ -235,10 +235,14 @@ static uint64_t pair_running(const struct xm_sample *s, uint32_t domain, uint32_
     return there ? s->pair[(size_t)domain * s->capacity.pcpus + pcpu].running : 0;
 }
 
-/* The largest in order; all of a domain's time is the window's where it, or the pCPU, is not in `from`. */
-static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top top[TOP_DOMAINS])
+/*
+ * The largest in order; all of a domain's time is the window's where it, or the pCPU, is not in `from`.  Returns how
+ * many there are; *others: how many less.
+ */
+static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top top[TOP_DOMAINS], uint32_t *others)
 {
     unsigned count = 0;
+    uint32_t there = 0;
     const struct xm_sample *from = w->from;
     bool pcpu_before = from && pcpu < from->used.pcpus && from->pcpu[pcpu].id == w->to->pcpu[pcpu].id;
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
@@ -246,6 +250,7 @@ static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top to
         uint64_t now = w->to->domain[i].id ? pair_running(w->to, i, pcpu) : 0;
         uint64_t then = before ? pair_running(from, i, pcpu) : 0;
         struct top t = {now > then ? now - then : 0, i};
+        there += t.cycles != 0;
         if (t.cycles == 0 || (count == TOP_DOMAINS && t.cycles <= top[count - 1].cycles))
             continue;
         unsigned at = count < TOP_DOMAINS ? count++ : count - 1;
@@ -253,7 +258,23 @@ static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top to
             top[at] = top[at - 1];
         top[at] = t;
     }
+    *others = there - count;
     return count;
+}
+
+/* "web 30%" */
+static void name_top(const struct xm_painter *p, const struct xm_window *w, uint32_t pcpu, uint32_t domain, char *text,
+                     size_t size)
+{
+    struct xm_usage u;
+    char name[96];
+    char percent[24] = "<1";
+    xm_screen_short_name(p->model, p->grid, domain, NAME_COLUMNS, name, sizeof name);
+    bool known = xm_usage_pair(w, domain, pcpu, &u) && u.window_ns;
+    double share = known ? 100 * (double)u.running_ns / (double)u.window_ns : 0;
+    if (share >= 1)
+        snprintf(percent, sizeof percent, "%.0f", share);
+    snprintf(text, size, "%s %s%%", name, percent);
 }
 
 static void cell_top(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
@@ -261,6 +282,7 @@ static void cell_top(const struct xm_painter *p, const struct xm_table_line *lin
     bool coarse;
     bool last;
     struct xm_window w;
+    uint32_t others = 0;
     struct top top[TOP_DOMAINS] = {{0, 0}};
     put_unknown(cell);
     if (!xm_table_window(p, &w, &coarse, &last) || p->model->coarse || is_nowhere(line))
@@ -269,27 +291,22 @@ static void cell_top(const struct xm_painter *p, const struct xm_table_line *lin
         w = p->model->window[XM_SPAN_10S];
     if (line->slot >= w.to->used.pcpus)
         return;
-    unsigned count = find_top(&w, line->slot, top);
+    unsigned count = find_top(&w, line->slot, top, &others);
     cell->known = true;
     cell->key = (double)top[0].cycles;
     if (count == 0 || cell->key_only)
         return;
     cell->text[0] = '\0';
     cell->meaning = XM_MEANING_RUNNING;
-    for (unsigned i = 0; i < count; i++) {
-        struct xm_usage u;
-        char name[96];
-        char percent[24];
+    bool fits = true;
+    for (unsigned i = 0; fits && i < count; i++) {
         char part[128];
-        if (!xm_usage_pair(&w, top[i].slot, line->slot, &u) || u.window_ns == 0)
-            break;
-        xm_screen_short_name(p->model, p->grid, top[i].slot, NAME_COLUMNS, name, sizeof name);
-        double share = 100 * (double)u.running_ns / (double)u.window_ns;
-        snprintf(percent, sizeof percent, "%.0f", share);
-        snprintf(part, sizeof part, "%s %s%%", name, share < 1 ? "<1" : percent);
-        if (!add_part(p->grid, TOP_COLUMNS - (coarse ? 8 : 1), count - i - 1, part, cell->text, sizeof cell->text))
-            break;
+        name_top(p, &w, line->slot, top[i].slot, part, sizeof part);
+        fits = add_part(p->grid, TOP_COLUMNS - (coarse ? 8 : 1), others + count - i - 1, part, cell->text,
+                        sizeof cell->text);
     }
+    if (fits && others)
+        add_part(p->grid, 0, others - 1, "", cell->text, sizeof cell->text);
     size_t used = strlen(cell->text);
     if (coarse)
         snprintf(cell->text + used, sizeof cell->text - used, " (10 s)");
