@@ -390,6 +390,478 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
+/* ---- The past. */
+
+/* As publish(), a sample a second into the slow series too, as xenbaked does. */
+static void publish_both(struct scene *s, unsigned count)
+{
+    while (count--) {
+        bool slow = s->published % 10 == 0;
+        publish(s, 1);
+        if (slow)
+            assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_SLOW, &s->sample), XM_OK);
+    }
+}
+
+static const struct xm_model *seek(struct scene *s, uint64_t cycles)
+{
+    xm_feed_seek(s->feed, cycles);
+    return update(s);
+}
+
+static uint64_t shown(const struct xm_model *m)
+{
+    assert_true(m->data);
+    assert_int_equal(m->window[XM_SPAN_10S].to->host.window, m->window[XM_SPAN_1S].to->host.window);
+    assert_int_equal(m->chosen.to->host.window, m->window[XM_SPAN_1S].to->host.window);
+    return m->window[XM_SPAN_1S].to->host.window;
+}
+
+/* A window of any length: of fast samples as far as they reach, then of slow ones. */
+static void test_chosen(void **state)
+{
+    struct scene *s = *state;
+    struct xm_usage u;
+    open_writer(s, 4);
+    publish_both(s, 401);
+    const uint64_t lengths_ms[] = {100, 300, 1000, 2500, 10000, 11000};
+    for (size_t i = 0; i < sizeof lengths_ms / sizeof lengths_ms[0]; i++) {
+        xm_feed_set_window(s->feed, lengths_ms[i] * MS);
+        const struct xm_model *m = update(s);
+        assert_int_equal(m->chosen_ns, lengths_ms[i] * MS);
+        assert_false(m->chosen_coarse);
+        assert_true(xm_usage_domain(&m->chosen, 0, &u));
+        assert_int_equal(u.window_ns, lengths_ms[i] * MS);
+        assert_int_equal(u.running_ns, lengths_ms[i] * MS / 100 * 30);
+        assert_int_equal(u.slices, lengths_ms[i] / 100);
+        assert_int_equal(u.wait_max_ns, 400);
+        assert_int_equal(u.slice_min_ns, 5 * MS - 400);
+        check_window(m, XM_SPAN_1S, XM_NS_PER_S, 400);
+    }
+    /* Past the fast history: what only the fast series carries is not known, and no false number. */
+    xm_feed_set_window(s->feed, 30 * XM_NS_PER_S);
+    const struct xm_model *m = update(s);
+    assert_true(m->chosen_coarse);
+    assert_false(m->coarse);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.window_ns, 30 * XM_NS_PER_S);
+    assert_int_equal(u.running_ns, 9 * XM_NS_PER_S);
+    assert_int_equal(u.slices, 0);
+    assert_int_equal(u.wait_max_ns, 400);
+    assert_true(xm_usage_vcpu(&m->chosen, 0, &u));
+    assert_int_equal(u.executions, 0);
+    check_window(m, XM_SPAN_10S, 10 * XM_NS_PER_S, 400);
+    /* Since the trace began, where the window is longer than that. */
+    xm_feed_set_window(s->feed, 3600 * XM_NS_PER_S);
+    m = update(s);
+    assert_null(m->chosen.from);
+    assert_false(m->chosen_coarse);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.window_ns, 40 * XM_NS_PER_S);
+    assert_int_equal(u.slices, 400);
+    /* More than the slow history holds: as long as it is. */
+    publish_both(s, 1000);
+    xm_feed_set_window(s->feed, 100 * XM_NS_PER_S);
+    m = update(s);
+    assert_true(m->chosen_coarse);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_in_range(u.window_ns, 55 * XM_NS_PER_S, 62 * XM_NS_PER_S);
+    assert_int_equal(u.running_ns, u.window_ns / 100 * 30);
+}
+
+/* Peaks of a long window, folded in blocks, against what they are by definition: any length, any instant. */
+static void test_peaks_long(void **state)
+{
+    struct scene *s = *state;
+    struct xm_usage u;
+    static uint64_t wait[4000];
+    const char *given = getenv("XM_SEED");
+    uint64_t random = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 2654435761u + 1;
+    struct xm_writer_config config = {
+        .path = s->path,
+        .settings = {.capacity = {4, 8, 2}, .interval_ns = STEP, .fast_s = 300, .slow_s = 60},
+        .source = XM_SOURCE_REPLAY,
+    };
+    struct xm_writer_facts facts = {.tsc_hz = XM_NS_PER_S, .tsc_hz_from = "trace"};
+    struct xm_error err = {0};
+    print_message("# XM_SEED=%llu\n", (unsigned long long)random);
+    assert_int_equal(xm_writer_create(&config, &s->writer, &err), XM_OK);
+    xm_writer_facts(s->writer, &facts);
+    s->published = 0;
+    for (unsigned round = 0; round < 400; round++) {
+        unsigned more = round ? (unsigned)(next_random(&random) % 12) : 2500;
+        for (unsigned i = 0; i < more; i++) {
+            uint64_t n = s->published++;
+            xm_sample_clear(&s->sample);
+            s->sample.used = (struct xm_capacity){1, 1, 1};
+            s->sample.host.window = n * STEP;
+            wait[n % 4000] = next_random(&random) % 1000000;
+            s->sample.domain[0] = (struct xm_domain_row){.id = XM_ROW_USED | 5, .vcpus = 1, .running = n * STEP,
+                .wait_max = wait[n % 4000], .slice_min = ~UINT64_C(0)};
+            assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, &s->sample), XM_OK);
+        }
+        uint64_t samples = 1 + next_random(&random) % 2400;
+        uint64_t end = s->published - 1 - (round % 3 ? 0 : next_random(&random) % 100);
+        xm_feed_set_window(s->feed, samples * STEP);
+        if (round % 3)
+            xm_feed_follow(s->feed);
+        else
+            xm_feed_seek(s->feed, end * STEP);
+        const struct xm_model *m = update(s);
+        assert_true(m->data);
+        assert_true(xm_usage_domain(&m->chosen, 0, &u));
+        assert_int_equal(u.window_ns, samples * STEP);
+        uint64_t longest = 0;
+        for (uint64_t n = end - samples + 1; n <= end; n++)
+            longest = wait[n % 4000] > longest ? wait[n % 4000] : longest;
+        assert_int_equal(u.wait_max_ns, longest);
+    }
+}
+
+static void test_seek(void **state)
+{
+    struct scene *s = *state;
+    open_writer(s, 4);
+    publish_both(s, 501);
+    const struct xm_model *m = update(s);
+    assert_false(m->past);
+    assert_int_equal(m->newest, 500 * STEP);
+    assert_int_equal(m->oldest, 0);
+    /* Every fast sample that is there with ten seconds before it. */
+    for (uint64_t n = 495; n > 485; n--) {
+        m = seek(s, n * STEP + STEP / 3);
+        assert_true(m->past);
+        assert_false(m->coarse);
+        assert_int_equal(shown(m), n * STEP);
+        check_window(m, XM_SPAN_1S, XM_NS_PER_S, n);
+    }
+    check_window(seek(s, 499 * STEP), XM_SPAN_10S, 10 * XM_NS_PER_S, 499);
+    /* Beyond, the slow ones: their windows are made of slow samples. */
+    struct xm_usage u;
+    m = seek(s, 205 * STEP);
+    assert_true(m->past);
+    assert_true(m->coarse);
+    assert_true(m->chosen_coarse);
+    assert_int_equal(shown(m), 200 * STEP);
+    assert_true(xm_usage_vcpu(&m->window[XM_SPAN_1S], 0, &u));
+    assert_int_equal(u.window_ns, XM_NS_PER_S);
+    assert_int_equal(u.running_ns, 300 * MS);
+    assert_int_equal(u.state & 15, 4);
+    assert_int_equal(u.wait_max_ns, 0);
+    assert_true(xm_usage_domain(&m->window[XM_SPAN_10S], 0, &u));
+    assert_int_equal(u.window_ns, 10 * XM_NS_PER_S);
+    assert_int_equal(u.running_ns, 3 * XM_NS_PER_S);
+    /* What was asked for is held, however much comes. */
+    unsigned beat = m->beat;
+    publish_both(s, 7);
+    m = update(s);
+    assert_int_equal(shown(m), 200 * STEP);
+    assert_int_equal(m->newest, 507 * STEP);
+    assert_int_equal(m->beat, beat + 1);
+    /* Another window at the same place. */
+    xm_feed_set_window(s->feed, 5 * XM_NS_PER_S);
+    m = update(s);
+    assert_int_equal(shown(m), 200 * STEP);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.window_ns, 5 * XM_NS_PER_S);
+    /* The newest, and whatever is newer. */
+    m = seek(s, UINT64_MAX);
+    assert_false(m->past);
+    assert_int_equal(shown(m), 507 * STEP);
+    publish_both(s, 3);
+    assert_int_equal(shown(update(s)), 510 * STEP);
+    m = seek(s, 510 * STEP);
+    publish_both(s, 3);
+    m = update(s);
+    assert_true(m->past);
+    assert_int_equal(shown(m), 510 * STEP);
+    xm_feed_follow(s->feed);
+    m = update(s);
+    assert_false(m->past);
+    assert_int_equal(shown(m), 513 * STEP);
+}
+
+/* What is held stays when the history goes on without it; what is asked for and gone is the oldest there is. */
+static void test_held_long(void **state)
+{
+    struct scene *s = *state;
+    open_writer(s, 4);
+    publish_both(s, 301);
+    check_window(seek(s, 290 * STEP), XM_SPAN_1S, XM_NS_PER_S, 290);
+    for (unsigned i = 0; i < 100; i++) {
+        publish_both(s, 20);
+        const struct xm_model *m = update(s);
+        assert_int_equal(shown(m), 290 * STEP);
+        check_window(m, XM_SPAN_1S, XM_NS_PER_S, 290);
+    }
+    const struct xm_model *m = seek(s, 250 * STEP);
+    assert_true(m->past);
+    assert_true(m->coarse);
+    assert_int_equal(shown(m), m->oldest);
+    assert_in_range(m->oldest, 1690 * STEP, 1740 * STEP);
+    for (unsigned i = 0; i < 100; i++) {
+        publish_both(s, 10);
+        m = update(s);
+        assert_true(m->data);
+        assert_in_range(shown(m), m->oldest, m->oldest + 20 * STEP);
+    }
+}
+
+static void test_steps(void **state)
+{
+    struct scene *s = *state;
+    open_writer(s, 4);
+    assert_int_equal(xm_feed_step(s->feed, -1), 0);
+    publish_both(s, 301);
+    const struct xm_model *m = update(s);
+    for (uint64_t n = 299; n > 270; n--) {
+        m = seek(s, xm_feed_step(s->feed, -1));
+        assert_int_equal(shown(m), n * STEP);
+    }
+    m = seek(s, xm_feed_step(s->feed, 5));
+    assert_int_equal(shown(m), 276 * STEP);
+    m = seek(s, xm_feed_step(s->feed, 1000));
+    assert_int_equal(shown(m), 300 * STEP);
+    /* Out of the fast history, a second at a time; to the beginning, and no further. */
+    uint64_t before = 300 * STEP;
+    unsigned steps = 0;
+    for (; steps < 1000 && shown(m) > 0; steps++) {
+        m = seek(s, xm_feed_step(s->feed, -1));
+        uint64_t length = before - shown(m);
+        assert_in_range(length, 1, 10 * STEP);
+        assert_true(m->coarse || length == STEP);
+        before = shown(m);
+    }
+    assert_in_range(steps, 110, 160);
+    m = seek(s, xm_feed_step(s->feed, -3));
+    assert_int_equal(shown(m), 0);
+    /* And all the way back. */
+    unsigned forth = 0;
+    for (; forth < 1000 && shown(m) < 300 * STEP; forth++) {
+        m = seek(s, xm_feed_step(s->feed, 1));
+        assert_in_range(shown(m), before + 1, before + 10 * STEP);
+        before = shown(m);
+    }
+    assert_int_equal(forth, steps);
+    /* All at once is the same. */
+    m = seek(s, xm_feed_step(s->feed, -(int)steps));
+    assert_int_equal(shown(m), 0);
+    m = seek(s, xm_feed_step(s->feed, (int)forth));
+    assert_int_equal(shown(m), 300 * STEP);
+}
+
+static void test_position(void **state)
+{
+    struct scene *s = *state;
+    uint64_t cycles = 1;
+    const uint64_t epoch = UINT64_C(1700000000) * XM_NS_PER_S;
+    open_writer(s, 4);
+    assert_false(xm_feed_position(s->feed, epoch, &cycles));
+    for (unsigned i = 0; i < 301; i++) {
+        publish(s, 1);
+        s->sample.host.window = (s->published - 1) * STEP;
+    }
+    xm_writer_close(s->writer, true);
+    open_writer(s, 4);
+    for (unsigned n = 0; n < 301; n++) {
+        xm_sample_clear(&s->sample);
+        s->sample.used = (struct xm_capacity){1, 1, 1};
+        s->sample.domain[0].id = XM_ROW_USED | 5;
+        s->sample.host.window = n * STEP;
+        s->sample.host.real = epoch + n * STEP;
+        assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, &s->sample), XM_OK);
+        if (n % 10 == 0)
+            assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_SLOW, &s->sample), XM_OK);
+    }
+    assert_int_equal(update(s)->real_ns, epoch + 300 * STEP);
+    assert_true(xm_feed_position(s->feed, epoch + 250 * STEP, &cycles));
+    assert_int_equal(cycles, 250 * STEP);
+    assert_true(xm_feed_position(s->feed, epoch + 251 * STEP - 1, &cycles));
+    assert_int_equal(cycles, 250 * STEP);
+    assert_true(xm_feed_position(s->feed, epoch + 57 * STEP, &cycles));
+    assert_int_equal(cycles, 50 * STEP);
+    assert_false(xm_feed_position(s->feed, epoch - 1, &cycles));
+    assert_int_equal(cycles, 0);
+    assert_false(xm_feed_position(s->feed, epoch + 301 * STEP, &cycles));
+    assert_int_equal(cycles, 300 * STEP);
+    assert_int_equal(seek(s, 200 * STEP)->real_ns, epoch + 200 * STEP);
+}
+
+/* A restart has another time: nothing is held.  Growth has the same. */
+static void test_seek_restart(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    open_writer(s, 2);
+    publish_both(s, 150);
+    check_window(seek(s, 120 * STEP), XM_SPAN_1S, XM_NS_PER_S, 120);
+    assert_int_equal(xm_writer_grow(s->writer, (struct xm_capacity){6, 12, 3}, &err), XM_OK);
+    publish_both(s, 3);
+    const struct xm_model *m = update(s);
+    assert_true(m->past);
+    check_window(m, XM_SPAN_1S, XM_NS_PER_S, 120);
+    m = seek(s, 119 * STEP);
+    check_window(m, XM_SPAN_1S, XM_NS_PER_S, 119);
+    assert_non_null(m->trail);
+    xm_writer_close(s->writer, true);
+    s->writer = NULL;
+    m = look(s); /* dead: one can still look about */
+    assert_int_equal(m->link, XM_LINK_GONE);
+    xm_feed_seek(s->feed, 118 * STEP);
+    m = look(s);
+    check_window(m, XM_SPAN_1S, XM_NS_PER_S, 118);
+    open_writer(s, 4);
+    publish_both(s, 40);
+    m = update(s);
+    assert_false(m->past);
+    assert_int_equal(shown(m), 39 * STEP);
+}
+
+/* ---- The last minute. */
+
+static void test_trail(void **state)
+{
+    struct scene *s = *state;
+    open_writer(s, 4);
+    publish_both(s, 1);
+    const struct xm_model *m = update(s);
+    assert_non_null(m->trail);
+    assert_false(m->trail->host[XM_TRAIL_STEPS - 1].known);
+    for (unsigned n = 0; n < 30; n++) {
+        publish_both(s, 10);
+        m = update(s);
+        unsigned known = 0;
+        for (unsigned i = 0; i < XM_TRAIL_STEPS; i++) {
+            const struct xm_trail_step *d = &m->trail->domain[0][i];
+            assert_int_equal(d->known, m->trail->host[i].known);
+            assert_int_equal(m->trail->step_ns[i], d->known ? XM_NS_PER_S : 0);
+            known += d->known;
+            assert_int_equal(d->running, d->known ? 300 : 0);
+            assert_int_equal(d->blocked, d->known ? 700 : 0);
+            assert_int_equal(m->trail->host[i].blocked, d->known ? 1000 : 0); /* idle */
+        }
+        assert_int_equal(known, n + 1);
+        assert_true(m->trail->domain[0][XM_TRAIL_STEPS - 1].known);
+    }
+    /* In the past it ends there; and a feed that comes late sees the same. */
+    m = seek(s, 255 * STEP);
+    unsigned known = 0;
+    for (unsigned i = 0; i < XM_TRAIL_STEPS; i++)
+        known += m->trail->domain[0][i].known;
+    assert_int_equal(known, 25);
+    struct xm_feed *late = xm_feed_create(s->path);
+    xm_feed_seek(late, 255 * STEP);
+    xm_feed_update(late, now_ns());
+    assert_memory_equal(xm_feed_model(late)->trail->host, m->trail->host, sizeof m->trail->host);
+    assert_memory_equal(xm_feed_model(late)->trail->domain[0], m->trail->domain[0], sizeof m->trail->domain[0]);
+    xm_feed_destroy(late);
+}
+
+/* Another domain in the slot has no past; a vCPU that is plugged in brings none of the time before it. */
+static void test_trail_rows(void **state)
+{
+    struct scene *s = *state;
+    open_writer(s, 4);
+    publish_both(s, 101);
+    update(s);
+    struct xm_sample *x = &s->sample;
+    for (unsigned n = 0; n < 2; n++) {
+        x->host.window += XM_NS_PER_S;
+        x->used = (struct xm_capacity){2, 3, 1};
+        /* The second vCPU of dom 5 counts as offline since the trace began; dom 7 took no slot of another's. */
+        x->domain[0].vcpus = 2;
+        x->domain[0].running += 500 * MS + (n ? 500 * MS : 0);
+        x->domain[0].blocked += 500 * MS;
+        x->domain[0].offline += (n ? 0 : x->host.window - XM_NS_PER_S) + (n ? 500 * MS : XM_NS_PER_S);
+        x->domain[1] = (struct xm_domain_row){.id = XM_ROW_USED | UINT64_C(1) << 32 | 7, .vcpus = 1,
+            .running = 0, .offline = x->host.window - n * XM_NS_PER_S, .blocked = n * XM_NS_PER_S};
+        s->published += 10;
+        assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_SLOW, x), XM_OK);
+        assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, x), XM_OK);
+        const struct xm_model *m = update(s);
+        const struct xm_trail_step *d = &m->trail->domain[0][XM_TRAIL_STEPS - 1];
+        assert_true(d->known);
+        assert_int_equal(d->running, n ? 500 : 250);
+        assert_int_equal(d->offline, n ? 250 : 500);
+        assert_int_equal(d->unknown, 0);
+        assert_int_equal(m->trail->domain[1][XM_TRAIL_STEPS - 1].known, n == 1);
+        assert_int_equal(m->trail->domain[1][XM_TRAIL_STEPS - 1].blocked, n == 1 ? 1000 : 0);
+    }
+    /* Slot 0 is taken by another domain. */
+    x->host.window += XM_NS_PER_S;
+    x->domain[0].id = XM_ROW_USED | UINT64_C(1) << 32 | 5;
+    assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, x), XM_OK);
+    const struct xm_model *m = update(s);
+    for (unsigned i = 0; i < XM_TRAIL_STEPS; i++)
+        assert_false(m->trail->domain[0][i].known);
+}
+
+/* ---- Distributions. */
+
+static void publish_histogram(struct scene *s, uint32_t slot, uint64_t id, uint64_t n)
+{
+    static uint64_t counts[XM_HISTS][XM_HIST_BUCKETS];
+    const uint64_t *all[XM_HISTS];
+    for (unsigned kind = 0; kind < XM_HISTS; kind++) {
+        memset(counts[kind], 0, sizeof counts[kind]);
+        counts[kind][10 + kind] = n;
+        all[kind] = counts[kind];
+    }
+    assert_int_equal(xm_writer_histograms(s->writer, slot, id, all), XM_OK);
+}
+
+static void test_spread(void **state)
+{
+    struct scene *s = *state;
+    struct xm_sample *x = &s->sample;
+    open_writer(s, 4);
+    publish_both(s, 21);
+    const struct xm_model *m = update(s);
+    const struct xm_spread *d;
+    assert_null(m->spread(m->spread_user, 0, XM_SPREAD_START)); /* no histogram of that vCPU yet */
+    assert_null(m->spread(m->spread_user, 1, XM_SPREAD_START));
+    assert_null(m->spread(m->spread_user, 12345, XM_SPREAD_START));
+    /* Two vCPUs, and one of another domain. */
+    x->used = (struct xm_capacity){2, 3, 1};
+    x->host.window += XM_NS_PER_S;
+    x->vcpu[1] = (struct xm_vcpu_row){.id = XM_ROW_USED | 1 << 16 | 5};
+    x->vcpu[2] = (struct xm_vcpu_row){.id = XM_ROW_USED | 7};
+    x->vcpu_domain[2] = 1;
+    x->domain[1] = (struct xm_domain_row){.id = XM_ROW_USED | 7, .vcpus = 1};
+    publish_histogram(s, 0, x->vcpu[0].id, 100);
+    publish_histogram(s, 1, x->vcpu[1].id, 10);
+    publish_histogram(s, 2, x->vcpu[2].id, 1);
+    assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, x), XM_OK);
+    m = update(s);
+    d = m->spread(m->spread_user, 0, XM_SPREAD_START);
+    assert_non_null(d);
+    for (unsigned kind = 0; kind < XM_HISTS; kind++) {
+        assert_int_equal(d->counts[kind][10 + kind], 110);
+        assert_int_equal(d->total[kind], 110);
+    }
+    assert_int_equal(d->since_ns, 3 * XM_NS_PER_S);
+    d = m->spread(m->spread_user, 1, XM_SPREAD_START);
+    assert_int_equal(d->total[XM_HIST_WAIT], 1);
+    /* Watched from now on. */
+    d = m->spread(m->spread_user, 0, XM_SPREAD_WATCHED);
+    assert_non_null(d);
+    assert_int_equal(d->total[XM_HIST_WAIT], 0);
+    publish_histogram(s, 0, x->vcpu[0].id, 140);
+    x->host.window += 2 * XM_NS_PER_S;
+    assert_int_equal(xm_writer_publish(s->writer, XM_SERIES_FAST, x), XM_OK);
+    m = update(s);
+    d = m->spread(m->spread_user, 0, XM_SPREAD_WATCHED);
+    assert_int_equal(d->total[XM_HIST_BLOCKED], 40);
+    assert_int_equal(d->counts[XM_HIST_BLOCKED][10 + XM_HIST_BLOCKED], 40);
+    assert_int_equal(d->since_ns, 2 * XM_NS_PER_S);
+    assert_int_equal(m->spread(m->spread_user, 0, XM_SPREAD_START)->total[XM_HIST_BLOCKED], 150);
+    xm_feed_watch_anew(s->feed);
+    assert_int_equal(m->spread(m->spread_user, 0, XM_SPREAD_WATCHED)->total[XM_HIST_WAIT], 0);
+    /* A histogram of another vCPU in that slot is not this one's. */
+    publish_histogram(s, 1, XM_ROW_USED | 9, 1000);
+    assert_int_equal(m->spread(m->spread_user, 0, XM_SPREAD_START)->total[XM_HIST_WAIT], 140);
+}
+
 /* Nothing in a region is trusted: whatever is written over it, there is a screen, and what is left is found again. */
 static void test_hostile(void **state)
 {
@@ -402,7 +874,7 @@ static void test_hostile(void **state)
     print_message("# XM_SEED=%llu\n", (unsigned long long)seed);
     uint64_t random = seed ? seed : 1;
     open_writer(s, 4);
-    publish(s, 120);
+    publish_both(s, 120);
     update(s);
     xm_writer_memory(s->writer, &bytes);
     FILE *f = fopen(s->path, "r+");
@@ -418,9 +890,17 @@ static void test_hostile(void **state)
         assert_int_equal(fseek(f, (long)at, SEEK_SET), 0);
         assert_int_equal(fwrite(&word, sizeof word, 1, f), 1);
         fflush(f);
-        publish(s, 1);
+        publish_both(s, 1);
+        if (i % 3 == 0)
+            xm_feed_follow(s->feed);
+        else if (i % 3 == 1)
+            xm_feed_seek(s->feed, next_random(&random) % 14 * XM_NS_PER_S);
+        else
+            xm_feed_seek(s->feed, xm_feed_step(s->feed, (int)(next_random(&random) % 7) - 3));
+        xm_feed_set_window(s->feed, next_random(&random) % 40 * XM_NS_PER_S);
+        (void)xm_feed_position(s->feed, next_random(&random), &word);
         xm_feed_update(s->feed, now_ns());
-        for (unsigned view = 0; view < 2; view++) {
+        for (unsigned view = 0; view < XM_VIEWS; view++) {
             struct xm_choice choice;
             xm_choice_init(&choice);
             choice.view = (enum xm_screen_view)view;
@@ -434,7 +914,8 @@ static void test_hostile(void **state)
         xm_writer_close(s->writer, true);
         fclose(f);
         open_writer(s, 4);
-        publish(s, 12);
+        publish_both(s, 12);
+        xm_feed_follow(s->feed);
         check_window(update(s), XM_SPAN_1S, XM_NS_PER_S, 11);
         xm_writer_memory(s->writer, &bytes);
         f = fopen(s->path, "r+");
@@ -453,6 +934,8 @@ int main(void)
         TEST(test_appears), TEST(test_windows), TEST(test_peaks),  TEST(test_late),
         TEST(test_facts),   TEST(test_ended_and_gone), TEST(test_restart), TEST(test_growth),
         TEST(test_killed),  TEST(test_stale),   TEST(test_broken), TEST(test_no_rate),
+        TEST(test_chosen),  TEST(test_peaks_long), TEST(test_seek), TEST(test_held_long), TEST(test_steps),
+        TEST(test_position), TEST(test_seek_restart), TEST(test_trail), TEST(test_trail_rows), TEST(test_spread),
         TEST(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
