@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may ask: bearer tokens and users with hashed passwords.
+ *
+ * Secrets are compared in a time that does not depend on where they differ.  A password costs a hash by
+ * crypt(3); the last one of each user that was right is remembered as a keyed digest, so that a scraper does
+ * not pay that each time.
+ *
+ * Threads: any; a reload waits for checks that run.
+ */
+#ifndef XM_AUTH_H
+#define XM_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "xenmon/status.h"
+
+#define XM_AUTH_MOST 256u        /* tokens; users */
+#define XM_AUTH_TOKEN_MIN 16u    /* characters: shorter ones can be guessed */
+#define XM_AUTH_TOKEN_MAX 512u
+#define XM_AUTH_FILE_MAX 65536u  /* bytes of a file */
+
+struct xm_auth;
+
+/*
+ * Reads the files; either path may be NULL, not both.
+ *   tokens   one a line, printable ASCII without blanks; empty lines and such that begin with # are left out
+ *   users    NAME:HASH a line, the hash as crypt(3) writes it (yescrypt, bcrypt, SHA-512, SHA-256); as of
+ *   mkpasswd and htpasswd -B
+ * A file that others may read or write is refused.  XM_OK; XM_IO; XM_DAMAGED: err says which line, and why;
+ * XM_NOMEM.
+ */
+enum xm_status xm_auth_create(const char *tokens, const char *users, struct xm_auth **auth,
+                              struct xm_error *err) XM_MUST_CHECK;
+void xm_auth_destroy(struct xm_auth *auth); /* NULL is fine */
+
+/* Reads the files again; on failure what was known stays. */
+enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err) XM_MUST_CHECK;
+
+/*
+ * Whether the value of an Authorization header (NULL: none) is good.  user: who it was, "token" or the name,
+ * for the log; at most `size` bytes with the NUL; "" where it was not.  Cost: a few digests; the first time
+ * for a password up to some tenths of a second.
+ */
+bool xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size);
+
+/* What is asked for, as WWW-Authenticate says it.  Static storage. */
+const char *xm_auth_challenge(const struct xm_auth *auth);
+
+/* Whether a and b, of so many bytes, are the same.  The time depends on the lengths alone. */
+bool xm_auth_same(const void *a, size_t a_bytes, const void *b, size_t b_bytes);
+
+/* Whether crypt(3) here can check this hash, and the method is none that is broken. */
+bool xm_auth_hash_good(const char *hash);
+
+#endif
