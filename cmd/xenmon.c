@@ -35,6 +35,7 @@ static const struct command commands[] = {
     {"sim", NULL, "simulates a Xen host, and writes its trace to a file", "xenmon-sim"},
     {"sim-ctl", NULL, "changes load and weights of a simulated host that runs", "xenmon-sim"},
     {"study", NULL, "the paper's performance study on a simulated host, with figures", "xenmon-study"},
+    {"completion", xenmon_completion_main, "what makes bash, zsh or fish complete all this", NULL},
     {"help", help_main, "this list, or the help of a command", NULL},
 };
 
@@ -44,6 +45,14 @@ static const struct command *find_command(const char *name)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
     return NULL;
+}
+
+struct xenmon_command xenmon_command(size_t i)
+{
+    for (size_t at = 0; at < sizeof commands / sizeof commands[0]; at++)
+        if (commands[at].help && i-- == 0)
+            return (struct xenmon_command){commands[at].name, commands[at].help};
+    return (struct xenmon_command){NULL, NULL};
 }
 
 static int run(const struct command *command, int argc, char **argv)

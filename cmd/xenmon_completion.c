@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmon completion: what a shell can offer, for bash, zsh and fish.
+ *
+ * Commands come from the table of xenmon.c, options from the option tables: by way of each program's
+ * --help, as some are programs of their own.  Nothing is kept in a file that could go stale.
+ */
+#include <ctype.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "xenmon.h"
+
+#define PROGRAM     "xenmon completion"
+#define HELP_BYTES  65536
+#define MAX_OPTIONS 96
+#define HELP_INDENT 26 /* as xm_options_print() has it */
+
+enum kind { NOTHING, ANYTHING, FILES, WORDS };
+
+struct option {
+    char letter; /* 0: none */
+    char name[48], help[160];
+    bool optional;
+    enum kind kind;
+    char value[80]; /* the argument's name; or its words, separated by blanks */
+};
+
+/* A command of xenmon, or xenbaked. */
+struct subject {
+    const char *name, *help;
+    struct option *options;
+    size_t count;
+};
+
+/* ---- What --help says. */
+
+/* In a build tree xenbaked lies beside xenmon, else in sbin. */
+static void find_xenbaked(char path[PATH_MAX])
+{
+    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked"};
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
+    char *slash = NULL;
+    if (length > 0) {
+        path[length] = '\0';
+        slash = strrchr(path, '/');
+    }
+    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
+        snprintf(slash, 32, "%s", places[i]);
+        if (access(path, X_OK) == 0)
+            return;
+    }
+    snprintf(path, PATH_MAX, "xenbaked");
+}
+
+/* The child: its --help, and nothing else, goes to `out`. */
+static void print_help_of(const char *command, int out)
+{
+    char path[PATH_MAX];
+    char name[64], help[] = "--help";
+    char *arguments[4] = {name, help, NULL, NULL};
+    if (dup2(out, STDOUT_FILENO) < 0 || !freopen("/dev/null", "w", stderr))
+        _exit(XM_EXIT_FAILED);
+    snprintf(name, sizeof name, "%s", command ? command : "xenbaked");
+    if (!command) {
+        find_xenbaked(path);
+        execvp(path, arguments);
+    } else {
+        char self[] = "xenmon";
+        char *of_command[] = {self, name, help, NULL};
+        execv("/proc/self/exe", of_command);
+    }
+    _exit(XM_EXIT_FAILED);
+}
+
+/* The text of --help, "" where there is none.  command: of xenmon; NULL: xenbaked. */
+static void read_help(const char *command, char *text, size_t size)
+{
+    int ends[2];
+    size_t length = 0;
+    text[0] = '\0';
+    if (pipe(ends) != 0)
+        return;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        print_help_of(command, ends[1]);
+    close(ends[1]);
+    for (ssize_t n = 1; pid > 0 && n > 0 && length<size - 1; length += n> 0 ? (size_t)n : 0)
+        n = read(ends[0], text + length, size - 1 - length);
+    text[length] = '\0';
+    close(ends[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+}
+
+/* ---- One option. */
+
+/* Words are those parts that one would type as they are: "text|json|csv", not "TIME". */
+static void read_value(struct option *o, const char *value, size_t length)
+{
+    static const char *const files[] = {"PATH", "FILE", "DIR", "PREFIX", "WHERE", "SCENARIO"};
+    o->kind = ANYTHING;
+    snprintf(o->value, sizeof o->value, "%.*s", (int)length, value);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (strcmp(o->value, files[i]) == 0)
+            o->kind = FILES;
+    if (!strchr(o->value, '|'))
+        return;
+    char words[sizeof o->value] = "";
+    char *rest = o->value;
+    for (char *word = strsep(&rest, "|"); word; word = strsep(&rest, "|")) {
+        bool typed = *word != '\0';
+        for (const char *c = word; *c; c++)
+            typed = typed && !isupper((unsigned char)*c);
+        size_t end = strlen(words);
+        if (typed)
+            snprintf(words + end, sizeof words - end, "%s%s", end ? " " : "", word);
+    }
+    o->kind = WORDS;
+    snprintf(o->value, sizeof o->value, "%s", words);
+}
+
+/* "  -d, --interval=TIME     between refreshes"; false: the line begins no option. */
+static bool read_option(const char *line, struct option *o)
+{
+    *o = (struct option){0};
+    const char *text = line + strspn(line, " ");
+    if (text - line < 2 || text - line >= HELP_INDENT)
+        return false;
+    if (text[0] == '-' && text[1] != '-' && text[1] && strncmp(text + 2, ", ", 2) == 0) {
+        o->letter = text[1];
+        text += 4;
+    }
+    if (strncmp(text, "--", 2) != 0)
+        return false;
+    text += 2;
+    size_t length = strcspn(text, " =[");
+    snprintf(o->name, sizeof o->name, "%.*s", (int)length, text);
+    text += length;
+    o->optional = *text == '[';
+    text += o->optional;
+    if (*text == '=') {
+        length = strcspn(text + 1, " ]");
+        read_value(o, text + 1, length);
+        text += 1 + length + o->optional;
+    }
+    text += strspn(text, " ");
+    snprintf(o->help, sizeof o->help, "%s", text);
+    return true;
+}
+
+static void read_options(struct subject *s, char *text)
+{
+    char *rest = text;
+    struct option o;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        size_t blanks = strspn(line, " ");
+        if (read_option(line, &o) && s->count < MAX_OPTIONS) {
+            s->options[s->count++] = o;
+        } else if (blanks == HELP_INDENT && s->count) {
+            struct option *last = &s->options[s->count - 1];
+            size_t end = strlen(last->help);
+            snprintf(last->help + end, sizeof last->help - end, "%s%s", end ? " " : "", line + blanks);
+        }
+    }
+}
+
+/* ---- All of it. */
+
+struct all {
+    struct subject *subjects; /* xenbaked is the last */
+    size_t count;
+};
+
+static void fini(struct all *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        free(all->subjects[i].options);
+    free(all->subjects);
+}
+
+/* False when out of memory. */
+static bool gather(struct all *all)
+{
+    size_t commands = 0;
+    while (xenmon_command(commands).name)
+        commands++;
+    all->subjects = calloc(commands + 1, sizeof *all->subjects);
+    char *text = malloc(HELP_BYTES);
+    bool good = all->subjects && text;
+    for (size_t i = 0; good && i <= commands; i++) {
+        struct subject *s = &all->subjects[i];
+        struct xenmon_command command = xenmon_command(i);
+        *s = (struct subject){command.name, command.help, calloc(MAX_OPTIONS, sizeof *s->options), 0};
+        all->count++;
+        good = s->options != NULL;
+        /* Its own and that of help would be without options. */
+        bool asks = !s->name || (strcmp(s->name, "help") != 0 && strcmp(s->name, "completion") != 0);
+        if (!good || !asks)
+            continue;
+        read_help(s->name, text, HELP_BYTES);
+        read_options(s, text);
+    }
+    free(text);
+    return good;
+}
+
+static const char *subject_name(const struct subject *s)
+{
+    return s->name ? s->name : "xenbaked";
+}
+
+/* ---- bash. */
+
+static void print_names(const struct all *all)
+{
+    for (size_t i = 0; i + 1 < all->count; i++)
+        printf("%s%s", i ? " " : "", all->subjects[i].name);
+}
+
+static void print_bash_option(const struct option *o)
+{
+    static const char *const kinds[] = {[NOTHING] = "", [ANYTHING] = "=", [FILES] = "=f", [WORDS] = "=w "};
+    printf("        echo '--%s%s%s%s'\n", o->name, o->optional ? "?" : "", kinds[o->kind],
+           o->kind == WORDS ? o->value : "");
+}
+
+static const char bash_rest[] =
+    "_xenmon()\n"
+    "{\n"
+    "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${1##*/}\n"
+    "    local command=live option='' kind='' name known=''\n"
+    "    COMPREPLY=()\n"
+    "    if [[ $program == *xenbaked ]]; then\n"
+    "        command=xenbaked\n"
+    "    elif [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == -n ]]; then\n"
+    "        command=log\n"
+    "    elif [[ $COMP_CWORD -gt 1 && \" $_xenmon_commands \" == *\" ${COMP_WORDS[1]} \"* ]]; then\n"
+    "        command=${COMP_WORDS[1]} known=yes\n"
+    "    fi\n"
+    "    # \"=\" is a word of its own to bash\n"
+    "    if [[ $current == '=' ]]; then\n"
+    "        option=$previous current=''\n"
+    "    elif [[ $previous == '=' ]]; then\n"
+    "        option=${COMP_WORDS[COMP_CWORD - 2]}\n"
+    "    elif [[ $previous == --* && $current != -* ]]; then\n"
+    "        option=$previous\n"
+    "    fi\n"
+    "    while [[ -n $option ]] && IFS= read -r name; do\n"
+    "        [[ $name == \"$option\"=* || $name == \"$option?=\"* ]] && kind=${name#*=}x\n"
+    "    done < <(_xenmon_options \"$command\")\n"
+    "    case $kind in\n"
+    "        w*) mapfile -t COMPREPLY < <(compgen -W \"${kind:2:-1}\" -- \"$current\"); return ;;\n"
+    "        fx) mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); compopt -o filenames 2>/dev/null; "
+    "return ;;\n"
+    "        x) return ;;\n"
+    "    esac\n"
+    "    if [[ $current == -* ]]; then\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$(_xenmon_options \"$command\" | sed -E "
+    "'s/\\?=.*//; s/=.*/=/')\" -- \"$current\"\n"
+    "            [[ $command == live && $COMP_CWORD -eq 1 ]] && compgen -W --version -- \"$current\")\n"
+    "        [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace\n"
+    "        return\n"
+    "    fi\n"
+    "    case $command in\n"
+    "        completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$current\"); return ;;\n"
+    "        help) mapfile -t COMPREPLY < <(compgen -W \"$_xenmon_commands\" -- \"$current\"); return ;;\n"
+    "    esac\n"
+    "    mapfile -t COMPREPLY < <([[ -z $known && $command == live && $COMP_CWORD -eq 1 ]] &&\n"
+    "        compgen -W \"$_xenmon_commands\" -- \"$current\"; compgen -f -- \"$current\")\n"
+    "    compopt -o filenames 2>/dev/null\n"
+    "}\n"
+    "complete -F _xenmon xenmon xenbaked\n";
+
+static void print_bash(const struct all *all)
+{
+    printf("# xenmon and xenbaked in bash: made by 'xenmon completion bash'\n_xenmon_commands='");
+    print_names(all);
+    printf(
+        "'\n\n# The long options of a command: --NAME, --NAME=KIND, --NAME?=KIND; kinds: f files, w words\n"
+        "_xenmon_options()\n{\n    case $1 in\n");
+    for (size_t i = 0; i < all->count; i++) {
+        const struct subject *s = &all->subjects[i];
+        printf("    %s)\n", subject_name(s));
+        for (size_t j = 0; j < s->count; j++)
+            print_bash_option(&s->options[j]);
+        if (!s->count)
+            printf("        :\n");
+        printf("        ;;\n");
+    }
+    printf("    esac\n}\n\n%s", bash_rest);
+}
+
+/* ---- zsh. */
+
+/* Within '...' of zsh, where "[", "]" and ":" mean something to _arguments. */
+static void print_zsh_text(const char *text, const char *special)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            printf("'\\''");
+        else if (strchr(special, *text))
+            printf("\\%c", *text);
+        else
+            putchar(*text);
+    }
+}
+
+static void print_zsh_option(const struct option *o)
+{
+    const char *joined = o->optional ? "=-" : "=";
+    printf("        ");
+    if (o->letter)
+        printf("'(-%c --%s)'{-%c%s,--%s%s}'[", o->letter, o->name, o->letter,
+               o->kind == NOTHING ? ""
+               : o->optional      ? "-"
+                                  : "+",
+               o->name, o->kind == NOTHING ? "" : joined);
+    else
+        printf("'--%s%s[", o->name, o->kind == NOTHING ? "" : joined);
+    print_zsh_text(o->help, "[]:\\");
+    printf("]");
+    if (o->kind != NOTHING)
+        printf("%s", o->optional ? "::" : ":");
+    if (o->kind == WORDS) {
+        printf("%s:(", o->name);
+        print_zsh_text(o->value, ":\\");
+        printf(")");
+    } else if (o->kind != NOTHING) {
+        print_zsh_text(o->value, "[]:\\");
+        printf(":%s", o->kind == FILES ? "_files" : " ");
+    }
+    printf("' \\\n");
+}
+
+static void print_zsh(const struct all *all)
+{
+    printf("#compdef xenmon xenbaked\n# made by 'xenmon completion zsh'\n\n_xenmon_command()\n{\n    case $1 "
+           "in\n");
+    for (size_t i = 0; i < all->count; i++) {
+        const struct subject *s = &all->subjects[i];
+        printf("    %s)\n        _arguments -s : \\\n", subject_name(s));
+        for (size_t j = 0; j < s->count; j++)
+            print_zsh_option(&s->options[j]);
+        if (s->name && strcmp(s->name, "completion") == 0)
+            printf("        '1:shell:(bash zsh fish)'\n        ;;\n");
+        else
+            printf("        '*:file:%s'\n        ;;\n",
+                   s->name && strcmp(s->name, "help") == 0 ? "_xenmon_names" : "_files");
+    }
+    printf("    esac\n}\n\n_xenmon_names()\n{\n    local -a commands=(\n");
+    for (size_t i = 0; i + 1 < all->count; i++) {
+        printf("        '%s:", all->subjects[i].name);
+        print_zsh_text(all->subjects[i].help, ":\\");
+        printf("'\n");
+    }
+    printf("    )\n    _describe command commands\n}\n\n"
+           "_xenmon()\n{\n"
+           "    if [[ ${words[1]:t} == xenbaked ]]; then\n"
+           "        _xenmon_command xenbaked\n"
+           "    elif (( CURRENT == 2 )) && [[ $PREFIX != -* ]]; then\n"
+           "        _xenmon_names\n        _files\n"
+           "    elif (( CURRENT > 2 )) && [[ ' ");
+    print_names(all);
+    printf(" ' == *\" ${words[2]} \"* ]]; then\n"
+           "        local command=${words[2]}\n"
+           "        shift words\n        (( CURRENT-- ))\n"
+           "        _xenmon_command $command\n"
+           "    else\n        _xenmon_command live\n    fi\n}\n\n"
+           "if [[ ${funcstack[1]} == _xenmon ]]; then\n    _xenmon \"$@\"\n"
+           "else\n    compdef _xenmon xenmon xenbaked\nfi\n");
+}
+
+/* ---- fish. */
+
+static void print_fish_text(const char *text)
+{
+    putchar('\'');
+    for (; *text; text++) {
+        if (*text == '\'' || *text == '\\')
+            putchar('\\');
+        putchar(*text);
+    }
+    putchar('\'');
+}
+
+/* condition: when it is offered; NULL: always. */
+static void print_fish_option(const char *program, const char *condition, const struct option *o)
+{
+    printf("complete -c %s", program);
+    if (condition)
+        printf(" -n '%s'", condition);
+    if (o->letter)
+        printf(" -s %c", o->letter);
+    printf(" -l %s", o->name);
+    if (o->kind != NOTHING && !o->optional)
+        printf(o->kind == FILES ? " -rF" : " -x");
+    if (o->kind == WORDS) {
+        printf(" -a ");
+        print_fish_text(o->value);
+    }
+    printf(" -d ");
+    print_fish_text(o->help);
+    putchar('\n');
+}
+
+static void print_fish(const struct all *all)
+{
+    char condition[512];
+    printf("# xenmon and xenbaked in fish: made by 'xenmon completion fish'\nset -g __xenmon_commands ");
+    print_names(all);
+    printf("\n");
+    for (size_t i = 0; i + 1 < all->count; i++) {
+        const struct subject *s = &all->subjects[i];
+        printf("complete -c xenmon -n '__fish_use_subcommand' -a %s -d ", s->name);
+        print_fish_text(s->help);
+        putchar('\n');
+        bool live = strcmp(s->name, "live") == 0;
+        for (size_t j = 0; j < s->count; j++) {
+            /* The options of the live screen need no command before them. */
+            snprintf(condition, sizeof condition, "%s__fish_seen_subcommand_from %s",
+                     live ? "not __fish_seen_subcommand_from $__xenmon_commands; or " : "", s->name);
+            print_fish_option("xenmon", condition, &s->options[j]);
+        }
+    }
+    printf("complete -c xenmon -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n"
+           "complete -c xenmon -f -n '__fish_seen_subcommand_from help' -a \"$__xenmon_commands\"\n"
+           "complete -c xenmon -n __fish_use_subcommand -l version -d 'print the version and exit'\n");
+    const struct subject *xenbaked = &all->subjects[all->count - 1];
+    for (size_t j = 0; j < xenbaked->count; j++)
+        print_fish_option("xenbaked", NULL, &xenbaked->options[j]);
+}
+
+/* ---- The command. */
+
+static int print_usage(void)
+{
+    printf("Usage: " PROGRAM " bash|zsh|fish\n"
+           "Prints what makes that shell complete commands and options of xenmon and xenbaked:\n"
+           "  bash  eval \"$(xenmon completion bash)\"  in ~/.bashrc\n"
+           "  zsh   eval \"$(xenmon completion zsh)\"   in ~/.zshrc, after compinit\n"
+           "  fish  xenmon completion fish | source   in ~/.config/fish/config.fish\n"
+           "\n  -h, --help              print this and exit\n");
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
+
+int xenmon_completion_main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*print)(const struct all *all);
+    } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
+    struct all all = {NULL, 0};
+    size_t shell = 0;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return print_usage();
+    if (argc != 2)
+        return xm_usage_error(PROGRAM, "one shell is to be named: bash, zsh or fish");
+    while (shell < sizeof shells / sizeof shells[0] && strcmp(argv[1], shells[shell].name) != 0)
+        shell++;
+    if (shell == sizeof shells / sizeof shells[0])
+        return xm_usage_error(PROGRAM, "'%.60s' is not bash, zsh or fish", argv[1]);
+    bool good = gather(&all);
+    if (good)
+        shells[shell].print(&all);
+    else
+        xm_complain(PROGRAM, "out of memory");
+    fini(&all);
+    return good && fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
