@@ -26,12 +26,28 @@ static const char *set_setting(const struct xm_option *option, const char *text,
     return xm_settings_set(where, option->name, text, cause, sizeof cause) ? NULL : option->value;
 }
 
+/* double: as fast as the keys go. */
+static const char *set_speed(const struct xm_option *option, const char *text, void *where)
+{
+    char *end;
+    double speed = strtod(text, &end);
+    (void)option;
+    if (end == text || (*end && strcmp(end, "x") != 0) || !(speed >= 1.0 / 64 && speed <= 1024))
+        return "a factor from 0.015625 to 1024";
+    *(double *)where = speed;
+    return NULL;
+}
+
 static const struct xm_option options[] = {
     {.help = "What is shown:"},
     {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH",
      "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
     {"replay", 0, XM_ARG_NEEDED, xm_set_text, AT(replay), "FILE",
-     "start a xenbaked of its own that replays this trace; a FILE alone does the same", 0, 0, 0},
+     "play this trace, with a xenbaked of its own; a FILE alone does the same", 0, 0, 0},
+    {"speed", 0, XM_ARG_NEEDED, set_speed, AT(choice.speed), "FACTOR", "how fast it is played (1)", 0, 0, 0},
+    {"start", 0, XM_ARG_NEEDED, xm_set_duration, AT(choice.start_ns), "TIME",
+     "how far from its beginning (0s)", 0, 0, XM_NS_PER_S},
+    {"paused", 0, XM_ARG_NONE, xm_set_flag, AT(paused), NULL, "not played yet: y or Ctrl-P does that", 0, 0, 0},
     {"view", 0, XM_ARG_NEEDED, set_setting, AT(choice), "domains|vcpus|pcpus|domain|latency|paper",
      "what to begin with (domains)", 0, 0, 0},
     {"cpu", 0, XM_ARG_NEEDED, xm_set_count, AT(cpu), "N", "one physical CPU, not all", 0, UINT32_MAX, 0},
@@ -89,7 +105,9 @@ static const struct xm_option options[] = {
 int xm_live_help(void)
 {
     printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
-           "Shows how every domain's time goes, live.  There, ? explains keys and figures.\n");
+           "       " PROGRAM " replay [options] FILE\n"
+           "Shows how every domain's time goes, live; or how it went in a trace, to and fro.\n"
+           "There, ? explains keys and figures.\n");
     xm_options_print(options, OPTIONS, stdout);
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
 }
@@ -277,6 +295,7 @@ int xm_live_config_read(int argc, char **argv, struct xm_live_config *config)
 {
     /* What has no place in [live]: what is of one call only, or is kept in [screen]. */
     static const char *const never[] = {
+        "speed",       "start",         "paused",
         "replay",      "view",          "cpu",       "window",    "sort",      "columns",   "filter",
         "noallocated", "nowaited",      "noblocked", "noexcount", "noiocount", "allocated", "waited",
         "blocked",     "excount",       "iocount",   "interval",  "units",     "theme",     "frames",
@@ -315,6 +334,10 @@ int xm_live_config_read(int argc, char **argv, struct xm_live_config *config)
         config->replay = argv[1];
     if (config->replay && config->region)
         return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
+    if (!config->replay && !config->help && strcmp(argv[0], "replay") == 0)
+        return xm_usage_error(PROGRAM, "a trace is needed: a FILE");
+    if (!config->replay && (given[index_of("speed")] || given[index_of("start")] || given[index_of("paused")]))
+        return xm_usage_error(PROGRAM, "--speed, --start and --paused are for a trace that is replayed");
     return settle(config);
 }
 

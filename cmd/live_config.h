@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What xenmon live was told: configuration files, and over them its command line.
+ * What xenmon live, or xenmon replay (argv[0] says which), was told: configuration files, and over them its command line.
  */
 #ifndef XM_CMD_LIVE_CONFIG_H
 #define XM_CMD_LIVE_CONFIG_H
@@ -20,7 +20,7 @@ struct xm_live_config {
     struct xm_choice choice; /* to begin with */
     uint64_t frames, width, cpu, ms_per_sample_ns;
     unsigned colour;
-    bool once, live, help, mouse, no_file;
+    bool once, live, help, mouse, no_file, paused;
     struct xm_config lines;   /* of files: it has what `region` and the like may point to */
     char keep_path[PATH_MAX]; /* where settings are kept; "": nowhere */
 };

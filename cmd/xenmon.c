@@ -28,6 +28,7 @@ static int help_main(int argc, char **argv);
 
 static const struct command commands[] = {
     {"live", xenmon_live_main, "the live screen; this is what xenmon alone does", NULL},
+    {"replay", xenmon_live_main, "plays a trace on that screen, forth and back, at any speed", NULL},
     {"report", xenmon_report_main, "a summary of a whole trace: text, JSON or CSV", NULL},
     {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain", NULL},
     {"batch", xenmon_batch_main, "prints a table at an interval, as xentop -b and top -b do", NULL},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenmon live: the screen, or frames of text where there is no terminal.
+ * xenmon live, xenmon replay: the screen, or frames of text where there is no terminal.
  *
  * Attaches to the region of a running xenbaked, or starts a xenbaked of its own and stops it at exit.
  */
@@ -18,6 +18,7 @@
 #include "live_config.h"
 #include "options.h"
 #include "own.h"
+#include "replay.h"
 #include "xenmon/region.h"
 
 #define PROGRAM       "xenmon"
@@ -111,8 +112,25 @@ static int print_frames(struct xm_live_config *config, const char *region)
     return XM_EXIT_FAILED;
 }
 
+/*
+ * Settles how a trace is shown: whole, to go back and forth in, where it is a file; as it comes where it can be read
+ * once only, or xenbaked has to say what is wrong with it.
+ */
+static void plan_replay(struct xm_live_config *config, struct xm_replay *replay)
+{
+    struct xm_choice *choice = &config->choice;
+    replay->options[0] = NULL;
+    choice->replay = config->replay && xm_replay_plan(config->replay, config->ms_per_sample_ns, replay);
+    if (!choice->replay)
+        return;
+    choice->frozen = config->paused;
+    if (!choice->said[0])
+        xm_replay_describe(replay, choice->said, sizeof choice->said);
+}
+
 static int run(struct xm_live_config *config)
 {
+    struct xm_replay replay;
     char buffer[PATH_MAX];
     const char *region;
     if (config->help)
@@ -122,11 +140,13 @@ static int run(struct xm_live_config *config)
     setlocale(LC_CTYPE, ""); /* names of domains; numbers stay as they are everywhere */
     handle_signals(end_by_signal);
     signal(SIGPIPE, SIG_IGN); /* told by the write instead */
+    plan_replay(config, &replay);
     const struct xm_own_config own = {
         .program = PROGRAM,
         .replay = config->replay,
         .region = config->region,
-        .ms_per_sample_ns = config->ms_per_sample_ns,
+        .ms_per_sample_ns = config->choice.replay ? 0 : config->ms_per_sample_ns,
+        .options = replay.options,
         .hint = "show a trace with '" PROGRAM " FILE', or start 'xenbaked FILE'",
     };
     int code = xm_own_find(&own, buffer, &region);
