@@ -234,7 +234,7 @@ static void warn_link(const struct xm_model *m, struct xm_screen_warnings *w)
         warn(w, "stale: xenbaked (pid %u) silent for %llu s", m->info.writer_pid, silent_s);
     else if (m->link == XM_LINK_GONE)
         warn(w, "xenbaked (pid %u) is gone: its last numbers; waiting for another", m->info.writer_pid);
-    else if (m->link == XM_LINK_ENDED)
+    else if (m->link == XM_LINK_ENDED && !m->past)
         warn(w, "the source has ended: its last numbers");
     else if (m->link == XM_LINK_BROKEN && m->data)
         warn(w, "%s", m->reason);
