@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The server's parts among themselves. */
+#ifndef XM_HTTP_INT_H
+#define XM_HTTP_INT_H
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "export/access_log.h"
+#include "export/auth.h"
+#include "export/http.h"
+#include "export/limits.h"
+
+/* ---- Buffers: bodies of answers and requests, used again. */
+
+#define XM_HTTP_BUFFERS_KEPT 4u
+
+struct xm_http_buffer {
+    struct xm_http_buffer *next;
+    struct xm_http *http;
+    char *data;
+    size_t used, size;
+};
+
+/* One from the shelf, empty; NULL: no memory. */
+struct xm_http_buffer *xm_http_buffer_get(struct xm_http *http);
+void xm_http_buffer_put(struct xm_http_buffer *buffer); /* NULL is fine */
+/* Makes room for `bytes` more, `most` in all.  False: that is over it, or there is no memory. */
+bool xm_http_buffer_reserve(struct xm_http_buffer *buffer, size_t bytes, size_t most);
+
+/* ---- Requests. */
+
+#define XM_HTTP_TARGET 320u
+#define XM_HTTP_TEXTS 4096u /* of decoded path and query */
+
+struct xm_http_request {
+    struct xm_http *http;
+    struct xm_http_connection *connection; /* NULL until the handler is called */
+    struct MHD_Connection *mhd;
+    bool begun, refused;
+    char target[XM_HTTP_TARGET], method[16], version[16], user[72];
+    char texts[XM_HTTP_TEXTS];
+    size_t texts_used;
+    const char *path;
+    const struct xm_http_route *route;
+    void *route_user;
+    const char *segment[XM_HTTP_SEGMENTS];
+    struct {
+        const char *key, *value;
+    } query[XM_HTTP_QUERY];
+    unsigned queries;
+    bool post;
+    struct xm_http_buffer *body;
+    const struct xm_host_snapshot *snapshot;
+    unsigned status;
+    uint64_t answer_bytes;
+};
+
+/* ---- Responses. */
+
+#define XM_HTTP_HEADERS 16u
+#define XM_HTTP_HEADER_TEXTS 6144u
+
+struct xm_http_response {
+    struct xm_http *http;
+    unsigned status;
+    char type[128];
+    struct {
+        const char *name, *value;
+    } header[XM_HTTP_HEADERS];
+    unsigned headers;
+    char texts[XM_HTTP_HEADER_TEXTS];
+    size_t texts_used;
+    struct xm_http_buffer *body;
+    bool overflow;
+    const void *fixed;
+    size_t fixed_bytes;
+    bool streaming;
+    struct xm_http_stream stream;
+};
+
+bool xm_http_has_header(const struct xm_http_response *response, const char *name);
+
+/* ---- What a path and a query say (http_route.c). */
+
+/* Decodes %XX of `text` into the request's texts.  NULL: no UTF-8, a NUL, or too long. */
+const char *xm_http_decode(struct xm_http_request *request, const char *text);
+
+/*
+ * Finds the route of request->path and fills route and segments.  *allowed: methods of all routes of that
+ * path. True: there is one of this path, and request->route is set where its methods have `method`.
+ */
+bool xm_http_find_route(struct xm_http_request *request, const struct xm_http_table *tables, unsigned count,
+                        unsigned method, unsigned *allowed);
+
+/* The q of the media type `type` in an Accept header, in thousandths; 0: not wanted.  Pure. */
+unsigned xm_http_quality(const char *accept, const char *type);
+
+/* Whether a Host header names this machine by an address or as localhost: no name that another could have. */
+bool xm_http_host_is_plain(const char *host);
+
+/* ---- Connections (http_connection.c). */
+
+enum xm_http_phase { XM_HTTP_READING, XM_HTTP_ANSWERING, XM_HTTP_STREAMING };
+
+struct xm_http_connection {
+    struct xm_http_connection *previous, *next;
+    struct xm_http *http;
+    const struct xm_http_listener *listener;
+    struct MHD_Connection *mhd;
+    int fd;
+    struct sockaddr_storage address;
+    bool counted;         /* in the limits */
+    enum xm_http_phase phase;
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+    bool suspended;       /* a stream that had nothing to send */
+};
+
+struct xm_http_gate {
+    struct xm_http *http;
+    struct xm_http_listener listener;
+    struct MHD_Daemon *daemon;
+};
+
+struct xm_http {
+    struct xm_http_config config;
+    struct xm_http_gate gate[XM_HTTP_LISTENERS];
+    unsigned gates;
+    struct xm_limits *limits;
+
+    pthread_mutex_t lock; /* all below */
+    pthread_cond_t changed;
+    struct xm_http_connection *connections;
+    struct xm_http_buffer *shelf;
+    unsigned shelved;
+    struct xm_http_counts counts;
+    unsigned streams;
+    bool stop, draining;
+    bool has_janitor;
+    pthread_t janitor;
+
+    pthread_mutex_t tls_lock;
+    gnutls_datum_t certificate, key; /* PEM */
+};
+
+uint64_t xm_http_now_ns(void);
+/* libmicrohttpd's calls when a connection is asked for, begins and ends. */
+enum MHD_Result xm_http_admits(void *user, const struct sockaddr *address, socklen_t bytes);
+void xm_http_connection_notice(void *user, struct MHD_Connection *mhd, void **context,
+                               enum MHD_ConnectionNotificationCode code);
+void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, uint64_t bytes);
+/* Cuts off who is too slow, and asks streams again.  Runs until http->stop. */
+void *xm_http_janitor(void *user);
+
+/* ---- Certificates (http_tls.c). */
+
+/* Reads and checks both files, and takes them for what comes.  On failure what there was stays. */
+enum xm_status xm_http_tls_load(struct xm_http *http, struct xm_error *err) XM_MUST_CHECK;
+void xm_http_tls_fini(struct xm_http *http);
+gnutls_certificate_retrieve_function3 xm_http_tls_retrieve;
+
+#endif
