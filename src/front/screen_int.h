@@ -22,7 +22,10 @@ struct xm_usage_cache {
     struct xm_item item; /* whose usage it is; none: empty */
     bool there;
     struct xm_usage usage;
-    uint8_t *states; /* by domain slot, which states its vCPUs are in; NULL: not made yet */
+    uint8_t *states;  /* by domain slot, which states its vCPUs are in; NULL: not made yet */
+    const char *text; /* what was looked for last, in which domain, and whether it was there */
+    uint32_t text_domain;
+    bool text_found;
 };
 
 struct xm_painter {

@@ -279,6 +279,18 @@ static void warn_meddling(const struct xm_model *m, struct xm_screen_warnings *w
     }
 }
 
+/* Mostly there is none, and that is quickly seen: the same vCPUs, and what was unknown has not grown. */
+static bool some_unknown(const struct xm_window *w)
+{
+    for (uint32_t i = 0; i < w->to->used.domains; i++) {
+        const struct xm_domain_row *now = &w->to->domain[i];
+        const struct xm_domain_row *then = w->from && i < w->from->used.domains ? &w->from->domain[i] : NULL;
+        if (now->id && (!then || then->id != now->id || then->vcpus != now->vcpus || then->unknown != now->unknown))
+            return true;
+    }
+    return false;
+}
+
 /* Time that nobody knows, of all vCPUs over 10 s. */
 static void warn_unknown(const struct xm_model *m, struct xm_screen_warnings *w)
 {
@@ -286,6 +298,8 @@ static void warn_unknown(const struct xm_model *m, struct xm_screen_warnings *w)
     double unknown = 0;
     double span = 0;
     char text[16];
+    if (!some_unknown(ten))
+        return;
     for (uint32_t i = 0; i < ten->to->used.domains; i++) {
         struct xm_usage u;
         if (!xm_usage_domain(ten, i, &u))

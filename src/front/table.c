@@ -74,11 +74,11 @@ static void get_cell(const struct xm_painter *p, const struct xm_table_column *c
 /* ---- Sorting: domains by their cells, and within each its vCPUs by theirs. */
 
 struct sort_key {
-    bool known, by_text, first;
     double key;
     const char *text;
-    uint32_t line;     /* in the natural order */
-    uint32_t children; /* lines under it */
+    uint32_t line;          /* in the natural order */
+    uint32_t children : 29; /* lines under it */
+    bool known : 1, by_text : 1, first : 1;
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -104,12 +104,16 @@ static int compare_keys_down(const void *a, const void *b)
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
+#define KEY_TEXT 64u /* bytes of a text that count, its end included */
+
+/* One block of memory for all that sorting needs: blocks of this size that come and go would be torn from the system. */
 struct sorting {
     const struct xm_table *table;
     const struct xm_painter *p;
     struct xm_choice_table choice;
-    struct sort_key *keys;
-    char (*texts)[sizeof ((struct xm_table_cell *)0)->text]; /* made when the first key is one */
+    struct sort_key *keys, *heads;
+    struct xm_table_line *sorted;
+    char (*texts)[KEY_TEXT]; /* where lines are sorted by them */
     uint32_t lines;
 };
 
@@ -118,36 +122,37 @@ static bool is_dom0(const struct xm_table_line *line)
     return line->item.kind == XM_ITEM_DOMAIN && xm_row_domid(line->item.id) == 0;
 }
 
-/* False: out of memory. */
-static bool make_keys(struct sorting *s, const struct xm_table_line *lines)
+/* The cell that a line is sorted by; most of a cell is its text, which is left alone where it is of no use. */
+static void key_cell(const struct sorting *s, const struct xm_column *number, const struct xm_table_line *line,
+                     struct xm_table_cell *cell)
+{
+    cell->text[0] = '\0';
+    cell->meaning = XM_MEANING_NORMAL;
+    cell->known = false;
+    cell->key = 0;
+    cell->by_text = false;
+    cell->key_only = true;
+    get_cell(s->p, &s->table->columns[s->choice.sort], number, line, cell);
+}
+
+static void make_keys(struct sorting *s, const struct xm_table_line *lines)
 {
     const struct xm_table_column *column = &s->table->columns[s->choice.sort];
     const struct xm_column *number = column->cell ? NULL : xm_column_find(column->id);
     struct xm_table_cell cell;
     for (uint32_t i = 0; i < s->lines; i++) {
         struct sort_key *key = &s->keys[i];
-        /* Not all of it: most of a cell is its text, which is of no use here. */
-        cell.text[0] = '\0';
-        cell.meaning = XM_MEANING_NORMAL;
-        cell.known = false;
-        cell.key = 0;
-        cell.by_text = false;
-        cell.key_only = true;
-        get_cell(s->p, column, number, &lines[i], &cell);
-        *key = (struct sort_key){.known = cell.known, .by_text = cell.by_text, .key = cell.key, .line = i, .text = ""};
+        key_cell(s, number, &lines[i], &cell);
+        *key = (struct sort_key){.known = cell.known, .by_text = cell.by_text && s->texts, .key = cell.key, .line = i};
         key->first = s->p->choice->pin_dom0 && is_dom0(&lines[i]);
         if (!(key->key == key->key)) /* not a number: nothing to sort by */
             key->known = false;
-        if (!cell.by_text)
+        key->text = "";
+        if (!key->by_text)
             continue;
-        if (!s->texts)
-            s->texts = malloc(s->lines * sizeof *s->texts);
-        if (!s->texts)
-            return false;
-        memcpy(s->texts[i], cell.text, sizeof cell.text);
+        snprintf(s->texts[i], KEY_TEXT, "%s", cell.text);
         key->text = s->texts[i];
     }
-    return true;
 }
 
 /* Sorts the keys of the lines [from, to), all of one depth once the heads are gathered. */
@@ -157,51 +162,49 @@ static void sort_keys(const struct sorting *s, struct sort_key *keys, uint32_t c
         qsort(keys, count, sizeof *keys, s->choice.descending ? compare_keys_down : compare_keys);
 }
 
-/* Lines in the order of their keys, each with those under it in theirs.  NULL: out of memory. */
-static struct xm_table_line *gather(struct sorting *s, const struct xm_table_line *lines)
+/* Puts the lines into s->sorted in the order of their keys, each with those under it in theirs. */
+static void gather(struct sorting *s, const struct xm_table_line *lines)
 {
-    struct xm_table_line *sorted = malloc(s->lines * sizeof *sorted);
-    struct sort_key *heads = malloc(s->lines * sizeof *heads);
     uint32_t count = 0;
-    for (uint32_t i = 0; sorted && heads && i < s->lines;) {
+    for (uint32_t i = 0; i < s->lines;) {
         uint32_t next = i + 1;
         while (next < s->lines && lines[next].depth > lines[i].depth)
             next++;
-        heads[count] = s->keys[i];
-        heads[count++].children = next - i - 1;
+        s->heads[count] = s->keys[i];
+        s->heads[count++].children = (next - i - 1) & 0x1fffffff;
         sort_keys(s, &s->keys[i + 1], next - i - 1);
         i = next;
     }
-    sort_keys(s, heads, count);
+    sort_keys(s, s->heads, count);
     uint32_t out = 0;
-    for (uint32_t i = 0; sorted && heads && i < count; i++) {
-        sorted[out++] = lines[heads[i].line];
-        for (uint32_t c = 1; c <= heads[i].children; c++)
-            sorted[out++] = lines[s->keys[heads[i].line + c].line];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sort_key *head = &s->heads[i];
+        s->sorted[out++] = lines[head->line];
+        for (uint32_t c = 1; c <= head->children; c++)
+            s->sorted[out++] = lines[s->keys[head->line + c].line];
     }
-    free(heads);
-    if (count == 0) {
-        free(sorted);
-        sorted = NULL;
-    }
-    return sorted;
 }
 
-/* Takes `lines`; gives them back as they are where there is no memory to sort them. */
-static struct xm_table_line *sort_lines(const struct xm_table *table, const struct xm_painter *p,
-                                        struct xm_table_line *lines, uint32_t count)
+/* In place.  Where there is no memory to sort them they keep their natural order. */
+static void sort_lines(const struct xm_table *table, const struct xm_painter *p, struct xm_table_line *lines,
+                       uint32_t count)
 {
     struct sorting s = {.table = table, .p = p, .choice = xm_table_choice(table, p->choice), .lines = count};
-    struct xm_table_line *sorted = NULL;
-    s.keys = malloc(count * sizeof *s.keys);
-    if (s.keys && make_keys(&s, lines))
-        sorted = gather(&s, lines);
-    free(s.texts);
-    free(s.keys);
-    if (!sorted)
-        return lines;
-    free(lines);
-    return sorted;
+    const struct xm_table_column *column = &table->columns[s.choice.sort];
+    struct xm_table_cell cell;
+    key_cell(&s, column->cell ? NULL : xm_column_find(column->id), &lines[0], &cell);
+    size_t texts = cell.by_text ? (size_t)count * KEY_TEXT : 0;
+    unsigned char *block = malloc(count * (2 * sizeof *s.keys + sizeof *s.sorted) + texts);
+    if (!block)
+        return;
+    s.keys = (void *)block;
+    s.heads = s.keys + count;
+    s.sorted = (void *)(s.heads + count);
+    s.texts = texts ? (void *)(s.sorted + count) : NULL;
+    make_keys(&s, lines);
+    gather(&s, lines);
+    memcpy(lines, s.sorted, count * sizeof *lines);
+    free(block);
 }
 
 /* ---- What is left out. */
@@ -229,35 +232,51 @@ static bool has_text(const char *text, const char *what)
 }
 
 /* Its domain's name, number and uuid. */
-static bool domain_matches(const struct xm_painter *p, const struct xm_table_line *line, const char *what)
+static bool find_domain(const struct xm_painter *p, uint32_t domain, const char *what)
 {
     const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
     char text[96];
-    if (line->domain >= s->used.domains)
+    if (domain >= s->used.domains)
         return false;
-    if (has_text(xm_screen_domain_name(p->model, line->domain, text, sizeof text), what))
+    if (has_text(xm_screen_domain_name(p->model, domain, text, sizeof text), what))
         return true;
-    const struct xm_region_domain *fact = &p->model->fact[line->domain];
-    if (fact->id != s->domain[line->domain].id)
+    const struct xm_region_domain *fact = &p->model->fact[domain];
+    if (fact->id != s->domain[domain].id)
         return false;
-    snprintf(text, sizeof text, "%.*s", (int)sizeof fact->uuid, (const char *)fact->uuid);
+    memcpy(text, fact->uuid, sizeof fact->uuid);
+    text[sizeof fact->uuid] = '\0';
     return has_text(text, what);
+}
+
+/* vCPUs follow their domain and each other: their domain is looked at once. */
+static bool domain_matches(const struct xm_painter *p, const struct xm_table_line *line, const char *what)
+{
+    struct xm_usage_cache *cache = p->cache;
+    if (!cache)
+        return find_domain(p, line->domain, what);
+    if (cache->text != what || cache->text_domain != line->domain) {
+        cache->text = what;
+        cache->text_domain = line->domain;
+        cache->text_found = find_domain(p, line->domain, what);
+    }
+    return cache->text_found;
 }
 
 bool xm_table_matches(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *line,
                       const char *text)
 {
     struct xm_table_cell cell = {.known = false};
-    char name[64] = "";
+    char name[64];
+    bool vcpu = line->item.kind == XM_ITEM_VCPU;
     if (!text[0])
         return true;
-    if (line->item.kind == XM_ITEM_VCPU)
-        snprintf(name, sizeof name, "d%uv%u", xm_row_domid(line->item.id), xm_row_vcpu(line->item.id));
-    if (has_text(name, text))
-        return true;
-    if ((line->item.kind == XM_ITEM_VCPU || line->item.kind == XM_ITEM_DOMAIN) && domain_matches(p, line, text))
+    if ((vcpu || line->item.kind == XM_ITEM_DOMAIN) && domain_matches(p, line, text))
         return true;
     if (has_text(xm_table_state_words(p, line, name, sizeof name), text))
+        return true;
+    if (vcpu)
+        snprintf(name, sizeof name, "d%uv%u", xm_row_domid(line->item.id), xm_row_vcpu(line->item.id));
+    if (vcpu && has_text(name, text))
         return true;
     get_cell(p, &table->columns[0], NULL, line, &cell);
     return has_text(cell.text, text);
@@ -308,7 +327,8 @@ struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct 
         free(lines);
         return NULL;
     }
-    return sort_lines(table, p, lines, kept);
+    sort_lines(table, p, lines, kept);
+    return lines;
 }
 
 /* ---- Which columns fit. */

@@ -150,7 +150,7 @@ bool xm_table_is_known(const struct xm_painter *p, const struct xm_table_line *l
         return false;
     if (coarse && !is_in_slow_series(id, line->item.kind == XM_ITEM_DOMAIN))
         return false;
-    return is_told(id) || !is_silent(usage);
+    return !is_silent(usage) || is_told(id);
 }
 
 void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column, const struct xm_table_line *line,
