@@ -154,15 +154,16 @@ static bool begins_alike(int fd, const struct xm_log_config *config)
         return false;
     xm_log_beginning(config, f);
     char *found = fclose(f) == 0 ? malloc(length + 1) : NULL;
-    bool alike = found && pread(fd, found, length, 0) == (ssize_t)length && memcmp(found, should, length) == 0;
+    bool alike =
+        found && pread(fd, found, length, 0) == (ssize_t)length && memcmp(found, should, length) == 0;
     free(found);
     free(should);
     return alike;
 }
 
 /*
- * Can a log go on in the file?  Its last line may have been cut off by a crash: that comes off, or rows would run
- * together.  False: it has been said why.
+ * Can a log go on in the file?  Its last line may have been cut off by a crash: that comes off, or rows would
+ * run together.  False: it has been said why.
  */
 static bool can_append(const struct xm_log_run *run, const struct xm_log_config *config)
 {
@@ -174,11 +175,13 @@ static bool can_append(const struct xm_log_run *run, const struct xm_log_config 
     off_t keep = whole_lines(fd, size);
     bool good = size == 0 || (keep > 0 && begins_alike(fd, config));
     if (!good)
-        xm_complain(run->program, "%s: does not begin as this log would: --append is for one of the same format and columns",
-                    run->output);
+        xm_complain(
+            run->program,
+            "%s: does not begin as this log would: --append is for one of the same format and columns",
+            run->output);
     if (good && keep < size) {
-        xm_complain(run->program, "%s: its last line was cut off: these %lld bytes have been removed", run->output,
-                    (long long)(size - keep));
+        xm_complain(run->program, "%s: its last line was cut off: these %lld bytes have been removed",
+                    run->output, (long long)(size - keep));
         good = ftruncate(fd, keep) == 0;
         if (!good)
             xm_complain(run->program, "%s: %s", run->output, strerror(errno));
@@ -200,7 +203,8 @@ static bool open_early(struct job *job, const struct xm_log_config *config)
         else
             job->early = open_file(run->output, 0);
         if (job->early < 0)
-            xm_complain(run->program, "%s: %s", to_stdout(run) ? "standard output" : run->output, strerror(errno));
+            xm_complain(run->program, "%s: %s", to_stdout(run) ? "standard output" : run->output,
+                        strerror(errno));
         return job->early >= 0;
     }
     const char *slash = strrchr(run->prefix, '/');
@@ -234,10 +238,11 @@ static void say(void *user, const char *text)
 }
 
 /*
- * SIGHUP: logrotate has renamed the files.  Or the terminal has gone, and with it whoever wanted this, or who reads the
- * standard output.
+ * SIGHUP: logrotate has renamed the files.  Or the terminal has gone, and with it whoever wanted this, or who
+ * reads the standard output.
  */
-static enum xm_status hear_hangup(struct xm_log *log, const struct xm_log_run *run, bool had_terminal, struct xm_error *err)
+static enum xm_status hear_hangup(struct xm_log *log, const struct xm_log_run *run, bool had_terminal,
+                                  struct xm_error *err)
 {
     if (!hangup)
         return XM_OK;
@@ -274,8 +279,8 @@ static int judge_loss(const struct xm_log_run *run, const struct xm_log *log)
     xm_log_loss(log, &lost, &records);
     if (!xm_loss_exceeds(&run->max_loss, lost, records))
         return XM_EXIT_DONE;
-    xm_complain(run->program, "%" PRIu64 " of %" PRIu64 " records were lost, more than --max-loss allows", lost,
-                records + lost);
+    xm_complain(run->program, "%" PRIu64 " of %" PRIu64 " records were lost, more than --max-loss allows",
+                lost, records + lost);
     return XM_EXIT_LOSS;
 }
 
@@ -286,9 +291,10 @@ static int attach(struct job *job, const struct xm_log_config *config)
     const struct xm_log_run *run = job->run;
     xm_error_clear(&err);
     if (access(config->path, F_OK) != 0) {
-        xm_complain(run->program,
-                    "no xenbaked runs here (no region at %s): start 'xenbaked FILE' to make numbers of a trace",
-                    config->path);
+        xm_complain(
+            run->program,
+            "no xenbaked runs here (no region at %s): start 'xenbaked FILE' to make numbers of a trace",
+            config->path);
         return XM_EXIT_ACCESS;
     }
     if (xm_log_create(config, &log, &err) != XM_OK) {
@@ -301,7 +307,8 @@ static int attach(struct job *job, const struct xm_log_config *config)
         xm_complain(run->program, "%s: ended while nobody read it: the last interval is not whole",
                     to_stdout(run) ? "standard output" : run->output);
         code = XM_EXIT_FAILED;
-    } else if (status != XM_OK && !(status == XM_IO && errno == EPIPE)) { /* EPIPE: the reader has had enough */
+    } else if (status != XM_OK &&
+               !(status == XM_IO && errno == EPIPE)) { /* EPIPE: the reader has had enough */
         xm_complain(run->program, "%s", err.text);
         code = XM_EXIT_FAILED;
     }
@@ -325,13 +332,18 @@ static int list_metrics(void)
 static int check(const struct xm_log_run *run)
 {
     if (is_stream(run) && run->cpu != XM_LOG_ALL_CPUS)
-        return xm_usage_error(run->program, "--cpu is for --format=xenmon: the others have all pCPUs together");
+        return xm_usage_error(run->program,
+                              "--cpu is for --format=xenmon: the others have all pCPUs together");
     if (!is_stream(run) && run->output)
-        return xm_usage_error(run->program, "--output is for --format=csv and jsonl: the other's files are named with --prefix");
+        return xm_usage_error(
+            run->program,
+            "--output is for --format=csv and jsonl: the other's files are named with --prefix");
     if (!is_stream(run) && run->metrics.count)
-        return xm_usage_error(run->program, "--metric is for --format=csv and jsonl: the other has its 16 columns");
+        return xm_usage_error(run->program,
+                              "--metric is for --format=csv and jsonl: the other has its 16 columns");
     if (!is_stream(run) && run->per != XM_LOG_PER_UNSET)
-        return xm_usage_error(run->program, "--per is for --format=csv and jsonl: the other has a file for each domain");
+        return xm_usage_error(run->program,
+                              "--per is for --format=csv and jsonl: the other has a file for each domain");
     if (run->append && to_stdout(run))
         return xm_usage_error(run->program, "--append is for files, and this goes to the standard output");
     return XM_EXIT_DONE;
@@ -364,10 +376,21 @@ int xm_log_run(struct xm_log_run *run, uint64_t default_ns)
     if (run->duration_ns == XM_LOG_UNSET)
         run->duration_ns = run->count ? 0 : default_ns;
     struct xm_log_config config = {
-        .format = (enum xm_log_format)run->format, .table = run->table, .interval_ns = run->interval_ns,
-        .duration_ns = run->duration_ns, .count = run->count, .hz = run->hz, .cpu = run->cpu,
-        .from_start = run->from_start, .exit_at_end = run->exit_at_end, .keep_going = run->keep_going,
-        .open = open_log, .path_of = path_of, .enough = is_enough, .say = say, .user = &job,
+        .format = (enum xm_log_format)run->format,
+        .table = run->table,
+        .interval_ns = run->interval_ns,
+        .duration_ns = run->duration_ns,
+        .count = run->count,
+        .hz = run->hz,
+        .cpu = run->cpu,
+        .from_start = run->from_start,
+        .exit_at_end = run->exit_at_end,
+        .keep_going = run->keep_going,
+        .open = open_log,
+        .path_of = path_of,
+        .enough = is_enough,
+        .say = say,
+        .user = &job,
     };
     int code = check(run);
     if (code == XM_EXIT_DONE)

@@ -26,7 +26,7 @@ struct xm_log {
     struct xm_log_name *names;        /* [row_count], by domain slot */
     uint32_t row_count;
     struct xm_sink sink; /* the stream, or what upstream's files are written through */
-    bool begun; /* there is a rate, the first interval has begun */
+    bool begun;          /* there is a rate, the first interval has begun */
     bool has_base, has_last;
     bool said_gone;
     bool moved;            /* the handle reads another region than log->info is of */
@@ -197,12 +197,16 @@ static void refresh_names(struct xm_log *log, const struct xm_sample *to)
             *name = (struct xm_log_name){.id = id};
         if (xm_region_domain(log->region, slot, &fact) != XM_REGION_OK || fact.id != id)
             continue;
-        xm_format_name(fact.name, sizeof fact.name, name->name, sizeof name->name); /* whoever wrote the region */
+        xm_format_name(fact.name, sizeof fact.name, name->name,
+                       sizeof name->name); /* whoever wrote the region */
         xm_format_name(fact.uuid, sizeof fact.uuid, name->uuid, sizeof name->uuid);
     }
 }
 
-/* What stands at the beginning of a stream, and at least of each that has begun; and how an interval is printed. */
+/*
+ * What stands at the beginning of a stream, and at least of each that has begun; and how an interval is
+ * printed.
+ */
 static const struct {
     void (*head)(const struct xm_log_config *config, FILE *out);
     const char *begins;
@@ -221,7 +225,8 @@ void xm_log_beginning(const struct xm_log_config *config, FILE *out)
     fputs(formats[config->format].begins, out);
 }
 
-static enum xm_status print_stream(struct xm_log *log, const struct xm_log_interval *interval, struct xm_error *why)
+static enum xm_status print_stream(struct xm_log *log, const struct xm_log_interval *interval,
+                                   struct xm_error *why)
 {
     bool empty;
     if (log->sink.fd < 0) {
@@ -239,7 +244,8 @@ static enum xm_status print_stream(struct xm_log *log, const struct xm_log_inter
     return status;
 }
 
-static enum xm_status print_files(struct xm_log *log, const struct xm_log_interval *interval, struct xm_error *why)
+static enum xm_status print_files(struct xm_log *log, const struct xm_log_interval *interval,
+                                  struct xm_error *why)
 {
     struct xm_error file;
     xm_error_clear(&file);
@@ -253,14 +259,18 @@ static enum xm_status print_files(struct xm_log *log, const struct xm_log_interv
 static void say_well(struct xm_log *log)
 {
     if (log->left_out)
-        say(log, is_stream(log) ? "well again: %" PRIu64 " intervals could not be written; the one that now is begins with them"
-                                : "well again: %" PRIu64 " intervals were left out where they could not be written",
+        say(log,
+            is_stream(log) ? "well again: %" PRIu64
+                             " intervals could not be written; the one that now is begins with them"
+                           : "well again: %" PRIu64
+                             " intervals were left out where they could not be written",
             log->left_out);
     log->left_out = 0;
 }
 
 /* *written: false where a file takes no more, and the log keeps going. */
-static enum xm_status write_interval(struct xm_log *log, const struct xm_sample *to, bool *written, struct xm_error *err)
+static enum xm_status write_interval(struct xm_log *log, const struct xm_sample *to, bool *written,
+                                     struct xm_error *err)
 {
     uint64_t passed = to->host.window > log->first_window ? to->host.window - log->first_window : 0;
     struct xm_error why;
@@ -279,7 +289,8 @@ static enum xm_status write_interval(struct xm_log *log, const struct xm_sample 
     refresh_names(log, to);
     log->intervals++;
     log->due_from = to->host.window;
-    enum xm_status status = is_stream(log) ? print_stream(log, &interval, &why) : print_files(log, &interval, &why);
+    enum xm_status status =
+        is_stream(log) ? print_stream(log, &interval, &why) : print_files(log, &interval, &why);
     *written = status == XM_OK;
     if (status == XM_OK)
         say_well(log);

@@ -7,9 +7,9 @@
  * that was not in the earlier sample is, as CSV, counted from the trace's beginning, and its window says
  * so: sums over all rows since the beginning are the newest counters.
  *
- * An interval is written as a whole or not at all.  Where a stream takes no more and the log keeps going, the next
- * interval that is written begins where the last one that was written ended: time is never left out.  Upstream's files,
- * which are many, go without.
+ * An interval is written as a whole or not at all.  Where a stream takes no more and the log keeps going, the
+ * next interval that is written begins where the last one that was written ended: time is never left
+ * out.  Upstream's files, which are many, go without.
  *
  * The caller runs the loop: xm_log_step() does what there is to do and says when it wants to go on.  It
  * reads no clock and does not sleep.
@@ -49,7 +49,7 @@ struct xm_log_config {
     enum xm_log_format format;
     enum xm_log_per per;       /* CSV: rows; JSONL and TABLE: vCPUs beneath each domain, or not */
     unsigned table;            /* XM_LOG_TABLE: XM_LOG_TABLE_* */
-    struct xm_selection selection; /* CSV and JSONL: with its metrics; XM_LOG_XENMON: of domains only; TABLE: either */
+    struct xm_selection selection; /* CSV and JSONL: with its metrics; XENMON: of domains only; TABLE: either */
     uint64_t interval_ns;      /* at least so long; 0: every sample */
     uint64_t duration_ns;      /* of real time; 0: for ever */
     uint64_t count;            /* of intervals; 0: any number */
@@ -60,7 +60,8 @@ struct xm_log_config {
     bool keep_going;           /* when a file takes no more: go on, and try again at the next interval */
 
     /*
-     * Opens the file called `name` ("dom5", "idle"; NULL: the stream), anew the first time, `again` to append.
+     * Opens the file called `name` ("dom5", "idle"; NULL: the stream), anew the first time, `again` to
+     * append.
      * Returns a descriptor, which is the log's; -1: cannot, errno says why.
      */
     int (*open)(void *user, const char *name, bool again);
@@ -74,39 +75,39 @@ struct xm_log_config {
 };
 
 /*
- * Prints what every stream of this configuration begins with, so that it can be told whether a file is one: the csv's
- * header, the first letters of the others.
+ * Prints what every stream of this configuration begins with, so that it can be told whether a file is one:
+ * the csv's header, the first letters of the others.
  */
 void xm_log_beginning(const struct xm_log_config *config, FILE *out);
 
 struct xm_log;
 
 /*
- * Attaches to the region and opens the stream.  config is copied, what it points to must outlive the log.  On failure
- * *log is NULL and err says why: XM_IO (no region, no permission; or the stream cannot be opened), XM_UNSUPPORTED,
- * XM_DAMAGED (not a region), XM_NOMEM.
+ * Attaches to the region and opens the stream.  config is copied, what it points to must outlive the log.  On
+ * failure *log is NULL and err says why: XM_IO (no region, no permission; or the stream cannot be opened),
+ * XM_UNSUPPORTED, XM_DAMAGED (not a region), XM_NOMEM.
  */
 enum xm_status xm_log_create(const struct xm_log_config *config, struct xm_log **log, struct xm_error *err) XM_MUST_CHECK;
 void xm_log_destroy(struct xm_log *log); /* NULL is fine */
 
 /*
  * Writes the intervals that are complete.  now_ns: CLOCK_MONOTONIC, never going back.
- * XM_AGAIN: nothing to do before *wake_ns; XM_END: the source has ended, or the time or the count is up, all is written;
- * XM_IO: a file takes no more (errno; err names it), or exit_at_end and xenbaked died (errno 0); XM_UNSUPPORTED: no rate
- * is known and none will be, or the region became one that cannot be read; XM_NOMEM.
+ * XM_AGAIN: nothing to do before *wake_ns; XM_END: the source has ended, or the time or the count is up, all
+ * is written; XM_IO: a file takes no more (errno; err names it), or exit_at_end and xenbaked died (errno 0);
+ * XM_UNSUPPORTED: no rate is known and none will be, or the region became one that cannot be read; XM_NOMEM.
  * Cost: the new samples are copied; O(rows) for each interval.  Allocates only when the region has grown.
  */
 enum xm_status xm_log_step(struct xm_log *log, uint64_t now_ns, uint64_t *wake_ns, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * The user wants no more: writes the interval that has begun, and closes the stream.  XM_OK or XM_IO, as above.  To be
- * called after XM_END too, when only closing is left to do.
+ * The user wants no more: writes the interval that has begun, and closes the stream.  XM_OK or XM_IO, as
+ * above.  To be called after XM_END too, when only closing is left to do.
  */
 enum xm_status xm_log_finish(struct xm_log *log, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * The stream's file may have been renamed: closes it, and opens the one that has its name now.  Nothing to do for
- * upstream's files, which are opened at every interval.  XM_OK; XM_IO: cannot be opened, err says why.
+ * The stream's file may have been renamed: closes it, and opens the one that has its name now.  Nothing to do
+ * for upstream's files, which are opened at every interval.  XM_OK; XM_IO: cannot be opened, err says why.
  */
 enum xm_status xm_log_reopen(struct xm_log *log, struct xm_error *err) XM_MUST_CHECK;
 

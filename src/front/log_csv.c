@@ -2,8 +2,8 @@
 /*
  * The log as one stream of CSV: a row for each vCPU, or each domain, and interval.
  *
- * Of vCPUs, what only a domain has stands on the row of the domain's first vCPU and is empty on the others, so that it
- * can be added up like everything else.
+ * Of vCPUs, what only a domain has stands on the row of the domain's first vCPU and is empty on the others,
+ * so that it can be added up like everything else.
  */
 #include "front/csv.h"
 #include "front/log_int.h"
@@ -16,7 +16,8 @@ static bool of_domains(const struct xm_log_config *config)
 void xm_log_head_csv(const struct xm_log_config *config, FILE *out)
 {
     static const char *const vcpu[] = {"time", "trace_ns", "domid", "instance", "vcpu"};
-    static const char *const domain[] = {"time", "trace_ns", "domid", "instance", "name", "uuid", "vcpus", "span_ns"};
+    static const char *const domain[] = {"time", "trace_ns", "domid", "instance",
+                                         "name", "uuid",     "vcpus", "span_ns"};
     const struct xm_selection *s = &config->selection;
     struct xm_csv csv = {.out = out};
     size_t count = of_domains(config) ? sizeof domain / sizeof domain[0] : sizeof vcpu / sizeof vcpu[0];

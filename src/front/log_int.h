@@ -20,8 +20,8 @@ struct xm_log_name {
 struct xm_log_interval {
     const struct xm_log_config *config;
     const struct xm_region_info *info;
-    struct xm_window window; /* its `to` has the interval's peaks */
-    uint64_t passed_ns;      /* since logging began */
+    struct xm_window window;          /* its `to` has the interval's peaks */
+    uint64_t passed_ns;               /* since logging began */
     struct xm_place *vcpus, *domains; /* room for all rows of the kind, and one */
     const struct xm_log_name *names;  /* [domain slot of window.to] */
     struct xm_sink *sink;             /* XM_LOG_XENMON: what its files are written through */
@@ -31,8 +31,8 @@ struct xm_log_interval {
 /* ---- Rows. */
 
 /*
- * What one vCPU or domain did.  A row that was not in the earlier sample is counted since the trace began, and its
- * window says so; the states of a domain are the sums of its vCPUs' rows, to the nanosecond.
+ * What one vCPU or domain did.  A row that was not in the earlier sample is counted since the trace began,
+ * and its window says so; the states of a domain are the sums of its vCPUs' rows, to the nanosecond.
  */
 struct xm_log_row {
     struct xm_usage usage;
@@ -53,7 +53,7 @@ struct xm_log_walk {
     size_t vcpu, vcpu_count;
 };
 void xm_log_walk_init(struct xm_log_walk *walk, const struct xm_log_interval *interval); /* O(n log n) */
-bool xm_log_walk_next(struct xm_log_walk *walk, struct xm_log_domain *domain);           /* false: that was all */
+bool xm_log_walk_next(struct xm_log_walk *walk, struct xm_log_domain *domain); /* false: that was all */
 
 /* What the vCPU in `slot`, which is in use, did.  O(1). */
 void xm_log_vcpu_row(const struct xm_log_interval *interval, uint32_t slot, struct xm_log_row *row);
@@ -80,6 +80,7 @@ void xm_log_print_table(const struct xm_log_interval *interval, FILE *out);
  * Upstream's files, written here.  XM_OK, XM_NOMEM, or XM_IO: errno says why, `err` which file.  With
  * config->keep_going all files are tried, and the first that failed is told.
  */
-enum xm_status xm_log_print_xenmon(const struct xm_log_interval *interval, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_log_print_xenmon(const struct xm_log_interval *interval,
+                                   struct xm_error *err) XM_MUST_CHECK;
 
 #endif

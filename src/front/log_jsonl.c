@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The log as JSON Lines: an object of the schema "xenmon.log/1" for each interval, which xenmon(1) describes. */
+/*
+ * The log as JSON Lines: an object of the schema "xenmon.log/1" for each interval, which xenmon(1) describes.
+ */
 #include "front/json.h"
 #include "front/log_int.h"
 

@@ -71,7 +71,8 @@ static void add_states(struct xm_usage *sum, const struct xm_usage *u)
     sum->wait_other_ns += u->wait_other_ns;
 }
 
-void xm_log_domain_row(const struct xm_log_interval *i, const struct xm_log_domain *domain, struct xm_log_row *row)
+void xm_log_domain_row(const struct xm_log_interval *i, const struct xm_log_domain *domain,
+                       struct xm_log_row *row)
 {
     struct xm_window w = i->window;
     uint32_t slot = domain->slot;

@@ -19,21 +19,55 @@ static const struct xm_log_metric late[] = {
 
 /* What stands in a log when nobody says otherwise; the order is the file format. */
 static const char *const exact[] = {
-    "window_ns", "running_ns", "runnable_ns", "blocked_ns", "offline_ns", "unknown_ns", "late_running_ns",
-    "late_runnable_ns", "late_blocked_ns", "late_offline_ns", "wait_after_wake_ns", "wait_after_preemption_ns",
-    "wait_other_ns", "executions", "migrations", "preemptions", "yields", "allocated_count", "allocated_sum_ns",
-    "allocated_min_ns", "allocated_max_ns", "wait_max_ns", "page_transfers", "grant_maps", "grant_unmaps",
-    "grant_copies_issued", "done_page_transfers", "done_grant_maps", "done_grant_unmaps", "online_vcpus", "paused",
-    "weight", "cap_pct", "net_received_bytes", "net_received_packets", "net_sent_bytes", "net_sent_packets",
-    "disk_reads", "disk_writes", "disk_read_bytes", "disk_write_bytes",
+    "window_ns",
+    "running_ns",
+    "runnable_ns",
+    "blocked_ns",
+    "offline_ns",
+    "unknown_ns",
+    "late_running_ns",
+    "late_runnable_ns",
+    "late_blocked_ns",
+    "late_offline_ns",
+    "wait_after_wake_ns",
+    "wait_after_preemption_ns",
+    "wait_other_ns",
+    "executions",
+    "migrations",
+    "preemptions",
+    "yields",
+    "allocated_count",
+    "allocated_sum_ns",
+    "allocated_min_ns",
+    "allocated_max_ns",
+    "wait_max_ns",
+    "page_transfers",
+    "grant_maps",
+    "grant_unmaps",
+    "grant_copies_issued",
+    "done_page_transfers",
+    "done_grant_maps",
+    "done_grant_unmaps",
+    "online_vcpus",
+    "paused",
+    "weight",
+    "cap_pct",
+    "net_received_bytes",
+    "net_received_packets",
+    "net_sent_bytes",
+    "net_sent_packets",
+    "disk_reads",
+    "disk_writes",
+    "disk_read_bytes",
+    "disk_write_bytes",
 };
 static const char *const exact_of_domains[] = {"wait_any_ns"};
 
 /* Is it what no vCPU can ever know?  Asked of a vCPU of which everything is known that can be. */
 static bool is_of_domain(const struct xm_column *column)
 {
-    static const struct xm_usage vcpu = {.vcpus = 1, .window_ns = 1, .executions = 1, .slices = 1,
-                                         .slice_min_ns = 1, .slice_max_ns = 1};
+    static const struct xm_usage vcpu = {
+        .vcpus = 1, .window_ns = 1, .executions = 1, .slices = 1, .slice_min_ns = 1, .slice_max_ns = 1};
     struct xm_cell cell = {0};
     column->get(&vcpu, &cell);
     return !cell.known;
@@ -110,8 +144,10 @@ static enum xm_status no_metric(const char *id, size_t length, struct xm_error *
     if (length == 0)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is an empty metric in the list");
     if (near)
-        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no metric '%s'; did you mean '%s'?", word, near);
-    return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no metric '%s'; --list-metrics has them all", word);
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no metric '%s'; did you mean '%s'?", word,
+                       near);
+    return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no metric '%s'; --list-metrics has them all",
+                   word);
 }
 
 enum xm_status xm_selection_add(struct xm_selection *selection, const char *list, struct xm_error *err)
@@ -143,7 +179,8 @@ void xm_selection_add_exact(struct xm_selection *selection, bool for_domains)
         add_ids(selection, exact_of_domains, sizeof exact_of_domains / sizeof exact_of_domains[0]);
 }
 
-bool xm_selection_has(const struct xm_selection *selection, uint32_t domid, const char *name, const char *uuid)
+bool xm_selection_has(const struct xm_selection *selection, uint32_t domid, const char *name,
+                      const char *uuid)
 {
     char number[16];
     snprintf(number, sizeof number, "%" PRIu32, domid);
@@ -163,7 +200,10 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Letters to be changed, left out or put in to make one of the other (Levenshtein); both shorter than WORD_MAX. */
+/*
+ * Letters to be changed, left out or put in to make one of the other (Levenshtein); both shorter than
+ * WORD_MAX.
+ */
 static unsigned distance(const char *a, const char *b)
 {
     unsigned row[WORD_MAX + 1];

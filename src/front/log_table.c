@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log as a table for each interval, for those who come from xentop -b and top -b: a line that sums up, a header, a
- * line for each domain.  Fields stand between blanks and contain none, but for names that do.
+ * The log as a table for each interval, for those who come from xentop -b and top -b: a line that sums up, a
+ * header, a line for each domain.  Fields stand between blanks and contain none, but for names that do.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -65,10 +65,10 @@ static void put_vcpus(const struct line *line, char *text, size_t size)
     put_maybe(true, online->known ? online->count : line->u->vcpus, text, size);
 }
 
-#define COLUMN(name, id, factor)                                                                                       \
-    static void put_##name(const struct line *line, char *text, size_t size)                                           \
-    {                                                                                                                  \
-        put_column(id, line, factor, text, size);                                                                      \
+#define COLUMN(name, id, factor)                                                                             \
+    static void put_##name(const struct line *line, char *text, size_t size)                                 \
+    {                                                                                                        \
+        put_column(id, line, factor, text, size);                                                            \
     }
 COLUMN(cpu, "running_pct", 1)
 COLUMN(wait, "runnable_pct", 1)
@@ -78,10 +78,10 @@ COLUMN(executions, "executions_per_s", 1)
 COLUMN(wait_us, "runnable_per_execution_ns", 1e-3)
 COLUMN(io, "io_per_s", 1)
 
-#define TOTAL(name, member, unit)                                                                                      \
-    static void put_##name(const struct line *line, char *text, size_t size)                                           \
-    {                                                                                                                  \
-        put_maybe(line->total->told.member.known, line->total->told.member.count / (unit), text, size);                \
+#define TOTAL(name, member, unit)                                                                            \
+    static void put_##name(const struct line *line, char *text, size_t size)                                 \
+    {                                                                                                        \
+        put_maybe(line->total->told.member.known, line->total->told.member.count / (unit), text, size);      \
     }
 TOTAL(sent, sent_bytes, KIB)
 TOTAL(received, received_bytes, KIB)
@@ -154,7 +154,8 @@ static const char *name_of(const struct xm_log_interval *i, const struct xm_log_
     if ((i->config->table & XM_LOG_TABLE_FULL_NAMES) || length <= NAME_SHORT)
         snprintf(text, 160, "%s", clean);
     else
-        snprintf(text, 160, "%.*s..%s", (int)(letter(clean, KEPT) - clean), clean, letter(clean, length - KEPT));
+        snprintf(text, 160, "%.*s..%s", (int)(letter(clean, KEPT) - clean), clean,
+                 letter(clean, length - KEPT));
     return text;
 }
 
@@ -196,7 +197,8 @@ static void put_metric(const struct xm_log_metric *metric, const struct xm_log_r
     fprintf(out, " %*s", metric_width(metric), text);
 }
 
-static void put_line(const struct xm_log_interval *i, const struct line *line, const struct xm_log_row *row, FILE *out)
+static void put_line(const struct xm_log_interval *i, const struct line *line, const struct xm_log_row *row,
+                     FILE *out)
 {
     const struct xm_selection *s = &i->config->selection;
     for (size_t m = 0; m < s->metrics; m++)
@@ -211,9 +213,12 @@ static void put_line(const struct xm_log_interval *i, const struct line *line, c
     fputc('\n', out);
 }
 
-/* xentop's six letters: dying, shut down, blocked, crashed, paused, running.  A domain that only waits has none. */
-static void set_letters(const struct xm_log_interval *i, const struct xm_log_domain *d, const struct xm_usage *u,
-                        char state[8])
+/*
+ * xentop's six letters: dying, shut down, blocked, crashed, paused, running.  A domain that only waits has
+ * none.
+ */
+static void set_letters(const struct xm_log_interval *i, const struct xm_log_domain *d,
+                        const struct xm_usage *u, char state[8])
 {
     bool running = false;
     bool blocked = false;
@@ -250,7 +255,8 @@ static void put_vcpu(const struct xm_log_interval *i, uint32_t slot, unsigned wi
     put_line(i, &(struct line){&u, &total, state}, &row, out);
 }
 
-static void put_domain(const struct xm_log_interval *i, const struct xm_log_domain *d, unsigned width, FILE *out)
+static void put_domain(const struct xm_log_interval *i, const struct xm_log_domain *d, unsigned width,
+                       FILE *out)
 {
     struct xm_window since_start = i->window;
     struct xm_usage u;
@@ -276,7 +282,8 @@ static void put_summary(const struct xm_log_interval *i, FILE *out)
     const struct xm_sample *to = i->window.to;
     const struct xm_host_row *then = i->window.from ? &i->window.from->host : &none;
     uint64_t cycles = to->host.window > then->window ? to->host.window - then->window : 0;
-    uint64_t lost = to->host.lost_records > then->lost_records ? to->host.lost_records - then->lost_records : 0;
+    uint64_t lost =
+        to->host.lost_records > then->lost_records ? to->host.lost_records - then->lost_records : 0;
     double span_s = (double)xm_scale_to_ns(i->window.scale, xm_cycles_of(cycles)).v / (double)XM_NS_PER_S;
     uint64_t busy_ns = 0;
     uint64_t all_ns = 0;

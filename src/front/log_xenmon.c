@@ -47,7 +47,8 @@ struct file {
 };
 
 /* Opens the file of a domain, with its header where nothing stands in it. */
-static enum xm_status open_file(const struct xm_log_interval *i, uint32_t domid, struct file *f, struct xm_error *err)
+static enum xm_status open_file(const struct xm_log_interval *i, uint32_t domid, struct file *f,
+                                struct xm_error *err)
 {
     uint8_t *byte = &i->begun[domid / 8 % (XM_LOG_DOMIDS / 8)];
     uint8_t bit = (uint8_t)(1u << domid % 8);

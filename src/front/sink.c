@@ -66,7 +66,8 @@ static void take_back(const struct xm_sink *sink, off_t start)
 {
     struct stat facts;
     int keep = errno;
-    if (start >= 0 && fstat(sink->fd, &facts) == 0 && facts.st_size > start && ftruncate(sink->fd, start) == 0)
+    if (start >= 0 && fstat(sink->fd, &facts) == 0 && facts.st_size > start &&
+        ftruncate(sink->fd, start) == 0)
         (void)lseek(sink->fd, start, SEEK_SET);
     errno = keep;
 }

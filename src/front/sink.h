@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a log goes: a file, pipe or terminal that gets whole pieces, one write(2) each where the system takes it.
+ * Where a log goes: a file, pipe or terminal that gets whole pieces, one write(2) each where the system takes
+ * it.
  *
- * A piece is put together in memory and written at its end, so that who reads along sees whole lines, and a log that
- * is killed ends with one.  Of a piece that does not fit on a disk nothing stays: a regular file is cut back to where
- * the piece began.
+ * A piece is put together in memory and written at its end, so that who reads along sees whole lines, and a
+ * log that is killed ends with one.  Of a piece that does not fit on a disk nothing stays: a regular file is
+ * cut back to where the piece began.
  *
  * Threads: one sink, one thread.
  */
@@ -34,20 +35,22 @@ void xm_sink_fini(struct xm_sink *sink); /* closes the file; one that is all 0 i
 void xm_sink_attach(struct xm_sink *sink, int fd);
 
 /*
- * Begins a piece: where to print it.  Borrowed until the next call.  *empty: nothing stands there yet, which is also
- * so where somebody has emptied the file since: a header is due.
+ * Begins a piece: where to print it.  Borrowed until the next call.  *empty: nothing stands there yet, which
+ * is also so where somebody has emptied the file since: a header is due.
  */
 FILE *xm_sink_begin(struct xm_sink *sink, bool *empty);
 
 /*
- * Writes the piece.  `enough` (may be NULL) is asked whenever a signal interrupts a write that waits for a reader: true
- * ends the waiting.
- * XM_OK; XM_IO: errno says why (EINTR: enough), a regular file is as it was before the piece; XM_NOMEM: it was not
- * written at all.
+ * Writes the piece.  `enough` (may be NULL) is asked whenever a signal interrupts a write that waits for a
+ * reader: true ends the waiting.
+ * XM_OK; XM_IO: errno says why (EINTR: enough), a regular file is as it was before the piece; XM_NOMEM: it
+ * was not written at all.
  */
 enum xm_status xm_sink_commit(struct xm_sink *sink, bool (*enough)(void *user), void *user) XM_MUST_CHECK;
 
-/* Closes the file.  XM_OK, also without one; XM_IO: only now the system says that it lost something (errno). */
+/*
+ * Closes the file.  XM_OK, also without one; XM_IO: only now the system says that it lost something (errno).
+ */
 enum xm_status xm_sink_close(struct xm_sink *sink) XM_MUST_CHECK;
 
 #endif

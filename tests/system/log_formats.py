@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 
-XENMON, XENBAKED, SIM, ROOT = sys.argv[1], sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4])
+XENMON, XENBAKED, SIM = (os.path.abspath(program) for program in sys.argv[1:4])
+ROOT = pathlib.Path(sys.argv[4]).absolute()
 sys.path.insert(0, str(ROOT / "contrib/python"))
 import xenmon_region  # noqa: E402  pylint: disable=wrong-import-position
 

@@ -39,11 +39,20 @@ static void whose_metric_it_is(void **state)
         bool of_domain;
         const char *unit;
     } known[] = {
-        {"running_ns", false, "ns"}, {"running_of_vcpus_pct", false, "%"}, {"allocated_min_ns", false, "ns"},
-        {"blocked_per_execution_ns", false, "ns"}, {"executions_per_s", false, "1/s"}, {"wait_any_ns", false, "ns"},
-        {"late_blocked_ns", false, "ns"}, {"io_count", true, "count"}, {"blocked_per_io_ns", true, "ns"},
-        {"io_per_execution", true, "ratio"}, {"grant_copies_issued", true, "count"}, {"weight", true, "count"},
-        {"paused", true, "count"}, {"disk_read_bytes_per_s", true, "1/s"},
+        {"running_ns", false, "ns"},
+        {"running_of_vcpus_pct", false, "%"},
+        {"allocated_min_ns", false, "ns"},
+        {"blocked_per_execution_ns", false, "ns"},
+        {"executions_per_s", false, "1/s"},
+        {"wait_any_ns", false, "ns"},
+        {"late_blocked_ns", false, "ns"},
+        {"io_count", true, "count"},
+        {"blocked_per_io_ns", true, "ns"},
+        {"io_per_execution", true, "ratio"},
+        {"grant_copies_issued", true, "count"},
+        {"weight", true, "count"},
+        {"paused", true, "count"},
+        {"disk_read_bytes_per_s", true, "1/s"},
     };
     for (size_t i = 0; i < ELEMENTS(known); i++) {
         struct xm_selection s = {0};
@@ -79,12 +88,20 @@ static void wrong_lists(void **state)
     static const struct {
         const char *list, *says;
     } wrong[] = {
-        {"", "empty"}, {",", "empty"}, {"running_ns,", "empty"}, {",running_ns", "empty"},
-        {"running_n", "did you mean 'running_ns'"}, {"Running_ns", "did you mean 'running_ns'"},
-        {"exections", "did you mean 'executions'"}, {"wait_max", "did you mean 'wait_max_ns'"},
+        {"", "empty"},
+        {",", "empty"},
+        {"running_ns,", "empty"},
+        {",running_ns", "empty"},
+        {"running_n", "did you mean 'running_ns'"},
+        {"Running_ns", "did you mean 'running_ns'"},
+        {"executionz", "did you mean 'executions'"},
+        {"wait_max", "did you mean 'wait_max_ns'"},
         {"running_ns,migrtions", "no metric 'migrtions'; did you mean 'migrations'"},
-        {"qqqqqqqq", "--list-metrics"}, {"running_ns executions", "no metric 'running_ns executions'"},
-        {"x", "--list-metrics"}, {"%s%n", "no metric '%s%n'"}, {endless, "--list-metrics"},
+        {"qqqqqqqq", "--list-metrics"},
+        {"running_ns executions", "no metric 'running_ns executions'"},
+        {"x", "--list-metrics"},
+        {"%s%n", "no metric '%s%n'"},
+        {endless, "--list-metrics"},
     };
     memset(endless, 'r', sizeof endless - 1);
     for (size_t i = 0; i < ELEMENTS(wrong); i++) {
@@ -106,11 +123,22 @@ static void patterns(void **state)
         const char *name, *uuid;
         bool has;
     } cases[] = {
-        {"5", 5, "web", "", true}, {"5", 15, "web", "", false}, {"05", 5, "web", "", false}, {"5", 9, "5", "", true},
-        {"web", 5, "web", "", true}, {"web", 5, "web2", "", false}, {"WEB", 5, "web", "", false},
-        {"web*", 5, "web2", "", true}, {"*", 5, "web", "", true}, {"*", 5, "", "", false}, {"w[ab]b", 5, "wab", "", true},
-        {"[", 5, "[", "", true}, {"[", 5, "x", "", false}, {"a*", 5, "", uuid, false},
-        {"0F6F4B1C-11AA-4BB2-8E0F-0123456789AB", 5, "web", uuid, true}, {"0f6f4b1c", 5, "web", uuid, false},
+        {"5", 5, "web", "", true},
+        {"5", 15, "web", "", false},
+        {"05", 5, "web", "", false},
+        {"5", 9, "5", "", true},
+        {"web", 5, "web", "", true},
+        {"web", 5, "web2", "", false},
+        {"WEB", 5, "web", "", false},
+        {"web*", 5, "web2", "", true},
+        {"*", 5, "web", "", true},
+        {"*", 5, "", "", false},
+        {"w[ab]b", 5, "wab", "", true},
+        {"[", 5, "[", "", true},
+        {"[", 5, "x", "", false},
+        {"a*", 5, "", uuid, false},
+        {"0F6F4B1C-11AA-4BB2-8E0F-0123456789AB", 5, "web", uuid, true},
+        {"0f6f4b1c", 5, "web", uuid, false},
         {"", 5, "", "", false},
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
