@@ -24,8 +24,10 @@ static const struct {
 /* Waiting of less than half a cell. */
 #define WAITING_LITTLE "\u2591"
 
-static const char *const across[9] = {"", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589", "\u2588"};
-static const char *const upwards[9] = {" ", "\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
+static const char *const across[9] = {"",       "\u258f", "\u258e", "\u258d", "\u258c",
+                                      "\u258b", "\u258a", "\u2589", "\u2588"};
+static const char *const upwards[9] = {" ",      "\u2581", "\u2582", "\u2583", "\u2584",
+                                       "\u2585", "\u2586", "\u2587", "\u2588"};
 static const char *const levels[8] = {" ", ".", ":", "-", "=", "+", "*", "#"};
 
 const char *xm_chart_glyph(enum xm_chart_state state, bool utf8)
@@ -140,13 +142,15 @@ const char *xm_chart_level(bool utf8, uint64_t value, uint64_t top)
 
 /* ---- States. */
 
-void xm_chart_states(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, const uint64_t part[XM_CHART_STATES])
+void xm_chart_states(struct xm_grid *grid, unsigned x, unsigned end, unsigned y,
+                     const uint64_t part[XM_CHART_STATES])
 {
     unsigned share[XM_CHART_STATES];
     xm_chart_share(part, XM_CHART_STATES, end > x ? end - x : 0, share);
     for (unsigned state = 0; state < XM_CHART_STATES; state++)
         for (unsigned i = 0; i < share[state]; i++)
-            x = xm_grid_put(grid, x, y, states[state].meaning, xm_chart_glyph((enum xm_chart_state)state, grid->utf8));
+            x = xm_grid_put(grid, x, y, states[state].meaning,
+                            xm_chart_glyph((enum xm_chart_state)state, grid->utf8));
 }
 
 static void put_running(struct xm_grid *grid, unsigned x, unsigned bottom, unsigned steps, unsigned per_cell)
@@ -158,9 +162,22 @@ static void put_running(struct xm_grid *grid, unsigned x, unsigned bottom, unsig
     }
 }
 
-static void put_moment(struct xm_grid *grid, unsigned x, unsigned y, unsigned rows, const struct xm_chart_moment *m)
+/* Cells of the states above running, the lowest first; waiting is not left out where there is any room. */
+static void share_above(const struct xm_chart_moment *m, unsigned cells, unsigned share[XM_CHART_STATES])
 {
-    uint64_t other[XM_CHART_STATES] = {0};
+    uint64_t part[XM_CHART_STATES] = {0};
+    for (unsigned i = XM_CHART_WAITING; i < XM_CHART_STATES; i++)
+        part[i] = m->part[i];
+    share_out(part, XM_CHART_STATES, cells, share);
+    if (part[XM_CHART_WAITING] && cells && share[XM_CHART_WAITING] == 0) {
+        share[largest(share, XM_CHART_STATES)]--;
+        share[XM_CHART_WAITING] = 1;
+    }
+}
+
+static void put_moment(struct xm_grid *grid, unsigned x, unsigned y, unsigned rows,
+                       const struct xm_chart_moment *m)
+{
     unsigned share[XM_CHART_STATES];
     unsigned per_cell = grid->utf8 ? 8 : 1;
     uint64_t whole = 0;
@@ -172,16 +189,9 @@ static void put_moment(struct xm_grid *grid, unsigned x, unsigned y, unsigned ro
     unsigned run = steps_of(m->part[XM_CHART_RUNNING], whole, rows * per_cell);
     if (waiting && rows > 1 && run > (rows - 1) * per_cell)
         run = (rows - 1) * per_cell;
-    unsigned run_rows = (run + per_cell - 1) / per_cell;
-    unsigned left = rows - run_rows;
+    unsigned left = rows - (run + per_cell - 1) / per_cell;
     bool little = waiting * rows * 2 < whole;
-    for (unsigned i = XM_CHART_WAITING; i < XM_CHART_STATES; i++)
-        other[i] = m->part[i];
-    share_out(other, XM_CHART_STATES, left, share);
-    if (waiting && left && share[XM_CHART_WAITING] == 0) {
-        share[largest(share, XM_CHART_STATES)]--;
-        share[XM_CHART_WAITING] = 1;
-    }
+    share_above(m, left, share);
     put_running(grid, x, y + rows - 1, run, per_cell);
     unsigned row = y + left;
     for (unsigned state = XM_CHART_WAITING; state < XM_CHART_STATES; state++) {
@@ -209,7 +219,7 @@ void xm_chart_strip(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, 
 /* ---- Distributions. */
 
 #define FIRST_NS UINT64_C(1000)
-#define LAST_NS (10 * XM_NS_PER_S)
+#define LAST_NS  (10 * XM_NS_PER_S)
 
 static void add_bin(struct xm_chart_bins *bins, uint64_t low_ns)
 {
@@ -217,7 +227,8 @@ static void add_bin(struct xm_chart_bins *bins, uint64_t low_ns)
         bins->low_ns[bins->count++] = low_ns;
 }
 
-void xm_chart_bins(const uint64_t *counts, const struct xm_scale *scale, bool fine, struct xm_chart_bins *bins)
+void xm_chart_bins(const uint64_t *counts, const struct xm_scale *scale, bool fine,
+                   struct xm_chart_bins *bins)
 {
     *bins = (struct xm_chart_bins){.count = 0};
     add_bin(bins, 0);
@@ -255,13 +266,17 @@ const char *xm_chart_bin_name(const struct xm_chart_bins *bins, unsigned bin, ch
         value /= 1000;
         unit++;
     }
-    snprintf(text, size, "%s%" PRIu64 " %s", bin == 0 ? "<" : bin + 1 == bins->count ? ">=" : "", value, units[unit]);
+    snprintf(text, size, "%s%" PRIu64 " %s",
+             bin == 0                 ? "<"
+             : bin + 1 == bins->count ? ">="
+                                      : "",
+             value, units[unit]);
     return text;
 }
 
 /* "p50", "p95,99": those that are in the bin. */
-static void marks_text(const struct xm_chart_bins *bins, unsigned bin, const struct xm_chart_marks *marks, char *text,
-                       size_t size)
+static void marks_text(const struct xm_chart_bins *bins, unsigned bin, const struct xm_chart_marks *marks,
+                       char *text, size_t size)
 {
     const struct {
         uint64_t ns;
@@ -287,41 +302,56 @@ static void marks_text(const struct xm_chart_bins *bins, unsigned bin, const str
     }
 }
 
-void xm_chart_histogram_line(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
-                             const struct xm_chart_bins *bins, unsigned bin, const struct xm_chart_marks *marks)
+/* What there is room for in a line of a histogram: the bin's name and its share of all, and then these. */
+struct line_layout {
+    unsigned bar; /* cells; 0: none */
+    bool marks, count;
+};
+
+enum { NAME = 7, PERCENT = 7, MARKS = 7, COUNT = 7, LEAST_BAR = 4, MOST_BAR = 80 };
+
+static struct line_layout lay_out(unsigned width)
 {
-    enum { NAME = 7, PERCENT = 7, MARKS = 7, COUNT = 7, LEAST_BAR = 4 };
-    unsigned width = end > x ? end - x : 0;
     unsigned spare = width > NAME + PERCENT ? width - NAME - PERCENT : 0;
-    bool with_marks = spare >= MARKS + LEAST_BAR;
-    bool with_count = spare >= MARKS + COUNT + LEAST_BAR;
-    unsigned bar = spare - (with_marks ? MARKS : 0) - (with_count ? COUNT : 0);
-    char text[256];
-    uint64_t most = 1;
-    if (bin >= bins->count || width == 0)
-        return;
+    struct line_layout l = {.marks = spare >= MARKS + LEAST_BAR, .count = spare >= MARKS + COUNT + LEAST_BAR};
+    l.bar = spare - (l.marks ? MARKS : 0) - (l.count ? COUNT : 0);
+    l.bar = l.bar < LEAST_BAR ? 0 : l.bar > MOST_BAR ? MOST_BAR : l.bar;
+    return l;
+}
+
+static uint64_t fullest(const struct xm_chart_bins *bins)
+{
+    uint64_t most = 0;
     for (unsigned i = 0; i < bins->count; i++)
         most = bins->n[i] > most ? bins->n[i] : most;
-    bar = bar < 80 ? bar : 80;
+    return most;
+}
+
+void xm_chart_histogram_line(struct xm_grid *grid, unsigned x, unsigned end, unsigned y,
+                             enum xm_meaning meaning, const struct xm_chart_bins *bins, unsigned bin,
+                             const struct xm_chart_marks *marks)
+{
+    unsigned width = end > x ? end - x : 0;
+    struct line_layout l = lay_out(width);
+    char text[256];
+    if (bin >= bins->count || width < NAME)
+        return;
+    enum xm_meaning number = bins->n[bin] ? XM_MEANING_NORMAL : XM_MEANING_FAINT;
     xm_chart_bin_name(bins, bin, text, sizeof text);
-    xm_grid_put_right(grid, x + (width < NAME ? width : NAME - 1), y, XM_MEANING_LABEL, text);
+    xm_grid_put_right(grid, x + NAME - 1, y, XM_MEANING_LABEL, text);
     if (width < NAME + PERCENT)
         return;
     x += NAME;
-    if (bar >= LEAST_BAR) {
-        xm_grid_put(grid, x, y, meaning, xm_chart_bar(grid->utf8, bar, bins->n[bin], most, text, sizeof text));
-        x += bar;
-    }
-    if (with_count) {
+    xm_chart_bar(grid->utf8, l.bar, bins->n[bin], fullest(bins), text, sizeof text);
+    x = xm_grid_put(grid, x, y, meaning, text);
+    if (l.count) {
         x += COUNT;
-        xm_grid_put_right(grid, x, y, bins->n[bin] ? XM_MEANING_NORMAL : XM_MEANING_FAINT,
-                          xm_format_count(bins->n[bin], COUNT - 1, text, sizeof text));
+        xm_grid_put_right(grid, x, y, number, xm_format_count(bins->n[bin], COUNT - 1, text, sizeof text));
     }
     x += PERCENT;
     double percent = bins->total ? 100 * (double)bins->n[bin] / (double)bins->total : 0;
-    xm_grid_put_right(grid, x, y, bins->n[bin] ? XM_MEANING_NORMAL : XM_MEANING_FAINT,
-                      xm_format_percent(percent, text, sizeof text));
-    if (with_marks && bins->total) {
+    xm_grid_put_right(grid, x, y, number, xm_format_percent(percent, text, sizeof text));
+    if (l.marks && bins->total) {
         marks_text(bins, bin, marks, text, sizeof text);
         xm_grid_put(grid, x + 1, y, XM_MEANING_LABEL, text);
     }

@@ -2,12 +2,12 @@
 /*
  * Bars, strips and histograms of characters.
  *
- * Each state of time has a glyph of its own, so that a chart is read without colour too: running is a full block
- * (ASCII: #), waiting a grey one (w), blocked a dot (.), offline a blank (-), unknown a question mark.  What is
- * not 0 is seen, however small; what is not there is not.
+ * Each state of time has a glyph of its own, so that a chart is read without colour too: running is a full
+ * block (ASCII: #), waiting a grey one (w), blocked a dot (.), offline a blank (-), unknown a question mark.
+ * What is not 0 is seen, however small; what is not there is not.
  *
- * Pure.  Nothing allocates.  Text goes to `text`, at most `size` bytes, terminated, cut at a whole character: 3
- * bytes a cell suffice, and the terminator.
+ * Pure.  Nothing allocates.  Text goes to `text`, at most `size` bytes, terminated, cut at a whole character:
+ * 3 bytes a cell suffice, and the terminator.
  */
 #ifndef XM_CHART_H
 #define XM_CHART_H
@@ -35,8 +35,9 @@ const char *xm_chart_glyph(enum xm_chart_state state, bool utf8);
 enum xm_meaning xm_chart_meaning(enum xm_chart_state state);
 
 /*
- * Shares `cells` out among `count` (at most 16) parts by the largest remainder: they add up to `cells`, unless all
- * parts are 0.  A part that is not 0 gets a cell at least, where there are as many cells as such parts.
+ * Shares `cells` out among `count` (at most 16) parts by the largest remainder: they add up to `cells`,
+ * unless all parts are 0.  A part that is not 0 gets a cell at least, where there are as many cells as such
+ * parts.
  */
 void xm_chart_share(const uint64_t *part, unsigned count, unsigned cells, unsigned *share);
 
@@ -61,9 +62,9 @@ struct xm_chart_moment {
 
 /*
  * The last moments of `count`, the newest at the right, as columns [x, end) of rows [y, y + rows).  Running
- * stands at the bottom in eighths of a cell, waiting is on top of it: in whole cells, a light one where it is less
- * than half of one, and in two rows or more none only where nothing waited.  The other states take what is left, by
- * their size.
+ * stands at the bottom in eighths of a cell, waiting is on top of it: in whole cells, a light one where it is
+ * less than half of one, and in two rows or more none only where nothing waited.  The other states take what
+ * is left, by their size.
  */
 void xm_chart_strip(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, unsigned rows,
                     const struct xm_chart_moment *moment, unsigned count);
@@ -84,7 +85,8 @@ struct xm_chart_bins {
  * Bins of 1-2-5 (fine), or of a decade, from 1 us to 10 s; the first holds all that is shorter.  counts:
  * XM_HIST_BUCKETS of cycles, each of which counts where its middle is (as in xm_percentile()).
  */
-void xm_chart_bins(const uint64_t *counts, const struct xm_scale *scale, bool fine, struct xm_chart_bins *bins);
+void xm_chart_bins(const uint64_t *counts, const struct xm_scale *scale, bool fine,
+                   struct xm_chart_bins *bins);
 
 /* The bin that holds a duration. */
 unsigned xm_chart_bin_of(const struct xm_chart_bins *bins, uint64_t ns);
@@ -97,11 +99,12 @@ struct xm_chart_marks {
 };
 
 /*
- * One line of a histogram in columns [x, end): the bin's name, a bar (the fullest bin's is the longest), its count,
- * its share of all, and which percentiles are in it: "p50", "p95,99".  Where there is little room the count goes
- * first, then the percentiles, then the bar.
+ * One line of a histogram in columns [x, end): the bin's name, a bar (the fullest bin's is the longest), its
+ * count, its share of all, and which percentiles are in it: "p50", "p95,99".  Where there is little room the
+ * count goes first, then the percentiles, then the bar.
  */
-void xm_chart_histogram_line(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
-                             const struct xm_chart_bins *bins, unsigned bin, const struct xm_chart_marks *marks);
+void xm_chart_histogram_line(struct xm_grid *grid, unsigned x, unsigned end, unsigned y,
+                             enum xm_meaning meaning, const struct xm_chart_bins *bins, unsigned bin,
+                             const struct xm_chart_marks *marks);
 
 #endif

@@ -76,14 +76,10 @@ static const struct {
     unsigned width;
     void (*cell)(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell);
 } columns[] = {
-    {"state", NULL, 9, xm_table_state},
-    {"pCPU", NULL, 5, xm_table_pcpu},
-    {"run%", NULL, 7, xm_table_running},
-    {"wait%", NULL, 7, xm_table_waiting},
-    {"block%", NULL, 7, xm_table_blocked},
-    {"max wait", "wait_max_ns", 9, xm_table_longest},
-    {"exec/s", NULL, 8, xm_table_executions},
-    {"moved", "migrations", 7, NULL},
+    {"state", NULL, 9, xm_table_state},       {"pCPU", NULL, 5, xm_table_pcpu},
+    {"run%", NULL, 7, xm_table_running},      {"wait%", NULL, 7, xm_table_waiting},
+    {"block%", NULL, 7, xm_table_blocked},    {"max wait", "wait_max_ns", 9, xm_table_longest},
+    {"exec/s", NULL, 8, xm_table_executions}, {"moved", "migrations", 7, NULL},
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -144,8 +140,8 @@ void xm_depth_vcpus(const struct xm_depth *d, struct xm_sheet *sheet)
         xm_grid_put_right(&sheet->grid, end, y, XM_MEANING_LABEL, title);
     }
     if (row->online && row->online < row->vcpus && end + 14 < sheet->grid.width)
-        xm_grid_print(&sheet->grid, end + 2, y, XM_MEANING_NORMAL, "%" PRIu64 " of %" PRIu64 " online", row->online,
-                      row->vcpus);
+        xm_grid_print(&sheet->grid, end + 2, y, XM_MEANING_NORMAL, "%" PRIu64 " of %" PRIu64 " online",
+                      row->online, row->vcpus);
     for (uint32_t i = 0; i < count; i++)
         paint_vcpu(d, sheet, list[i].slot);
     free(list);
@@ -186,7 +182,8 @@ static uint32_t mark_pcpus(const struct xm_depth *d, const struct xm_window *w, 
     for (uint32_t i = 0; i < s->used.pcpus; i++)
         is_its[i] = s->pcpu[i].id && pair_running(w, d->slot, i);
     for (uint32_t v = 0; v < s->used.vcpus; v++) {
-        if (s->vcpu[v].id == 0 || s->vcpu_domain[v] != d->slot || (s->vcpu[v].state & 15) != 1 || !s->vcpu[v].pcpu)
+        if (s->vcpu[v].id == 0 || s->vcpu_domain[v] != d->slot || (s->vcpu[v].state & 15) != 1 ||
+            !s->vcpu[v].pcpu)
             continue;
         for (uint32_t i = 0; i < s->used.pcpus; i++)
             if (s->pcpu[i].id == ((s->vcpu[v].pcpu - 1) | XM_ROW_USED))
@@ -197,8 +194,8 @@ static uint32_t mark_pcpus(const struct xm_depth *d, const struct xm_window *w, 
     return count;
 }
 
-static void add_neighbours(const struct xm_depth *d, const struct xm_window *w, const bool *is_its, uint32_t pcpus,
-                           struct neighbour *list, struct xm_flow *flow)
+static void add_neighbours(const struct xm_depth *d, const struct xm_window *w, const bool *is_its,
+                           uint32_t pcpus, struct neighbour *list, struct xm_flow *flow)
 {
     const struct xm_sample *s = w->to;
     uint32_t count = 0;
@@ -231,7 +228,8 @@ static void add_neighbours(const struct xm_depth *d, const struct xm_window *w, 
 }
 
 /* "its CPUs 0 2 5 +3 in this window:" */
-static void name_pcpus(const struct xm_sample *s, const bool *is_its, const char *when, char *text, size_t size)
+static void name_pcpus(const struct xm_sample *s, const bool *is_its, const char *when, char *text,
+                       size_t size)
 {
     uint32_t shown = 0;
     uint32_t count = 0;
@@ -240,7 +238,8 @@ static void name_pcpus(const struct xm_sample *s, const bool *is_its, const char
     for (uint32_t i = 0; i < s->used.pcpus; i++) {
         if (!is_its[i] || count++ >= 4)
             continue;
-        used += (size_t)snprintf(text + used, size - used, "%s%u", shown++ ? " " : "", xm_row_domid(s->pcpu[i].id));
+        used += (size_t)snprintf(text + used, size - used, "%s%u", shown++ ? " " : "",
+                                 xm_row_domid(s->pcpu[i].id));
     }
     if (count > shown)
         used += (size_t)snprintf(text + used, size - used, " +%" PRIu32, count - shown);
@@ -286,7 +285,8 @@ static void add_numbers(const struct xm_depth *d, struct xm_sheet *sheet, const 
     xm_flow_begin(&flow, sheet, label);
     for (unsigned i = 0; i < count; i++) {
         char text[64];
-        xm_flow_add(&flow, numbers[i].word, XM_MEANING_NORMAL, xm_depth_number(d, numbers[i].id, text, sizeof text));
+        xm_flow_add(&flow, numbers[i].word, XM_MEANING_NORMAL,
+                    xm_depth_number(d, numbers[i].id, text, sizeof text));
     }
     xm_flow_end(&flow);
 }

@@ -16,7 +16,7 @@ struct xm_depth {
     bool coarse, last;         /* as xm_table_window() has them */
     bool there;                /* `usage` is of it: on all pCPUs, whatever the choice */
     struct xm_usage usage;
-    struct xm_told told;       /* in the last second: no other window changes what it says */
+    struct xm_told told; /* in the last second: no other window changes what it says */
     bool digested;
     struct xm_digest digest;
     const struct xm_spread *spread; /* NULL: not to be had */
@@ -42,11 +42,13 @@ void xm_flow_begin(struct xm_flow *flow, struct xm_sheet *sheet, const char *lab
 void xm_flow_add(struct xm_flow *flow, const char *word, enum xm_meaning meaning, const char *value);
 void xm_flow_end(struct xm_flow *flow);
 
-/* The number of view's table of columns with this id, with its unit where its type has one; "-": not known. */
+/* The number of view's table of columns with this id, with its unit where its type has one; "-": not known.
+ */
 const char *xm_depth_number(const struct xm_depth *d, const char *id, char *text, size_t size);
 
 /* A share of the domain's time in the chosen units, with its unit. */
-const char *xm_depth_share(const struct xm_depth *d, uint64_t part_ns, uint64_t of_ns, char *text, size_t size);
+const char *xm_depth_share(const struct xm_depth *d, uint64_t part_ns, uint64_t of_ns, char *text,
+                           size_t size);
 
 /* ---- The parts. */
 void xm_depth_time(const struct xm_depth *d, struct xm_sheet *sheet);

@@ -12,8 +12,9 @@
 static const uint64_t *state_ns(const struct xm_usage *u, enum xm_chart_state state)
 {
     const uint64_t *const ns[XM_CHART_STATES] = {
-        [XM_CHART_RUNNING] = &u->running_ns, [XM_CHART_WAITING] = &u->runnable_ns, [XM_CHART_BLOCKED] = &u->blocked_ns,
-        [XM_CHART_OFFLINE] = &u->offline_ns, [XM_CHART_UNKNOWN] = &u->unknown_ns,
+        [XM_CHART_RUNNING] = &u->running_ns, [XM_CHART_WAITING] = &u->runnable_ns,
+        [XM_CHART_BLOCKED] = &u->blocked_ns, [XM_CHART_OFFLINE] = &u->offline_ns,
+        [XM_CHART_UNKNOWN] = &u->unknown_ns,
     };
     return ns[state];
 }
@@ -27,7 +28,8 @@ void xm_depth_time(const struct xm_depth *d, struct xm_sheet *sheet)
     char text[64];
     xm_flow_begin(&flow, sheet, "Time");
     if (!d->there) {
-        xm_flow_add(&flow, "", XM_MEANING_FAINT, d->last ? "no execution has ended yet" : "not in this window");
+        xm_flow_add(&flow, "", XM_MEANING_FAINT,
+                    d->last ? "no execution has ended yet" : "not in this window");
         xm_flow_end(&flow);
         return;
     }
@@ -37,7 +39,8 @@ void xm_depth_time(const struct xm_depth *d, struct xm_sheet *sheet)
         if (state >= XM_CHART_OFFLINE && part[state] == 0)
             continue;
         const char *glyph = xm_chart_glyph((enum xm_chart_state)state, sheet->grid.utf8);
-        snprintf(word, sizeof word, "%s%s%s", glyph[0] == ' ' ? "" : glyph, glyph[0] == ' ' ? "" : " ", names[state]);
+        snprintf(word, sizeof word, "%s%s%s", glyph[0] == ' ' ? "" : glyph, glyph[0] == ' ' ? "" : " ",
+                 names[state]);
         xm_depth_share(d, part[state], u->span_ns, text, sizeof text);
         xm_flow_add(&flow, word, xm_chart_meaning((enum xm_chart_state)state), text);
     }
@@ -90,7 +93,8 @@ static void paint_axis(const struct xm_depth *d, struct xm_sheet *sheet, unsigne
         if (trail->step_ns[XM_TRAIL_STEPS - shown + at] == 0 || at < next)
             continue;
         next = xm_grid_print(&sheet->grid, x + at, y, XM_MEANING_FAINT, "%s-%u s", tick,
-                             seconds_ago(trail, at, shown)) - x;
+                             seconds_ago(trail, at, shown)) -
+               x;
     }
     const char *end = d->p->model->past ? "shown" : "now";
     if (next + strlen(end) < shown)
@@ -121,7 +125,8 @@ void xm_depth_strip(const struct xm_depth *d, struct xm_sheet *sheet)
 
 /* ---- Waits and executions. */
 
-static void add_wait(const struct xm_depth *d, struct xm_flow *flow, const char *word, const char *id, uint64_t ns)
+static void add_wait(const struct xm_depth *d, struct xm_flow *flow, const char *word, const char *id,
+                     uint64_t ns)
 {
     char share[32];
     char time[24];
@@ -144,7 +149,8 @@ void xm_depth_waits(const struct xm_depth *d, struct xm_sheet *sheet)
     if (d->there && !d->last && d->coarse)
         xm_flow_add(&flow, "all", XM_MEANING_WAITING, xm_depth_number(d, "runnable_ns", text, sizeof text));
     if (d->last)
-        xm_flow_add(&flow, "before it", XM_MEANING_WAITING, xm_depth_number(d, "runnable_ns", text, sizeof text));
+        xm_flow_add(&flow, "before it", XM_MEANING_WAITING,
+                    xm_depth_number(d, "runnable_ns", text, sizeof text));
     if (!d->last) {
         add_wait(d, &flow, "after wake-up", "wait_after_wake_ns", u->wait_wake_ns);
         add_wait(d, &flow, "after preemption", "wait_after_preemption_ns", u->wait_preempt_ns);
@@ -159,10 +165,10 @@ void xm_depth_runs(const struct xm_depth *d, struct xm_sheet *sheet)
 {
     static const struct {
         const char *word, *id;
-    } numbers[] = {{"executions", "executions_per_s"},   {"average", "running_per_execution_ns"},
-                   {"preempted", "preemptions"},         {"yields", "yields"},
-                   {"changed pCPU", "migrations"},       {"slices", "allocated_min_ns"},
-                   {"to", "allocated_max_ns"},           {"average", "allocated_avg_ns"}};
+    } numbers[] = {{"executions", "executions_per_s"}, {"average", "running_per_execution_ns"},
+                   {"preempted", "preemptions"},       {"yields", "yields"},
+                   {"changed pCPU", "migrations"},     {"slices", "allocated_min_ns"},
+                   {"to", "allocated_max_ns"},         {"average", "allocated_avg_ns"}};
     struct xm_flow flow;
     xm_flow_begin(&flow, sheet, "Runs");
     for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -193,17 +199,43 @@ static const char *since_words(const struct xm_depth *d, char *text, size_t size
     bool watched = d->p->choice->since == XM_SPREAD_WATCHED;
     if (d->digest.since_ns)
         xm_format_ns(d->digest.since_ns, time, sizeof time);
-    snprintf(text, size, "since %s%s%s%s (D: %s)", watched ? "watched" : "the start", time[0] ? ", " : "", time,
-             d->p->model->past ? ", up to the newest sample" : "", watched ? "since the start" : "from now on");
+    snprintf(text, size, "since %s%s%s%s (D: %s)", watched ? "watched" : "the start", time[0] ? ", " : "",
+             time, d->p->model->past ? ", up to the newest sample" : "",
+             watched ? "since the start" : "from now on");
     return text;
+}
+
+#define LENGTH_WIDTH 9u
+#define LENGTHS      5u
+
+/* Where the column ends; 0: there is no room for it. */
+static unsigned length_end(const struct xm_sheet *sheet, unsigned column)
+{
+    unsigned end = XM_SHEET_LABEL + LENGTH_WIDTH * (column + 1);
+    return end <= sheet->grid.width ? end : 0;
+}
+
+static void paint_lengths(const struct xm_depth *d, struct xm_sheet *sheet, unsigned kind)
+{
+    const struct xm_digest_of *of = &d->digest.of[kinds[kind].kind];
+    const uint64_t ns[LENGTHS - 1] = {of->p50_ns, of->p95_ns, of->p99_ns, of->longest_ns};
+    enum xm_meaning meaning = of->count ? kinds[kind].meaning : XM_MEANING_FAINT;
+    char text[24];
+    unsigned y = sheet->line++;
+    xm_grid_put(&sheet->grid, 1, y, XM_MEANING_LABEL, kinds[kind].name);
+    for (unsigned i = 0; i + 1 < LENGTHS && length_end(sheet, i); i++)
+        xm_grid_put_right(&sheet->grid, length_end(sheet, i), y, meaning,
+                          of->count ? xm_format_ns(ns[i], text, sizeof text) : "-");
+    if (length_end(sheet, LENGTHS - 1))
+        xm_grid_put_right(&sheet->grid, length_end(sheet, LENGTHS - 1), y, XM_MEANING_NORMAL,
+                          xm_format_count(of->count, 8, text, sizeof text));
 }
 
 void xm_depth_lengths(const struct xm_depth *d, struct xm_sheet *sheet)
 {
-    static const char *const titles[] = {"p50", "p95", "p99", "longest", "number"};
+    static const char *const titles[LENGTHS] = {"p50", "p95", "p99", "longest", "number"};
     struct xm_grid *grid = &sheet->grid;
     struct xm_flow flow;
-    char text[128];
     char since[128];
     if (!d->digested) {
         xm_flow_begin(&flow, sheet, "Lengths");
@@ -212,29 +244,18 @@ void xm_depth_lengths(const struct xm_depth *d, struct xm_sheet *sheet)
         return;
     }
     unsigned y = sheet->line++;
+    unsigned last = 0;
     xm_grid_put(grid, 0, y, XM_MEANING_LABEL, "Lengths");
-    for (unsigned i = 0; i < 5 && XM_SHEET_LABEL + 9 * (i + 1) <= grid->width; i++)
-        xm_grid_put_right(grid, XM_SHEET_LABEL + 9 * (i + 1), y, XM_MEANING_LABEL, titles[i]);
-    since_words(d, since, sizeof since);
-    bool behind = XM_SHEET_LABEL + 9 * 5 + 2 + strlen(since) <= grid->width;
-    if (behind)
-        xm_grid_put(grid, XM_SHEET_LABEL + 9 * 5 + 2, y, XM_MEANING_FAINT, since);
-    for (unsigned k = 0; k < KINDS; k++) {
-        const struct xm_digest_of *of = &d->digest.of[kinds[k].kind];
-        const uint64_t ns[] = {of->p50_ns, of->p95_ns, of->p99_ns, of->longest_ns};
-        y = sheet->line++;
-        xm_grid_put(grid, 1, y, XM_MEANING_LABEL, kinds[k].name);
-        for (unsigned i = 0; i < 5 && XM_SHEET_LABEL + 9 * (i + 1) <= grid->width; i++) {
-            bool known = i == 4 || of->count;
-            if (i == 4)
-                xm_format_count(of->count, 8, text, sizeof text);
-            else
-                xm_format_ns(ns[i < 4 ? i : 0], text, sizeof text);
-            xm_grid_put_right(grid, XM_SHEET_LABEL + 9 * (i + 1), y,
-                              !known ? XM_MEANING_FAINT : i == 4 ? XM_MEANING_NORMAL : kinds[k].meaning,
-                              known ? text : "-");
-        }
+    for (unsigned i = 0; i < LENGTHS && length_end(sheet, i); i++) {
+        last = length_end(sheet, i);
+        xm_grid_put_right(grid, last, y, XM_MEANING_LABEL, titles[i]);
     }
+    since_words(d, since, sizeof since);
+    bool behind = last + 2 + strlen(since) <= grid->width;
+    if (behind)
+        xm_grid_put(grid, last + 2, y, XM_MEANING_FAINT, since);
+    for (unsigned k = 0; k < KINDS; k++)
+        paint_lengths(d, sheet, k);
     if (!behind) {
         xm_flow_begin(&flow, sheet, "");
         xm_flow_add(&flow, "", XM_MEANING_FAINT, since);
@@ -267,20 +288,20 @@ static void paint_histograms(const struct xm_depth *d, struct xm_sheet *sheet, u
     unsigned first = 0;
     unsigned last = 0;
     for (unsigned k = 0; k < count; k++)
-        xm_chart_bins(d->spread->counts[kinds[from + k].kind], d->p->model->window[XM_SPAN_1S].scale, d->p->rows >= 40,
-                      &bins[k]);
+        xm_chart_bins(d->spread->counts[kinds[from + k].kind], d->p->model->window[XM_SPAN_1S].scale,
+                      d->p->rows >= 40, &bins[k]);
     bool any = common_range(bins, count, &first, &last);
     for (unsigned k = 0; k < count; k++)
-        xm_grid_print(&sheet->grid, k * width, sheet->line, XM_MEANING_LABEL, "%s: how long%s", kinds[from + k].title,
-                      bins[k].total ? "" : " (none)");
+        xm_grid_print(&sheet->grid, k * width, sheet->line, XM_MEANING_LABEL, "%s: how long%s",
+                      kinds[from + k].title, bins[k].total ? "" : " (none)");
     sheet->line++;
     for (unsigned i = first; any && i <= last; i++, sheet->line++) {
         for (unsigned k = 0; k < count; k++) {
             const struct xm_digest_of *of = &d->digest.of[kinds[from + k].kind];
             const struct xm_chart_marks marks = {of->p50_ns, of->p95_ns, of->p99_ns};
             unsigned gap = k + 1 < count ? 2 : 0;
-            xm_chart_histogram_line(&sheet->grid, k * width, (k + 1) * width - gap, sheet->line, kinds[from + k].meaning,
-                                    &bins[k], i, &marks);
+            xm_chart_histogram_line(&sheet->grid, k * width, (k + 1) * width - gap, sheet->line,
+                                    kinds[from + k].meaning, &bins[k], i, &marks);
         }
     }
 }

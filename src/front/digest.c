@@ -44,8 +44,8 @@ unsigned xm_digest_cell(uint64_t ns)
 {
     /* Two a decade: the upper end of each but the last, which is open. */
     static const uint64_t ends_ns[XM_DIGEST_CELLS - 1] = {
-        1000,     3162,      10000,     31623,      100000,     316228,    1000000,
-        3162278,  10000000,  31622777,  100000000,  316227766,  1000000000,
+        1000,    3162,     10000,    31623,     100000,    316228,     1000000,
+        3162278, 10000000, 31622777, 100000000, 316227766, 1000000000,
     };
     unsigned cell = 0;
     while (cell + 1 < XM_DIGEST_CELLS && ns >= ends_ns[cell])
@@ -78,7 +78,8 @@ static void digest_one(const uint64_t *counts, const struct xm_scale *scale, str
     of->p99_ns = percentile_ns(scale, counts, 0.99);
 }
 
-static bool make(const struct xm_model *model, uint32_t slot, enum xm_spread_since since, struct xm_digest *digest)
+static bool make(const struct xm_model *model, uint32_t slot, enum xm_spread_since since,
+                 struct xm_digest *digest)
 {
     *digest = (struct xm_digest){.since_ns = 0};
     if (!model->spread || model->info.tsc_hz == 0 || slot >= model->window[XM_SPAN_1S].to->used.domains)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tables show of distributions: percentiles and shares, made from histograms of 30 kB a vCPU once for each
- * sample, and kept as long as the sample is the newest.
+ * What tables show of distributions: percentiles and shares, made from histograms of 30 kB a vCPU once for
+ * each sample, and kept as long as the sample is the newest.
  *
  * Threads: one store, one thread.
  */
@@ -14,7 +14,8 @@
 #include "front/model.h"
 #include "xenmon/sample.h"
 
-/* Cells of a distribution's strip: of equal width on a logarithmic axis from 1 us to 1 s, with both ends open. */
+/* Cells of a distribution's strip: of equal width on a logarithmic axis from 1 us to 1 s, with both ends
+ * open. */
 #define XM_DIGEST_CELLS 14u
 
 /* Of what has ended of one kind.  In ns; 0 where there is none. */
@@ -39,8 +40,8 @@ void xm_digests_destroy(struct xm_digests *digests);
 void xm_digests_forget(struct xm_digests *digests);
 
 /*
- * The digest of the domain in `slot` of window[].to; false, and all 0: its distributions cannot be had, or the rate
- * of the TSC is not known.  Kept in model->digests, where there is one, until the model's next beat.
+ * The digest of the domain in `slot` of window[].to; false, and all 0: its distributions cannot be had, or
+ * the rate of the TSC is not known.  Kept in model->digests, where there is one, until the model's next beat.
  * Cost: the model's spread() and about 20 us, or next to nothing where it was kept.
  */
 bool xm_digest_get(const struct xm_model *model, uint32_t slot, enum xm_spread_since since,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One domain in depth: its parts are drawn on sheets as high as they need to be, one, or two side by side where there
- * is room, and what of them is scrolled into sight is copied.
+ * One domain in depth: its parts are drawn on sheets as high as they need to be, one, or two side by side
+ * where there is room, and what of them is scrolled into sight is copied.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "view/format.h"
 
 #define TWO_COLUMNS 120u /* cells from which on there are two */
-#define GAP 2u
+#define GAP         2u
 
 /* ---- Which domain. */
 
@@ -87,7 +87,8 @@ void xm_flow_add(struct xm_flow *flow, const char *word, enum xm_meaning meaning
     }
     unsigned y = flow->sheet->line;
     unsigned x = xm_grid_put_within(grid, flow->x, grid->width, y, XM_MEANING_LABEL, word);
-    x = xm_grid_put_within(grid, x + gap, grid->width, y, strcmp(value, "-") ? meaning : XM_MEANING_FAINT, value);
+    x = xm_grid_put_within(grid, x + gap, grid->width, y, strcmp(value, "-") ? meaning : XM_MEANING_FAINT,
+                           value);
     flow->x = x + 2;
 }
 
@@ -114,7 +115,8 @@ const char *xm_depth_number(const struct xm_depth *d, const char *id, char *text
     return text;
 }
 
-const char *xm_depth_share(const struct xm_depth *d, uint64_t part_ns, uint64_t of_ns, char *text, size_t size)
+const char *xm_depth_share(const struct xm_depth *d, uint64_t part_ns, uint64_t of_ns, char *text,
+                           size_t size)
 {
     struct xm_table_cell cell = {.known = false};
     xm_table_share(d->p, part_ns, of_ns, d->usage.window_ns, XM_MEANING_NORMAL, &cell);
@@ -153,7 +155,8 @@ void xm_screen_domain_header(const struct xm_painter *p, unsigned y, unsigned ro
         xm_grid_put_right(p->grid, width, y, XM_MEANING_HEADER, text);
 }
 
-/* Everything that the parts draw from; digests first, as a spread is borrowed until the next one is asked for. */
+/* Everything that the parts draw from; digests first, as a spread is borrowed until the next one is asked
+ * for. */
 static void look(const struct xm_painter *p, uint32_t slot, struct xm_depth *d)
 {
     const struct xm_model *m = p->model;
@@ -181,8 +184,8 @@ static void draw(const struct xm_depth *d, struct xm_sheet *left, struct xm_shee
         xm_depth_time, xm_depth_strip, xm_depth_waits, xm_depth_runs};
     static void (*const aside[])(const struct xm_depth *, struct xm_sheet *) = {xm_depth_lengths,
                                                                                 xm_depth_histograms};
-    static void (*const rest[])(const struct xm_depth *, struct xm_sheet *) = {xm_depth_vcpus, xm_depth_neighbours,
-                                                                               xm_depth_io, xm_depth_facts};
+    static void (*const rest[])(const struct xm_depth *, struct xm_sheet *) = {
+        xm_depth_vcpus, xm_depth_neighbours, xm_depth_io, xm_depth_facts};
     struct xm_sheet *two = right ? right : left;
     for (unsigned i = 0; i < sizeof first / sizeof first[0]; i++)
         first[i](d, left);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line a domain: how long its waits, executions and blocked times were.  Percentiles are of whole distributions,
- * since the start or since they were watched; only the longest wait is of the window.
+ * One line a domain: how long its waits, executions and blocked times were.  Percentiles are of whole
+ * distributions, since the start or since they were watched; only the longest wait is of the window.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@ static bool digest_of(const struct xm_painter *p, const struct xm_table_line *li
     return xm_digest_get(p->model, line->domain, p->choice->since, digest);
 }
 
-static void cell_name(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_name(const struct xm_painter *p, const struct xm_table_line *line,
+                      struct xm_table_cell *cell)
 {
     const struct xm_domain_row *row = &p->model->window[XM_SPAN_1S].to->domain[line->domain];
     char name[96];
@@ -58,10 +59,11 @@ static void put_duration(const struct xm_painter *p, const struct xm_table_line 
         xm_format_ns(ns, cell->text, sizeof cell->text);
 }
 
-#define DURATION(name, kind, member, meaning)                                                                          \
-    static void name(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)         \
-    {                                                                                                                  \
-        put_duration(p, line, kind, offsetof(struct xm_digest_of, member), meaning, cell);                             \
+#define DURATION(name, kind, member, meaning)                                                                \
+    static void name(const struct xm_painter *p, const struct xm_table_line *line,                           \
+                     struct xm_table_cell *cell)                                                             \
+    {                                                                                                        \
+        put_duration(p, line, kind, offsetof(struct xm_digest_of, member), meaning, cell);                   \
     }
 
 DURATION(cell_wait_p50, XM_HIST_WAIT, p50_ns, XM_MEANING_WAITING)
@@ -91,24 +93,28 @@ static void put_count(const struct xm_painter *p, const struct xm_table_line *li
         xm_format_count(count, 7, cell->text, sizeof cell->text);
 }
 
-static void cell_waits(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_waits(const struct xm_painter *p, const struct xm_table_line *line,
+                       struct xm_table_cell *cell)
 {
     put_count(p, line, XM_HIST_WAIT, cell);
 }
 
-static void cell_runs(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_runs(const struct xm_painter *p, const struct xm_table_line *line,
+                      struct xm_table_cell *cell)
 {
     put_count(p, line, XM_HIST_EXECUTION, cell);
 }
 
-static void cell_blocks(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_blocks(const struct xm_painter *p, const struct xm_table_line *line,
+                        struct xm_table_cell *cell)
 {
     put_count(p, line, XM_HIST_BLOCKED, cell);
 }
 
 /* ---- How many of the waits were long. */
 
-static void put_over(const struct xm_painter *p, const struct xm_table_line *line, bool ten, struct xm_table_cell *cell)
+static void put_over(const struct xm_painter *p, const struct xm_table_line *line, bool ten,
+                     struct xm_table_cell *cell)
 {
     struct xm_digest digest;
     if (!digest_of(p, line, &digest) || digest.of[XM_HIST_WAIT].count == 0) {
@@ -124,12 +130,14 @@ static void put_over(const struct xm_painter *p, const struct xm_table_line *lin
         xm_format_percent(100 * cell->key, cell->text, sizeof cell->text);
 }
 
-static void cell_over_1ms(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_over_1ms(const struct xm_painter *p, const struct xm_table_line *line,
+                          struct xm_table_cell *cell)
 {
     put_over(p, line, false, cell);
 }
 
-static void cell_over_10ms(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_over_10ms(const struct xm_painter *p, const struct xm_table_line *line,
+                           struct xm_table_cell *cell)
 {
     put_over(p, line, true, cell);
 }
@@ -156,14 +164,17 @@ static void put_strip(const struct xm_painter *p, const struct xm_table_line *li
         used += length;
     }
 }
-_Static_assert(XM_DIGEST_CELLS * 3 < sizeof((struct xm_table_cell *)0)->text, "a strip fits into a cell's text");
+_Static_assert(XM_DIGEST_CELLS * 3 < sizeof((struct xm_table_cell *)0)->text,
+               "a strip fits into a cell's text");
 
-static void cell_wait_strip(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_wait_strip(const struct xm_painter *p, const struct xm_table_line *line,
+                            struct xm_table_cell *cell)
 {
     put_strip(p, line, XM_HIST_WAIT, XM_MEANING_WAITING, cell);
 }
 
-static void cell_run_strip(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_run_strip(const struct xm_painter *p, const struct xm_table_line *line,
+                           struct xm_table_cell *cell)
 {
     put_strip(p, line, XM_HIST_EXECUTION, XM_MEANING_RUNNING, cell);
 }
@@ -176,7 +187,8 @@ static void cell_blocked_strip(const struct xm_painter *p, const struct xm_table
 
 /* ---- Of the window. */
 
-static void cell_wait_max(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_wait_max(const struct xm_painter *p, const struct xm_table_line *line,
+                          struct xm_table_cell *cell)
 {
     struct xm_usage u;
     /* None is no wait of length 0: nothing that ended, or nothing that this series of samples keeps. */
@@ -206,46 +218,124 @@ static struct xm_table_line *latency_lines(const struct xm_painter *p, uint32_t 
 }
 
 #define SINCE " since the start, or since it was watched (key D)"
-#define STRIP_HELP                                                                                                     \
-    " by length, two cells a decade from 1 us (u) by 1 ms (m) to 1 s (s) and more; the higher, the more of them;"      \
+#define STRIP_HELP                                                                                           \
+    " by length, two cells a decade from 1 us (u) by 1 ms (m) to 1 s (s) and more; the higher, the more of " \
+    "them;"                                                                                                  \
     " sorts by the median"
 
 static const struct xm_table_column columns[] = {
-    {.id = "name", .title = "domain", .width = 0, .left = true, .shown = true, .ascending = true,
-     .help = "the domain's name and number", .cell = cell_name},
-    {.id = "wait_p50_ns", .title = "wait p50", .width = 9, .shown = true,
-     .help = "half of the waits were no longer;" SINCE, .cell = cell_wait_p50},
-    {.id = "wait_p95_ns", .title = "p95", .width = 9, .shown = true,
-     .help = "95 of 100 waits were no longer;" SINCE, .cell = cell_wait_p95},
-    {.id = "wait_p99_ns", .title = "p99", .width = 9, .shown = true,
-     .help = "99 of 100 waits were no longer;" SINCE, .cell = cell_wait_p99},
-    {.id = "wait_max_ns", .title = "max wait", .width = 9, .shown = true,
-     .help = "the longest wait that ended in the chosen window", .cell = cell_wait_max},
-    {.id = "over_1ms", .title = ">1 ms", .width = 7, .shown = true,
-     .help = "share of the waits that were longer than 1 ms, of their number;" SINCE, .cell = cell_over_1ms},
-    {.id = "over_10ms", .title = ">10 ms", .width = 7, .shown = true,
-     .help = "share of the waits that were longer than 10 ms, of their number;" SINCE, .cell = cell_over_10ms},
-    {.id = "wait_strip", .title = " us    ms    s", .width = 16, .shown = true,
-     .help = "waits" STRIP_HELP, .cell = cell_wait_strip},
-    {.id = "waits", .title = "waits", .width = 9, .shown = true, .help = "waits that ended;" SINCE, .cell = cell_waits},
-    {.id = "run_p50_ns", .title = "run p50", .width = 9, .shown = true,
-     .help = "half of the executions were no longer;" SINCE, .cell = cell_run_p50},
-    {.id = "run_p95_ns", .title = "p95", .width = 9, .shown = true,
-     .help = "95 of 100 executions were no longer;" SINCE, .cell = cell_run_p95},
-    {.id = "run_p99_ns", .title = "p99", .width = 9, .shown = true,
-     .help = "99 of 100 executions were no longer;" SINCE, .cell = cell_run_p99},
-    {.id = "blocked_p50_ns", .title = "block p50", .width = 10, .shown = true,
-     .help = "half of the blocked times were no longer;" SINCE, .cell = cell_blocked_p50},
-    {.id = "blocked_p95_ns", .title = "p95", .width = 9, .shown = true,
-     .help = "95 of 100 blocked times were no longer;" SINCE, .cell = cell_blocked_p95},
-    {.id = "blocked_p99_ns", .title = "p99", .width = 9, .shown = true,
-     .help = "99 of 100 blocked times were no longer;" SINCE, .cell = cell_blocked_p99},
-    {.id = "wait_longest_ns", .title = "longest", .width = 9,
-     .help = "the longest wait of all, to 1 part in 64;" SINCE, .cell = cell_wait_longest},
+    {.id = "name",
+     .title = "domain",
+     .width = 0,
+     .left = true,
+     .shown = true,
+     .ascending = true,
+     .help = "the domain's name and number",
+     .cell = cell_name},
+    {.id = "wait_p50_ns",
+     .title = "wait p50",
+     .width = 9,
+     .shown = true,
+     .help = "half of the waits were no longer;" SINCE,
+     .cell = cell_wait_p50},
+    {.id = "wait_p95_ns",
+     .title = "p95",
+     .width = 9,
+     .shown = true,
+     .help = "95 of 100 waits were no longer;" SINCE,
+     .cell = cell_wait_p95},
+    {.id = "wait_p99_ns",
+     .title = "p99",
+     .width = 9,
+     .shown = true,
+     .help = "99 of 100 waits were no longer;" SINCE,
+     .cell = cell_wait_p99},
+    {.id = "wait_max_ns",
+     .title = "max wait",
+     .width = 9,
+     .shown = true,
+     .help = "the longest wait that ended in the chosen window",
+     .cell = cell_wait_max},
+    {.id = "over_1ms",
+     .title = ">1 ms",
+     .width = 7,
+     .shown = true,
+     .help = "share of the waits that were longer than 1 ms, of their number;" SINCE,
+     .cell = cell_over_1ms},
+    {.id = "over_10ms",
+     .title = ">10 ms",
+     .width = 7,
+     .shown = true,
+     .help = "share of the waits that were longer than 10 ms, of their number;" SINCE,
+     .cell = cell_over_10ms},
+    {.id = "wait_strip",
+     .title = " us    ms    s",
+     .width = 16,
+     .shown = true,
+     .help = "waits" STRIP_HELP,
+     .cell = cell_wait_strip},
+    {.id = "waits",
+     .title = "waits",
+     .width = 9,
+     .shown = true,
+     .help = "waits that ended;" SINCE,
+     .cell = cell_waits},
+    {.id = "run_p50_ns",
+     .title = "run p50",
+     .width = 9,
+     .shown = true,
+     .help = "half of the executions were no longer;" SINCE,
+     .cell = cell_run_p50},
+    {.id = "run_p95_ns",
+     .title = "p95",
+     .width = 9,
+     .shown = true,
+     .help = "95 of 100 executions were no longer;" SINCE,
+     .cell = cell_run_p95},
+    {.id = "run_p99_ns",
+     .title = "p99",
+     .width = 9,
+     .shown = true,
+     .help = "99 of 100 executions were no longer;" SINCE,
+     .cell = cell_run_p99},
+    {.id = "blocked_p50_ns",
+     .title = "block p50",
+     .width = 10,
+     .shown = true,
+     .help = "half of the blocked times were no longer;" SINCE,
+     .cell = cell_blocked_p50},
+    {.id = "blocked_p95_ns",
+     .title = "p95",
+     .width = 9,
+     .shown = true,
+     .help = "95 of 100 blocked times were no longer;" SINCE,
+     .cell = cell_blocked_p95},
+    {.id = "blocked_p99_ns",
+     .title = "p99",
+     .width = 9,
+     .shown = true,
+     .help = "99 of 100 blocked times were no longer;" SINCE,
+     .cell = cell_blocked_p99},
+    {.id = "wait_longest_ns",
+     .title = "longest",
+     .width = 9,
+     .help = "the longest wait of all, to 1 part in 64;" SINCE,
+     .cell = cell_wait_longest},
     {.id = "runs", .title = "runs", .width = 9, .help = "executions that ended;" SINCE, .cell = cell_runs},
-    {.id = "blocks", .title = "blocks", .width = 9, .help = "blocked times that ended;" SINCE, .cell = cell_blocks},
-    {.id = "run_strip", .title = " us    ms    s", .width = 16, .help = "executions" STRIP_HELP, .cell = cell_run_strip},
-    {.id = "blocked_strip", .title = " us    ms    s", .width = 16, .help = "blocked times" STRIP_HELP,
+    {.id = "blocks",
+     .title = "blocks",
+     .width = 9,
+     .help = "blocked times that ended;" SINCE,
+     .cell = cell_blocks},
+    {.id = "run_strip",
+     .title = " us    ms    s",
+     .width = 16,
+     .help = "executions" STRIP_HELP,
+     .cell = cell_run_strip},
+    {.id = "blocked_strip",
+     .title = " us    ms    s",
+     .width = 16,
+     .help = "blocked times" STRIP_HELP,
      .cell = cell_blocked_strip},
 };
 

@@ -20,8 +20,8 @@ static void cut(const struct xm_grid *grid, unsigned columns, char *text)
     memcpy(text + length, "~", 2);
 }
 
-const char *xm_screen_short_name(const struct xm_model *model, const struct xm_grid *grid, uint32_t domain_slot,
-                                 unsigned columns, char *text, size_t size)
+const char *xm_screen_short_name(const struct xm_model *model, const struct xm_grid *grid,
+                                 uint32_t domain_slot, unsigned columns, char *text, size_t size)
 {
     xm_screen_domain_name(model, domain_slot, text, size);
     char *number = strrchr(text, '(');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line a pCPU: who is on it, how its time went, and who waits and was on it last.  The last line is for vCPUs
- * that wait and have been on none yet; its item's id is 0.
+ * One line a pCPU: who is on it, how its time went, and who waits and was on it last.  The last line is for
+ * vCPUs that wait and have been on none yet; its item's id is 0.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,10 +13,10 @@
 #include "view/format.h"
 #include "xenmon/trace.h"
 
-#define NAME_COLUMNS 16u
+#define NAME_COLUMNS    16u
 #define WAITING_COLUMNS 30u
-#define TOP_COLUMNS 36u
-#define TOP_DOMAINS 3u
+#define TOP_COLUMNS     36u
+#define TOP_DOMAINS     3u
 
 static const struct xm_sample *now_of(const struct xm_painter *p)
 {
@@ -50,7 +50,8 @@ static void put_unknown(struct xm_table_cell *cell)
     snprintf(cell->text, sizeof cell->text, "-");
 }
 
-static void cell_number(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_number(const struct xm_painter *p, const struct xm_table_line *line,
+                        struct xm_table_cell *cell)
 {
     (void)p;
     cell->known = true;
@@ -77,7 +78,8 @@ static bool find_domain(const struct xm_sample *s, uint32_t domid, uint32_t *slo
     return found;
 }
 
-static void cell_current(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_current(const struct xm_painter *p, const struct xm_table_line *line,
+                         struct xm_table_cell *cell)
 {
     const struct xm_sample *s = now_of(p);
     uint64_t current = is_nowhere(line) ? 0 : s->pcpu[line->slot].current;
@@ -118,10 +120,11 @@ static void put_share(const struct xm_painter *p, const struct xm_table_line *li
     xm_table_share(p, ns, u.window_ns, u.window_ns, meaning, cell);
 }
 
-#define SHARE(name, member, meaning)                                                                                   \
-    static void name(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)         \
-    {                                                                                                                  \
-        put_share(p, line, offsetof(struct xm_pcpu_usage, member), meaning, cell);                                     \
+#define SHARE(name, member, meaning)                                                                         \
+    static void name(const struct xm_painter *p, const struct xm_table_line *line,                           \
+                     struct xm_table_cell *cell)                                                             \
+    {                                                                                                        \
+        put_share(p, line, offsetof(struct xm_pcpu_usage, member), meaning, cell);                           \
     }
 
 SHARE(cell_busy, busy_ns, XM_MEANING_RUNNING)
@@ -137,12 +140,15 @@ static void paint_bar(const struct xm_painter *p, const struct xm_table_line *li
     bool coarse;
     if (!usage_of(p, line, &u, &coarse))
         return;
-    const uint64_t part[XM_CHART_STATES] = {[XM_CHART_RUNNING] = u.busy_ns, [XM_CHART_WAITING] = u.switching_ns,
-                                            [XM_CHART_BLOCKED] = u.idle_ns, [XM_CHART_UNKNOWN] = u.unknown_ns};
+    const uint64_t part[XM_CHART_STATES] = {[XM_CHART_RUNNING] = u.busy_ns,
+                                            [XM_CHART_WAITING] = u.switching_ns,
+                                            [XM_CHART_BLOCKED] = u.idle_ns,
+                                            [XM_CHART_UNKNOWN] = u.unknown_ns};
     xm_chart_states(p->grid, x, end, y, part);
 }
 
-static void cell_rate(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_rate(const struct xm_painter *p, const struct xm_table_line *line,
+                      struct xm_table_cell *cell)
 {
     struct xm_pcpu_usage u;
     bool coarse;
@@ -162,10 +168,12 @@ static void cell_rate(const struct xm_painter *p, const struct xm_table_line *li
 static bool waits_on(const struct xm_sample *s, uint32_t vcpu, uint64_t pcpu_plus_1)
 {
     const struct xm_vcpu_row *row = &s->vcpu[vcpu];
-    return row->id && (row->state & 15) == 1 && row->pcpu == pcpu_plus_1 && s->vcpu_domain[vcpu] < s->used.domains;
+    return row->id && (row->state & 15) == 1 && row->pcpu == pcpu_plus_1 &&
+           s->vcpu_domain[vcpu] < s->used.domains;
 }
 
-static void cell_queue(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_queue(const struct xm_painter *p, const struct xm_table_line *line,
+                       struct xm_table_cell *cell)
 {
     if (p->model->coarse) {
         put_unknown(cell);
@@ -178,18 +186,19 @@ static void cell_queue(const struct xm_painter *p, const struct xm_table_line *l
 }
 
 /*
- * Adds ", part" to the text where that leaves room, in `columns`, to say how many more there are; else says it, and
- * returns false.  more: how many follow after this one.
+ * Adds ", part" to the text where that leaves room, in `columns`, to say how many more there are; else says
+ * it, and returns false.  more: how many follow after this one.
  */
-static bool add_part(const struct xm_grid *grid, unsigned columns, uint32_t more, const char *part, char *text,
-                     size_t size)
+static bool add_part(const struct xm_grid *grid, unsigned columns, uint32_t more, const char *part,
+                     char *text, size_t size)
 {
     size_t used = strlen(text);
     const char *gap = used ? ", " : "";
     char rest[24] = "";
     if (more)
         snprintf(rest, sizeof rest, ", +%" PRIu32, more);
-    bool fits = xm_grid_columns(grid, text) + strlen(gap) + xm_grid_columns(grid, part) + strlen(rest) <= columns;
+    bool fits =
+        xm_grid_columns(grid, text) + strlen(gap) + xm_grid_columns(grid, part) + strlen(rest) <= columns;
     if (fits && used + strlen(gap) + strlen(part) + sizeof rest < size)
         snprintf(text + used, size - used, "%s%s", gap, part);
     else
@@ -197,7 +206,8 @@ static bool add_part(const struct xm_grid *grid, unsigned columns, uint32_t more
     return fits;
 }
 
-static void cell_waiting(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_waiting(const struct xm_painter *p, const struct xm_table_line *line,
+                         struct xm_table_cell *cell)
 {
     const struct xm_sample *s = now_of(p);
     uint64_t pcpu_plus_1 = is_nowhere(line) ? 0 : (uint64_t)pcpu_of(line) + 1;
@@ -236,10 +246,11 @@ static uint64_t pair_running(const struct xm_sample *s, uint32_t domain, uint32_
 }
 
 /*
- * The largest in order; all of a domain's time is the window's where it, or the pCPU, is not in `from`.  Returns how
- * many there are; *others: how many less.
+ * The largest in order; all of a domain's time is the window's where it, or the pCPU, is not in `from`.
+ * Returns how many there are; *others: how many less.
  */
-static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top top[TOP_DOMAINS], uint32_t *others)
+static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top top[TOP_DOMAINS],
+                         uint32_t *others)
 {
     unsigned count = 0;
     uint32_t there = 0;
@@ -263,8 +274,8 @@ static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top to
 }
 
 /* "web 30%" */
-static void name_top(const struct xm_painter *p, const struct xm_window *w, uint32_t pcpu, uint32_t domain, char *text,
-                     size_t size)
+static void name_top(const struct xm_painter *p, const struct xm_window *w, uint32_t pcpu, uint32_t domain,
+                     char *text, size_t size)
 {
     struct xm_usage u;
     char name[96];
@@ -314,7 +325,8 @@ static void cell_top(const struct xm_painter *p, const struct xm_table_line *lin
 
 /* ---- Its trace buffer. */
 
-static void cell_fill(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_fill(const struct xm_painter *p, const struct xm_table_line *line,
+                      struct xm_table_cell *cell)
 {
     struct xm_pcpu_usage u;
     bool coarse;
@@ -328,7 +340,8 @@ static void cell_fill(const struct xm_painter *p, const struct xm_table_line *li
     xm_format_percent(cell->key, cell->text, sizeof cell->text);
 }
 
-static void cell_lost(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+static void cell_lost(const struct xm_painter *p, const struct xm_table_line *line,
+                      struct xm_table_cell *cell)
 {
     struct xm_pcpu_usage u;
     bool coarse;
@@ -357,8 +370,10 @@ static struct xm_table_line *line_of(struct xm_table_line *lines, uint32_t count
     return count ? bsearch(&wanted, lines, count, sizeof *lines, compare_lines) : NULL;
 }
 
-/* Shares out who waits among the pCPUs; returns how many have been on none, the first one's domain in *domain. */
-static uint32_t count_waiting(const struct xm_sample *s, struct xm_table_line *lines, uint32_t count, uint32_t *domain)
+/* Shares out who waits among the pCPUs; returns how many have been on none, the first one's domain in
+ * *domain. */
+static uint32_t count_waiting(const struct xm_sample *s, struct xm_table_line *lines, uint32_t count,
+                              uint32_t *domain)
 {
     uint32_t nowhere = 0;
     for (uint32_t i = 0; i < s->used.vcpus; i++) {
@@ -391,7 +406,8 @@ static struct xm_table_line *pcpu_lines(const struct xm_painter *p, uint32_t *co
         qsort(lines, *count, sizeof *lines, compare_lines);
     uint32_t nowhere = count_waiting(s, lines, *count, &domain);
     if (nowhere)
-        lines[(*count)++] = (struct xm_table_line){.item = {XM_ITEM_PCPU, 0}, .domain = domain, .waiting = nowhere};
+        lines[(*count)++] =
+            (struct xm_table_line){.item = {XM_ITEM_PCPU, 0}, .domain = domain, .waiting = nowhere};
     return lines;
 }
 
@@ -415,37 +431,95 @@ static bool is_idle(const struct xm_painter *p, const struct xm_table_line *line
 }
 
 static const struct xm_table_column columns[] = {
-    {.id = "pcpu", .title = "pCPU", .width = 12, .left = true, .shown = true, .ascending = true,
+    {.id = "pcpu",
+     .title = "pCPU",
+     .width = 12,
+     .left = true,
+     .shown = true,
+     .ascending = true,
      .help = "the physical CPU; the line \"nowhere yet\" is of vCPUs that wait and have been on none",
      .cell = cell_number},
-    {.id = "busy", .title = "busy%", .width = 7, .shown = true,
-     .help = "time with a domain's vCPU on it, of the window", .cell = cell_busy},
-    {.id = "queue", .title = "queue", .width = 6, .shown = true,
-     .help = "vCPUs that wait now and were last on this pCPU; the scheduler's own queue may be shared by several pCPUs"
+    {.id = "busy",
+     .title = "busy%",
+     .width = 7,
+     .shown = true,
+     .help = "time with a domain's vCPU on it, of the window",
+     .cell = cell_busy},
+    {.id = "queue",
+     .title = "queue",
+     .width = 6,
+     .shown = true,
+     .help = "vCPUs that wait now and were last on this pCPU; the scheduler's own queue may be shared by "
+             "several pCPUs"
              " (credit2)",
      .cell = cell_queue},
-    {.id = "current", .title = "on it now", .width = 20, .left = true, .shown = true, .ascending = true,
-     .help = "the vCPU that is on it at this instant", .cell = cell_current},
-    {.id = "waiting", .title = "waiting, last here", .width = WAITING_COLUMNS, .left = true, .shown = true,
-     .help = "which vCPUs those of \"queue\" are; +2: two more", .cell = cell_waiting},
-    {.id = "bar", .title = "busy, idle", .width = 14, .left = true, .shown = true,
+    {.id = "current",
+     .title = "on it now",
+     .width = 20,
+     .left = true,
+     .shown = true,
+     .ascending = true,
+     .help = "the vCPU that is on it at this instant",
+     .cell = cell_current},
+    {.id = "waiting",
+     .title = "waiting, last here",
+     .width = WAITING_COLUMNS,
+     .left = true,
+     .shown = true,
+     .help = "which vCPUs those of \"queue\" are; +2: two more",
+     .cell = cell_waiting},
+    {.id = "bar",
+     .title = "busy, idle",
+     .width = 14,
+     .left = true,
+     .shown = true,
      .help = "its time as a bar: busy, switching (as waiting is drawn), idle (as blocked), unknown (?)",
-     .cell = cell_busy, .paint = paint_bar},
-    {.id = "idle", .title = "idle%", .width = 7, .shown = true, .help = "time with its idle vCPU on it, of the window",
+     .cell = cell_busy,
+     .paint = paint_bar},
+    {.id = "idle",
+     .title = "idle%",
+     .width = 7,
+     .shown = true,
+     .help = "time with its idle vCPU on it, of the window",
      .cell = cell_idle},
-    {.id = "executions_per_s", .title = "exec/s", .width = 7, .shown = true,
-     .help = "dispatches of domains' vCPUs on it, per second", .cell = cell_rate},
-    {.id = "top", .title = "most of it had", .width = TOP_COLUMNS, .left = true, .shown = true,
-     .help = "the domains that were on it longest in the window, with their share of it; (10 s): of the last 10 s,"
+    {.id = "executions_per_s",
+     .title = "exec/s",
+     .width = 7,
+     .shown = true,
+     .help = "dispatches of domains' vCPUs on it, per second",
+     .cell = cell_rate},
+    {.id = "top",
+     .title = "most of it had",
+     .width = TOP_COLUMNS,
+     .left = true,
+     .shown = true,
+     .help = "the domains that were on it longest in the window, with their share of it; (10 s): of the last "
+             "10 s,"
              " where the window is too long for samples that know",
      .cell = cell_top},
-    {.id = "switching", .title = "switch%", .width = 8, .shown = true,
-     .help = "time between one occupant's leaving and the next one's arrival, of the window", .cell = cell_switching},
-    {.id = "unknown", .title = "unkn%", .width = 7, .shown = true,
-     .help = "time whose occupant lost records make unknowable, of the window", .cell = cell_unknown},
-    {.id = "buffer_fill", .title = "buffer", .width = 7, .shown = true,
-     .help = "highest fill of its trace buffer in the window; at 100% records are lost", .cell = cell_fill},
-    {.id = "lost", .title = "lost", .width = 7, .shown = true, .help = "trace records lost on it in the window",
+    {.id = "switching",
+     .title = "switch%",
+     .width = 8,
+     .shown = true,
+     .help = "time between one occupant's leaving and the next one's arrival, of the window",
+     .cell = cell_switching},
+    {.id = "unknown",
+     .title = "unkn%",
+     .width = 7,
+     .shown = true,
+     .help = "time whose occupant lost records make unknowable, of the window",
+     .cell = cell_unknown},
+    {.id = "buffer_fill",
+     .title = "buffer",
+     .width = 7,
+     .shown = true,
+     .help = "highest fill of its trace buffer in the window; at 100% records are lost",
+     .cell = cell_fill},
+    {.id = "lost",
+     .title = "lost",
+     .width = 7,
+     .shown = true,
+     .help = "trace records lost on it in the window",
      .cell = cell_lost},
 };
 

@@ -92,7 +92,7 @@ def test_latency(session, truth):
 
 
 def test_report(session, truth):
-    """A domain of one vCPU has the report's percentiles, but in the longest wait's bucket: only the report knows that one."""
+    """A domain of one vCPU has the report's percentiles, but where the longest wait is: only the report knows it."""
     compared = 0
     for domain in truth.report['domains']:
         if len(domain['vcpus']) != 1 or domain['domid'] == IDLE:

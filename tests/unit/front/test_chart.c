@@ -43,12 +43,9 @@ static void test_share(void **state)
         unsigned cells;
         unsigned share[5];
     } cases[] = {
-        {{50, 25, 25, 0, 0}, 20, {10, 5, 5, 0, 0}},
-        {{1, 1, 1, 0, 0}, 10, {4, 3, 3, 0, 0}},
-        {{1000000, 1, 1, 0, 1}, 10, {7, 1, 1, 0, 1}},
-        {{0, 0, 0, 0, 0}, 10, {0, 0, 0, 0, 0}},
-        {{5, 0, 0, 0, 0}, 10, {10, 0, 0, 0, 0}},
-        {{UINT64_MAX, UINT64_MAX, 0, 0, 0}, 8, {4, 4, 0, 0, 0}},
+        {{50, 25, 25, 0, 0}, 20, {10, 5, 5, 0, 0}},   {{1, 1, 1, 0, 0}, 10, {4, 3, 3, 0, 0}},
+        {{1000000, 1, 1, 0, 1}, 10, {7, 1, 1, 0, 1}}, {{0, 0, 0, 0, 0}, 10, {0, 0, 0, 0, 0}},
+        {{5, 0, 0, 0, 0}, 10, {10, 0, 0, 0, 0}},      {{UINT64_MAX, UINT64_MAX, 0, 0, 0}, 8, {4, 4, 0, 0, 0}},
         {{60, 30, 10, 0, 0}, 2, {1, 1, 0, 0, 0}}, /* not room for all: the largest */
         {{7, 3, 0, 0, 0}, 0, {0, 0, 0, 0, 0}},
     };
@@ -67,7 +64,8 @@ static uint64_t next(uint64_t *seed)
     return *seed >> 33;
 }
 
-/* Whatever the parts: a full bar is full, nothing that is there is unseen, and nothing is off by more than it must. */
+/* Whatever the parts: a full bar is full, nothing that is there is unseen, and nothing is off by more than it
+ * must. */
 static void test_share_property(void **state)
 {
     uint64_t seed = 20261126;
@@ -108,8 +106,8 @@ static void test_bar(void **state)
         {0, 100, "    ", "    "},
         {100, 100, "\u2588\u2588\u2588\u2588", "####"},
         {50, 100, "\u2588\u2588  ", "##  "},
-        {1, 1000000, "\u258f   ", "#   "},                        /* tiny, and seen */
-        {999999, 1000000, "\u2588\u2588\u2588\u2589", "### "},    /* nearly all is not all */
+        {1, 1000000, "\u258f   ", "#   "},                     /* tiny, and seen */
+        {999999, 1000000, "\u2588\u2588\u2588\u2589", "### "}, /* nearly all is not all */
         {200, 100, "\u2588\u2588\u2588\u2588", "####"},
         {3, 32, "\u258d   ", "#   "},
         {7, 0, "    ", "    "},
@@ -118,9 +116,11 @@ static void test_bar(void **state)
     const struct xm_grid *grid = *state;
     for (size_t i = 0; i < sizeof bars / sizeof bars[0]; i++) {
         char text[64];
-        assert_string_equal(xm_chart_bar(true, 4, bars[i].part, bars[i].whole, text, sizeof text), bars[i].utf8);
+        assert_string_equal(xm_chart_bar(true, 4, bars[i].part, bars[i].whole, text, sizeof text),
+                            bars[i].utf8);
         assert_int_equal(xm_grid_columns(grid, text), 4);
-        assert_string_equal(xm_chart_bar(false, 4, bars[i].part, bars[i].whole, text, sizeof text), bars[i].ascii);
+        assert_string_equal(xm_chart_bar(false, 4, bars[i].part, bars[i].whole, text, sizeof text),
+                            bars[i].ascii);
     }
     /* Too small a buffer gets whole characters. */
     char little[8];
@@ -158,11 +158,15 @@ static const char *row(const struct xm_grid *grid, unsigned y)
 static void test_states(void **state)
 {
     struct xm_grid *grid = *state;
-    const uint64_t part[XM_CHART_STATES] = {[XM_CHART_RUNNING] = 40, [XM_CHART_WAITING] = 30, [XM_CHART_BLOCKED] = 20,
-                                            [XM_CHART_OFFLINE] = 5, [XM_CHART_UNKNOWN] = 5};
+    const uint64_t part[XM_CHART_STATES] = {[XM_CHART_RUNNING] = 40,
+                                            [XM_CHART_WAITING] = 30,
+                                            [XM_CHART_BLOCKED] = 20,
+                                            [XM_CHART_OFFLINE] = 5,
+                                            [XM_CHART_UNKNOWN] = 5};
     xm_chart_states(grid, 2, 22, 0, part);
-    assert_string_equal(row(grid, 0), "  \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2592\u2592\u2592\u2592\u2592\u2592"
-                                      "\u00b7\u00b7\u00b7\u00b7 ?");
+    assert_string_equal(
+        row(grid, 0), "  \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2592\u2592\u2592\u2592\u2592\u2592"
+                      "\u00b7\u00b7\u00b7\u00b7 ?");
     assert_int_equal(grid->cells[2].meaning, XM_MEANING_RUNNING);
     assert_int_equal(grid->cells[10].meaning, XM_MEANING_WAITING);
     assert_int_equal(grid->cells[16].meaning, XM_MEANING_BLOCKED);
@@ -270,10 +274,10 @@ static unsigned index_of(uint64_t value)
 static void fill(uint64_t counts[XM_HIST_BUCKETS])
 {
     memset(counts, 0, XM_HIST_BUCKETS * sizeof counts[0]);
-    counts[index_of(500)] = 10;           /* 0.5 us */
-    counts[index_of(30 * 1000)] = 50;     /* 30 us */
-    counts[index_of(3 * MS)] = 39;        /* 3 ms */
-    counts[index_of(40000 * MS)] = 1;     /* 40 s */
+    counts[index_of(500)] = 10;       /* 0.5 us */
+    counts[index_of(30 * 1000)] = 50; /* 30 us */
+    counts[index_of(3 * MS)] = 39;    /* 3 ms */
+    counts[index_of(40000 * MS)] = 1; /* 40 s */
 }
 
 static void test_bins(void **state)
@@ -304,8 +308,10 @@ static void test_bins(void **state)
             assert_true(strlen(xm_chart_bin_name(&bins, i, text, sizeof text)) <= 6);
         }
     }
-    assert_string_equal(xm_chart_bin_name(&bins, xm_chart_bin_of(&bins, 499 * MS), text, sizeof text), "200 ms");
-    assert_string_equal(xm_chart_bin_name(&bins, xm_chart_bin_of(&bins, 500 * MS), text, sizeof text), "500 ms");
+    assert_string_equal(xm_chart_bin_name(&bins, xm_chart_bin_of(&bins, 499 * MS), text, sizeof text),
+                        "200 ms");
+    assert_string_equal(xm_chart_bin_name(&bins, xm_chart_bin_of(&bins, 500 * MS), text, sizeof text),
+                        "500 ms");
 }
 
 static void test_histogram_lines(void **state)
@@ -322,10 +328,15 @@ static void test_histogram_lines(void **state)
         xm_chart_histogram_line(grid, 0, 44, i, XM_MEANING_WAITING, &bins, i, &marks);
     assert_string_equal(row(grid, 0), " <1 us \u2588\u2588\u2588\u258e                 10  10.0%");
     assert_string_equal(row(grid, 1), "  1 us                       0   0.0%");
-    assert_string_equal(row(grid, 2), " 10 us \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588"
-                                      "     50  50.0% p50");
-    assert_string_equal(row(grid, 4), "  1 ms \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258c        "
-                                      "39  39.0% p95,99");
+    assert_string_equal(
+        row(grid, 2),
+        " 10 us "
+        "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588"
+        "     50  50.0% p50");
+    assert_string_equal(
+        row(grid, 4),
+        "  1 ms \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258c        "
+        "39  39.0% p95,99");
     assert_string_equal(row(grid, 8), ">=10 s \u258d                     1   1.0%");
     grid->utf8 = false;
     xm_grid_clear(grid);

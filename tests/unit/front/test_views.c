@@ -97,8 +97,13 @@ static void build(struct views *v, enum xm_screen_view view, unsigned width, uns
     assert_int_equal(xm_grid_resize(&v->grid, width, height), XM_OK);
     xm_grid_clear(&v->grid);
     v->choice.view = view;
-    struct xm_painter p = {.grid = &v->grid, .model = &v->fake.model, .choice = &v->choice, .top = 1,
-                           .rows = height - 1, .first = v->scroll, .cursor = UINT32_MAX};
+    struct xm_painter p = {.grid = &v->grid,
+                           .model = &v->fake.model,
+                           .choice = &v->choice,
+                           .top = 1,
+                           .rows = height - 1,
+                           .first = v->scroll,
+                           .cursor = UINT32_MAX};
     if (table) {
         xm_table_header(table, &p, 0);
         xm_table_body(table, &p);
@@ -285,8 +290,10 @@ static void test_depth(void **state)
 {
     struct views *v = *state;
     build(v, XM_VIEW_DOMAIN, 80, 60);
-    assert_string_equal(line(v, 0), "web (dom 1)                                                           < 2 of 3 >");
-    assert_string_equal(line(v, 1), "Time    \u2588 running 50.0%  \u2592 waiting 25.0%  \u00b7 blocked 25.0%");
+    assert_string_equal(line(v, 0),
+                        "web (dom 1)                                                           < 2 of 3 >");
+    assert_string_equal(line(v, 1),
+                        "Time    \u2588 running 50.0%  \u2592 waiting 25.0%  \u00b7 blocked 25.0%");
     assert_true(has(v, "after wake-up 20.0% (200.0 ms)  after preemption 5.0% (50.00 ms)"));
     assert_true(has(v, "executions 100.0/s  average 5.000 ms"));
     assert_true(has(v, "slices 1.000 ms  to 10.00 ms  average 5.000 ms"));
@@ -480,7 +487,8 @@ static void test_property(void **state)
         v->choice.cpu = (uint32_t)(next(&seed) % 4);
         v->choice.since = (enum xm_spread_since)(next(&seed) % 2);
         v->choice.hide_idle = next(&seed) % 4 == 0;
-        v->choice.domain = next(&seed) % 4 ? v->fake.to.domain[next(&seed) % FAKE_DOMAINS].id : next(&seed) % 2;
+        v->choice.domain =
+            next(&seed) % 4 ? v->fake.to.domain[next(&seed) % FAKE_DOMAINS].id : next(&seed) % 2;
         v->scroll = (unsigned)(next(&seed) % 20);
         for (enum xm_screen_view view = XM_VIEW_PCPUS; view <= XM_VIEW_LATENCY; view++) {
             const struct xm_table *table = xm_table_of(view);
@@ -494,7 +502,8 @@ static void test_property(void **state)
             build(v, view, width, height);
             assert_true(line(v, 0)[0] != '\0');
             for (size_t i = 0; i < (size_t)width * height; i++) /* no cell that a terminal would obey */
-                assert_true(v->grid.cells[i].text[0] == '\0' || (unsigned char)v->grid.cells[i].text[0] >= 0x20);
+                assert_true(v->grid.cells[i].text[0] == '\0' ||
+                            (unsigned char)v->grid.cells[i].text[0] >= 0x20);
         }
     }
 }
