@@ -53,9 +53,12 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
     const struct xm_model *m = p->model;
     uint32_t slot;
     uint32_t cpus = 0;
+    enum xm_screen_view view = p->choice->view;
+    /* The others are of all pCPUs whatever was chosen. */
+    bool one = p->choice->one_cpu && (view == XM_VIEW_DOMAINS || view == XM_VIEW_VCPUS || view == XM_VIEW_PAPER);
     for (uint32_t i = 0; m->data && i < m->window[0].to->used.pcpus; i++)
         cpus += m->window[0].to->pcpu[i].id != 0;
-    if (!p->choice->one_cpu)
+    if (!one)
         snprintf(text, size, m->data ? "all CPUs (%u)" : "all CPUs", cpus);
     else if (m->data && xm_screen_cpu_slot(m, p->choice, &slot))
         snprintf(text, size, "CPU %u", p->choice->cpu);
