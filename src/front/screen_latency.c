@@ -185,23 +185,7 @@ static void cell_blocked_strip(const struct xm_painter *p, const struct xm_table
     put_strip(p, line, XM_HIST_BLOCKED, XM_MEANING_BLOCKED, cell);
 }
 
-/* ---- Of the window. */
-
-static void cell_wait_max(const struct xm_painter *p, const struct xm_table_line *line,
-                          struct xm_table_cell *cell)
-{
-    struct xm_usage u;
-    /* None is no wait of length 0: nothing that ended, or nothing that this series of samples keeps. */
-    if (!xm_table_usage(p, line, &u) || u.wait_max_ns == 0 || p->model->info.tsc_hz == 0) {
-        put_unknown(cell);
-        return;
-    }
-    cell->known = true;
-    cell->key = (double)u.wait_max_ns;
-    cell->meaning = XM_MEANING_WAITING;
-    if (!cell->key_only)
-        xm_format_ns(u.wait_max_ns, cell->text, sizeof cell->text);
-}
+/* ---- Lines. */
 
 static struct xm_table_line *latency_lines(const struct xm_painter *p, uint32_t *count)
 {
@@ -255,7 +239,7 @@ static const struct xm_table_column columns[] = {
      .width = 9,
      .shown = true,
      .help = "the longest wait that ended in the chosen window",
-     .cell = cell_wait_max},
+     .cell = xm_table_longest},
     {.id = "over_1ms",
      .title = ">1 ms",
      .width = 7,
