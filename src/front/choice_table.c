@@ -128,7 +128,7 @@ void xm_choice_enter(struct xm_choice *choice, const struct xm_model *model, int
     put_cursor(choice, &l, l.cursor);
     if (line->item.kind == XM_ITEM_PCPU) {
         xm_choice_drill(choice, XM_VIEW_VCPUS);
-        choice->one_cpu = true;
+        choice->one_cpu = line->item.id != 0; /* 0: who has been on none is in all of them */
         choice->cpu = (uint32_t)(line->item.id & ~XM_ROW_USED);
     } else if (domain_id(model, line)) {
         choice->domain = domain_id(model, line);

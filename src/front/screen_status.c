@@ -111,6 +111,9 @@ static const char *describe_base(const struct xm_painter *p)
     const struct xm_choice *c = p->choice;
     if (c->view == XM_VIEW_PAPER && c->one_cpu)
         return "% of its time; waits that ended here; * on any CPU";
+    if (c->view == XM_VIEW_LATENCY && p->model->past)
+        return c->since == XM_SPREAD_WATCHED ? "lengths since watched, up to now"
+                                             : "lengths since the start, up to now";
     if (c->view == XM_VIEW_LATENCY)
         return c->since == XM_SPREAD_WATCHED ? "lengths since watched (D: since the start)"
                                              : "lengths since the start (D: from now on)";
