@@ -68,6 +68,21 @@ static const char *set_source(const struct xm_option *option, const char *text, 
     return "auto, file, pipe, xen or sim:SCENARIO";
 }
 
+/* A time is how far back the region goes, as ever; anything else is where the history on disk lies. */
+static const char *set_history(const struct xm_option *option, const char *text, void *where)
+{
+    struct xm_baked_config *c = where;
+    uint64_t ns;
+    if (!xm_read_duration(text, option->unit, &ns)) {
+        c->durable = text;
+        return *text ? NULL : "a directory, or a time";
+    }
+    if (ns < option->min || ns > option->max)
+        return "a time from 1s to 86400s, or a directory (./NAME where that looks like a time)";
+    c->history_ns = ns;
+    return NULL;
+}
+
 static const char *set_cpus(const struct xm_option *option, const char *text, void *where)
 {
     return xm_read_cpus(text, where) ? NULL : "all, a list such as 0-3,7 or a mask such as 0xf";
@@ -97,7 +112,7 @@ static const struct xm_option options[] = {
     {.help = "What is kept:"},
     {"ms_per_sample", 'm', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "MS", "time between samples (100)", MS, 60000 * MS, MS},
     {"samples-per-second", 0, XM_ARG_NEEDED, xm_set_count, AT(per_second), "N", "the same as a rate (10)", 1, 1000, 0},
-    {"history", 0, XM_ARG_NEEDED, xm_set_duration, AT(history_ns), "TIME", "how far back samples are kept (60s)", XM_NS_PER_S, 86400 * XM_NS_PER_S, XM_NS_PER_S},
+    {"fast-history", 0, XM_ARG_NEEDED, xm_set_duration, AT(history_ns), "TIME", "how far back samples are kept in memory (60s)", XM_NS_PER_S, 86400 * XM_NS_PER_S, XM_NS_PER_S},
     {"slow-history", 0, XM_ARG_NEEDED, xm_set_duration, AT(slow_history_ns), "TIME", "how far back one sample a second is kept (1h)", XM_NS_PER_S, 604800 * XM_NS_PER_S, XM_NS_PER_S},
     {"memory", 0, XM_ARG_NEEDED, xm_set_size, AT(memory_bytes), "SIZE", "history is cut short so as to need no more (64M)", UINT64_C(1) << 20, UINT64_C(1) << 40, 0},
     {"max-domains", 0, XM_ARG_NEEDED, xm_set_count, AT(domains), "N", "room to begin with; more makes a larger region (32)", 1, 8192, 0},
@@ -105,6 +120,12 @@ static const struct xm_option options[] = {
     {"max-pcpus", 0, XM_ARG_NEEDED, xm_set_count, AT(pcpus), "N", "likewise (8)", 1, 4096, 0},
     {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "where the region is", 0, 0, 0},
     {"show-config", 0, XM_ARG_NONE, xm_set_flag, AT(show), NULL, "print all this and the memory it needs, and exit", 0, 0, 0},
+    {.help = "What is kept on disk (xenmon-history(1)):"},
+    {"history", 0, XM_ARG_NEEDED, set_history, 0, "DIR", "keep a sample a second there, for xenmon history; a time is --fast-history", XM_NS_PER_S, 86400 * XM_NS_PER_S, XM_NS_PER_S},
+    {"history-step", 0, XM_ARG_NEEDED, xm_set_text, AT(durable_step), "TIME", "between samples (1s)", 0, 0, 0},
+    {"history-sync", 0, XM_ARG_NEEDED, xm_set_text, AT(durable_sync), "TIME", "between transactions (10s)", 0, 0, 0},
+    {"history-keep", 0, XM_ARG_NEEDED, xm_set_text, AT(durable_keep), "RULES", "how long, and how coarse with age (1s:1d,1m:31d,1h:2y)", 0, 0, 0},
+    {"history-max-size", 0, XM_ARG_NEEDED, xm_set_text, AT(durable_size), "SIZE", "past it the oldest is thinned before its time (1G)", 0, 0, 0},
     {.help = "How it runs:"},
     {"foreground", 0, XM_ARG_NONE, xm_set_flag, AT(foreground), NULL, "stay in the foreground (the default)", 0, 0, 0},
     {"daemon", 0, XM_ARG_NONE, xm_set_flag, AT(background), NULL, "go into the background once the region is there", 0, 0, 0},
@@ -152,6 +173,8 @@ static bool settle_paths(struct xm_baked_config *c)
         return false;
     if (to_file)
         c->log_to = c->log_path;
+    if (c->durable && !absolute(c->durable, c->durable_path, sizeof c->durable_path))
+        return false;
     if (c->pid_file && !absolute(c->pid_file, c->pid_path, sizeof c->pid_path))
         return false;
     if (!c->region)
@@ -408,6 +431,7 @@ int xm_baked_config_show(const struct xm_baked_config *c)
     printf("order = %s\n", orders[c->order]);
     printf("cpu_hz = %" PRIu64 "\n", c->hz);
     printf("log_to = %s\n", c->log_to);
+    printf("history = %s\n", c->durable ? c->durable_path : "none");
     printf("domains = %" PRIu64 "\nvcpus = %" PRIu64 "\npcpus = %" PRIu64 "\n", c->domains, c->vcpus, c->pcpus);
     show_series(&plan, XM_SERIES_FAST, "fast");
     show_series(&plan, XM_SERIES_SLOW, "slow");

@@ -28,6 +28,9 @@ struct xm_baked_config {
     unsigned source;    /* enum xm_baked_source */
     unsigned order;     /* enum xm_baked_order */
     unsigned log_level; /* enum xm_log_level */
+    const char *durable; /* directory of the history on disk; NULL: none */
+    char durable_path[PATH_MAX];
+    const char *durable_step, *durable_sync, *durable_keep, *durable_size;
     bool copies, minimal, foreground, background, exit_at_end, show, version, help;
     const char *file; /* the configuration file; NULL: the system's, or the user's */
     bool no_file;

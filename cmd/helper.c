@@ -27,6 +27,13 @@ static bool beside(const char *program, char path[PATH_MAX])
     return n > 0 && n < PATH_MAX && access(path, X_OK) == 0;
 }
 
+bool xm_helper_find(const char *program, char path[PATH_MAX])
+{
+    if (!beside(program, path))
+        snprintf(path, PATH_MAX, XM_LIBEXEC "/%s", program);
+    return access(path, X_OK) == 0;
+}
+
 int xm_helper_run(const char *program, int argc, char **argv)
 {
     char path[PATH_MAX];
@@ -40,8 +47,7 @@ int xm_helper_run(const char *program, int argc, char **argv)
     }
     arguments[0] = name;
     memcpy(arguments + 1, argv, (size_t)argc * sizeof *argv);
-    if (!beside(program, path))
-        snprintf(path, sizeof path, XM_LIBEXEC "/%s", program);
+    (void)xm_helper_find(program, path);
     execv(path, arguments);
     int why = errno;
     free(arguments);

@@ -13,6 +13,7 @@
 #include "baked_live.h"
 #include "baked_sim.h"
 #include "daemon.h"
+#include "keeper.h"
 #include "notify.h"
 #include "options.h"
 #include "region/writer.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct xm_baked_sim *sim; /* NULL: none; is live too */
     struct xm_writer *writer;
     struct xm_loop *loop;
+    struct xm_keeper_process keeper;
     bool owns_pid_file;
     bool cramped; /* it has been said that the region is too small */
     uint64_t heartbeat_ns;
@@ -108,6 +110,7 @@ static bool look_after(struct daemon *d, uint64_t now_ns)
     if (d->signals->reload) {
         d->signals->reload = 0;
         xm_log_reopen(&d->log);
+        xm_keeper_reload(&d->keeper);
         if (d->loop)
             log_status(d, "SIGHUP");
     }
@@ -115,6 +118,7 @@ static bool look_after(struct daemon *d, uint64_t now_ns)
         if (d->loop)
             watch_room(d);
         xm_writer_heartbeat(d->writer, now_ns);
+        xm_keeper_look_after(&d->keeper, now_ns);
         if (d->watchdog_ns)
             xm_notify("WATCHDOG=1");
         d->heartbeat_ns = now_ns;
@@ -331,12 +335,14 @@ static int open_live(struct daemon *d)
 static int start_live(struct daemon *d)
 {
     struct xm_error err;
-    const char *others[3] = {NULL};
+    const char *others[4] = {NULL};
     size_t count = 0;
     if (d->config->pid_file)
         others[count++] = d->config->pid_path;
     if (d->log.path)
-        others[count] = d->log.path;
+        others[count++] = d->log.path;
+    if (d->keeper.directory)
+        others[count] = d->keeper.directory;
     xm_error_clear(&err);
     if (!is_live(d))
         return XM_EXIT_DONE;
@@ -381,9 +387,22 @@ static int write_pid_file(struct daemon *d)
     return XM_EXIT_DONE;
 }
 
+/* What is kept on disk is another process's business: nothing that goes wrong with it ends this one. */
+static int prepare_history(struct daemon *d)
+{
+    const struct xm_baked_config *c = d->config;
+    d->keeper = (struct xm_keeper_process){
+        .log = &d->log, .directory = c->durable ? c->durable_path : NULL, .region = c->region_path, .log_to = c->log_to,
+        .step = c->durable_step, .sync = c->durable_sync, .keep = c->durable_keep, .max_size = c->durable_size,
+        .user = c->live.user};
+    xm_keeper_prepare(&d->keeper);
+    return XM_EXIT_DONE;
+}
+
 static int start(struct daemon *d)
 {
-    int (*const steps[])(struct daemon *) = {open_source, open_region, write_pid_file, start_live, open_loop};
+    int (*const steps[])(struct daemon *) = {open_source, open_region, write_pid_file, prepare_history,
+                                                  start_live, open_loop};
     int code = XM_EXIT_DONE;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == XM_EXIT_DONE; i++)
         code = steps[i](d);
@@ -407,8 +426,11 @@ static int run(const struct xm_baked_config *c)
     if (code == XM_EXIT_DONE) {
         d.watchdog_ns = xm_notify_watchdog_ns();
         xm_notify("READY=1");
+        xm_keeper_look_after(&d.keeper, clock_ns(CLOCK_MONOTONIC));
         code = bake(&d);
         xm_notify("STOPPING=1");
+        xm_writer_state(d.writer, XM_WRITER_ENDED);
+        xm_keeper_stop(&d.keeper);
     }
     xm_loop_destroy(d.loop);
     xm_writer_close(d.writer, true);

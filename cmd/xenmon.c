@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"log", xenmon_log_main, "writes numbers at an interval to files, one for each domain", NULL},
     {"batch", xenmon_batch_main, "prints a table at an interval, as xentop -b and top -b do", NULL},
     {"record", xenmon_record_main, "writes the raw trace of the running host to a file", NULL},
+    {"history", NULL, "what domains did in days past, and accounts of it", "xenmon-history"},
     {"sim", NULL, "simulates a Xen host, and writes its trace to a file", "xenmon-sim"},
     {"sim-ctl", NULL, "changes load and weights of a simulated host that runs", "xenmon-sim"},
     {"study", NULL, "the paper's performance study on a simulated host, with figures", "xenmon-study"},
