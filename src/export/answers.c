@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "export/answers.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "export/past.h"
+#include "export/query.h"
+#include "export/shapes.h"
+
+#define WINDOWS_UNASKED "exec,1s,10s"
+#define STATES_UNASKED "running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio"
+#define HISTORY_UNASKED_NS (UINT64_C(300) * 1000000000u)
+
+static json_t *refuse(struct xm_refusal *refusal, unsigned status, const char *code, const char *format, ...)
+    XM_PRINTF(4, 5);
+static json_t *refuse(struct xm_refusal *refusal, unsigned status, const char *code, const char *format, ...)
+{
+    va_list arguments;
+    refusal->status = status;
+    refusal->code = code;
+    va_start(arguments, format);
+    vsnprintf(refusal->text, sizeof refusal->text, format, arguments);
+    va_end(arguments);
+    return NULL;
+}
+
+/* A text of the client's, cut and made fit to be shown back: printable ASCII alone. */
+static const char *quoted(const char *text, char fit[48])
+{
+    size_t i = 0;
+    for (; text[i] && i < 47; i++)
+        fit[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    fit[i] = '\0';
+    return fit;
+}
+
+static json_t *finished(json_t *document, bool good, struct xm_refusal *refusal)
+{
+    if (good)
+        return document;
+    json_decref(document);
+    return refuse(refusal, 500, "out_of_memory", "out of memory");
+}
+
+/* ---- Windows. */
+
+struct answer {
+    struct xm_shape shape;
+    struct xm_past *past; /* NULL until a window asks for it */
+};
+
+static void answer_end(struct answer *a)
+{
+    xm_past_close(a->past);
+}
+
+static bool has_data(const struct xm_ask *ask, struct xm_refusal *refusal)
+{
+    const struct xm_host_snapshot *s = ask->snapshot;
+    if (s->data)
+        return true;
+    refuse(refusal, 503, "no_data", "there is no data: %s", *s->reason ? s->reason : xm_host_state_name(s->state));
+    return false;
+}
+
+static bool open_past(const struct xm_ask *ask, struct answer *a, struct xm_refusal *refusal)
+{
+    struct xm_error err = {0};
+    enum xm_status status = xm_past_open(ask->snapshot, ask->path, &a->past, &err);
+    if (status == XM_NOMEM)
+        refuse(refusal, 500, "out_of_memory", "out of memory");
+    else if (status != XM_OK)
+        refuse(refusal, 503, "no_data", "%s", err.text);
+    return status == XM_OK;
+}
+
+static bool bad_window(const char *name, struct xm_refusal *refusal)
+{
+    char fit[48];
+    refuse(refusal, 400, "bad_window", "'%s' is no window: exec, 1s, 10s, or one duration of 100ms to 1d",
+           quoted(name, fit));
+    return false;
+}
+
+/* A window that the snapshot does not have: read from the region. */
+static bool add_past_window(const struct xm_ask *ask, struct answer *a, const char *name, struct xm_refusal *refusal)
+{
+    struct xm_shape_window *w = &a->shape.window[a->shape.windows];
+    struct xm_error err = {0};
+    uint64_t ns;
+    if (!xm_query_duration(name, &ns) || ns < XM_PAST_WINDOW_MIN_NS || ns > XM_PAST_WINDOW_MAX_NS || a->past)
+        return bad_window(name, refusal);
+    if (!open_past(ask, a, refusal))
+        return false;
+    *w = (struct xm_shape_window){0};
+    if (xm_past_window(a->past, ns, w, &err) != XM_OK) {
+        refuse(refusal, 503, "no_data", "%s", err.text);
+        return false;
+    }
+    snprintf(w->name, sizeof w->name, "%s", name);
+    a->shape.windows++;
+    return true;
+}
+
+static bool answer_begin(const struct xm_ask *ask, const char *windows, struct answer *a, struct xm_refusal *refusal)
+{
+    char name[24];
+    *a = (struct answer){0};
+    if (!has_data(ask, refusal))
+        return false;
+    xm_shape_init(&a->shape, ask->snapshot, ask->hostname);
+    while (xm_query_next(&windows, name, sizeof name)) {
+        bool known = a->shape.windows < XM_SHAPE_WINDOWS;
+        for (size_t i = 0; i < a->shape.windows; i++)
+            known &= strcmp(a->shape.window[i].name, name) != 0; /* the same twice */
+        if (!known ? bad_window(name, refusal)
+                   : xm_shape_add_window(&a->shape, name) || add_past_window(ask, a, name, refusal))
+            continue;
+        answer_end(a);
+        return false;
+    }
+    return true;
+}
+
+static const char *or_all(const char *windows)
+{
+    return windows ? windows : WINDOWS_UNASKED;
+}
+
+/* ---- Lists. */
+
+json_t *xm_answer_host(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal)
+{
+    struct answer a;
+    if (!answer_begin(ask, or_all(windows), &a, refusal))
+        return NULL;
+    json_t *document = xm_shape_document(&a.shape);
+    bool good = xm_json_put(document, "host", xm_shape_host(&a.shape));
+    good &= xm_json_put(document, "quality", xm_shape_quality(&a.shape));
+    good &= xm_json_put(document, "windows", xm_shape_host_windows(&a.shape));
+    answer_end(&a);
+    return finished(document, good, refusal);
+}
+
+json_t *xm_answer_domains(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal)
+{
+    struct answer a;
+    if (!answer_begin(ask, or_all(windows), &a, refusal))
+        return NULL;
+    json_t *document = xm_shape_document(&a.shape);
+    bool good = xm_json_put(document, "domains", xm_shape_domains(&a.shape));
+    answer_end(&a);
+    return finished(document, good, refusal);
+}
+
+json_t *xm_answer_cpus(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal)
+{
+    struct answer a;
+    if (!answer_begin(ask, or_all(windows), &a, refusal))
+        return NULL;
+    json_t *document = xm_shape_document(&a.shape);
+    bool good = xm_json_put(document, "cpus", xm_shape_cpus(&a.shape));
+    answer_end(&a);
+    return finished(document, good, refusal);
+}
+
+json_t *xm_answer_windows(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal)
+{
+    struct answer a;
+    if (!answer_begin(ask, windows ? windows : "1s", &a, refusal))
+        return NULL;
+    json_t *document = xm_shape_document(&a.shape);
+    bool good = xm_json_put(document, "host", xm_shape_host(&a.shape));
+    good &= xm_json_put(document, "quality", xm_shape_quality(&a.shape));
+    good &= xm_json_put(document, "windows", xm_shape_host_windows(&a.shape));
+    good &= xm_json_put(document, "cpus", xm_shape_cpus(&a.shape));
+    good &= xm_json_put(document, "domains", xm_shape_domains(&a.shape));
+    answer_end(&a);
+    return finished(document, good, refusal);
+}
+
+/* ---- One domain. */
+
+static bool find_domain(const struct xm_shape *shape, const char *domid, uint32_t *slot, struct xm_refusal *refusal)
+{
+    char fit[48];
+    uint64_t id;
+    if (!xm_query_count(domid, XM_SHAPE_DOMID_MAX, &id)) {
+        refuse(refusal, 400, "bad_domid", "'%s' is no domain id: a number up to %u", quoted(domid, fit),
+               XM_SHAPE_DOMID_MAX);
+        return false;
+    }
+    if (!xm_shape_find(shape, (uint32_t)id, slot)) {
+        refuse(refusal, 404, "no_such_domain", "there is no domain %u", (unsigned)id);
+        return false;
+    }
+    return true;
+}
+
+/* `detail`: the domain itself, else its vCPUs. */
+static json_t *of_domain(const struct xm_ask *ask, const char *domid, const char *windows, bool detail,
+                         struct xm_refusal *refusal)
+{
+    struct answer a;
+    uint32_t slot;
+    if (!answer_begin(ask, or_all(windows), &a, refusal))
+        return NULL;
+    if (!find_domain(&a.shape, domid ? domid : "", &slot, refusal)) {
+        answer_end(&a);
+        return NULL;
+    }
+    json_t *document = xm_shape_document(&a.shape);
+    bool good = true;
+    if (detail) {
+        good = xm_json_put(document, "domain", xm_shape_domain(&a.shape, slot, true));
+    } else {
+        uint64_t id = ask->snapshot->window[0].to->domain[slot].id;
+        good = xm_json_put(document, "domid", json_integer(xm_row_domid(id)));
+        good &= xm_json_put(document, "instance", json_integer(xm_row_instance(id)));
+        good &= xm_json_put(document, "vcpus", xm_shape_vcpus(&a.shape, slot));
+    }
+    answer_end(&a);
+    return finished(document, good, refusal);
+}
+
+json_t *xm_answer_domain(const struct xm_ask *ask, const char *domid, const char *windows,
+                         struct xm_refusal *refusal)
+{
+    return of_domain(ask, domid, windows, true, refusal);
+}
+
+json_t *xm_answer_vcpus(const struct xm_ask *ask, const char *domid, const char *windows,
+                        struct xm_refusal *refusal)
+{
+    return of_domain(ask, domid, windows, false, refusal);
+}
+
+/* ---- What the program and its numbers are. */
+
+json_t *xm_answer_version(const struct xm_ask *ask, struct xm_refusal *refusal)
+{
+    const struct xm_host_snapshot *s = ask->snapshot;
+    struct xm_shape shape;
+    char text[40];
+    xm_shape_init(&shape, s, ask->hostname);
+    json_t *document = xm_shape_document(&shape);
+    bool good = xm_json_put(document, "program", json_string("xenmon-serve"));
+    good &= xm_json_put(document, "version", json_string(ask->version));
+    good &= xm_json_put(document, "api", json_string("v1"));
+    json_t *region = json_null();
+    if (s->data) {
+        region = json_object();
+        snprintf(text, sizeof text, "%u.%u", s->info.version >> 16, s->info.version & 0xffff);
+        good &= xm_json_put(region, "version", json_string(text));
+        snprintf(text, sizeof text, "%016llx", (unsigned long long)s->info.lineage_id);
+        good &= xm_json_put(region, "run", json_string(text));
+        good &= xm_json_put(region, "writer_pid", json_integer(s->info.writer_pid));
+    }
+    good &= xm_json_put(document, "region", region);
+    return finished(document, good, refusal);
+}
+
+static json_t *field_json(const struct xm_fields *fields, size_t i)
+{
+    const struct xm_field *f = &fields->field[i];
+    json_t *path = json_array();
+    json_t *metric = json_object();
+    bool good = xm_json_put(metric, "id", json_string(f->id));
+    good &= xm_json_put(metric, "path", path);
+    if (good && f->group)
+        good = json_array_append_new(path, json_string(f->group)) == 0;
+    good = good && json_array_append_new(path, json_string(f->key)) == 0;
+    good &= xm_json_put(metric, "unit", json_string(xm_field_unit(fields, i)));
+    good &= xm_json_put(metric, "of_vcpus", json_boolean(!f->of_domain));
+    good &= xm_json_put(metric, "series", json_string(f->series >= XM_FIELD_SLOW_DOMAIN ? "slow" : "fast"));
+    good &= xm_json_put(metric, "help", json_string(xm_field_help(fields, i)));
+    if (good)
+        return metric;
+    json_decref(metric);
+    return NULL;
+}
+
+static json_t *counter_json(const struct xm_metric *m)
+{
+    json_t *counter = json_object();
+    bool good = xm_json_put(counter, "scope", json_string(xm_scope_name(m->scope)));
+    good &= xm_json_put(counter, "name", json_string(m->name));
+    good &= xm_json_put(counter, "kind", json_string(xm_kind_name(m->kind)));
+    good &= xm_json_put(counter, "unit", json_string(xm_unit_name(m->unit)));
+    good &= xm_json_put(counter, "series", json_string(m->slow ? "slow" : "fast"));
+    good &= xm_json_put(counter, "help", json_string(m->help));
+    if (good)
+        return counter;
+    json_decref(counter);
+    return NULL;
+}
+
+json_t *xm_answer_metrics(const struct xm_ask *ask, struct xm_refusal *refusal)
+{
+    struct xm_shape shape;
+    size_t count;
+    const struct xm_metric *metric = xm_metrics(&count);
+    xm_shape_init(&shape, ask->snapshot, ask->hostname);
+    json_t *document = xm_shape_document(&shape);
+    json_t *metrics = json_array();
+    json_t *counters = json_array();
+    bool good = xm_json_put(document, "metrics", metrics);
+    good &= xm_json_put(document, "counters", counters);
+    for (size_t i = 0; i < shape.fields.count && good; i++)
+        good = json_array_append_new(metrics, field_json(&shape.fields, i)) == 0;
+    for (size_t i = 0; i < count && good; i++)
+        good = json_array_append_new(counters, counter_json(&metric[i])) == 0;
+    return finished(document, good, refusal);
+}
+
+/* ---- History. */
+
+static bool read_metrics(const struct xm_fields *fields, const char *names, struct xm_past_question *q,
+                         struct xm_refusal *refusal)
+{
+    char name[48], fit[48];
+    while (xm_query_next(&names, name, sizeof name)) {
+        size_t index = xm_fields_find(fields, name);
+        bool twice = false;
+        for (size_t i = 0; i < q->metrics; i++)
+            twice |= q->metric[i] == index;
+        if (index == fields->count)
+            refuse(refusal, 400, "bad_metric", "there is no metric '%s'; /api/v1/metrics lists them", quoted(name, fit));
+        else if (twice)
+            refuse(refusal, 400, "bad_metric", "metric '%s' is there twice", quoted(name, fit));
+        else if (q->metrics == XM_PAST_METRICS)
+            refuse(refusal, 400, "bad_metric", "more than %u metrics at once", XM_PAST_METRICS);
+        if (index == fields->count || twice || q->metrics == XM_PAST_METRICS)
+            return false;
+        q->metric[q->metrics++] = index;
+    }
+    return true;
+}
+
+static bool bad_time(const char *key, const char *text, struct xm_refusal *refusal)
+{
+    char fit[48];
+    refuse(refusal, 400, "bad_time", "%s: '%s' is no time: RFC 3339, seconds since 1970, 'now', or as '-5m'", key,
+           quoted(text, fit));
+    return false;
+}
+
+static bool read_question(const struct xm_shape *shape, const struct xm_history_words *words,
+                          struct xm_past_question *q, struct xm_refusal *refusal)
+{
+    char fit[48];
+    uint64_t now_ns = shape->snapshot->window[0].to->host.real;
+    *q = (struct xm_past_question){.all = !words->domain, .to_ns = now_ns};
+    if (words->domain && !find_domain(shape, words->domain, &q->slot, refusal))
+        return false;
+    if (!read_metrics(&shape->fields, words->metric ? words->metric : STATES_UNASKED, q, refusal))
+        return false;
+    if (words->to && !xm_query_time(words->to, now_ns, &q->to_ns))
+        return bad_time("to", words->to, refusal);
+    q->from_ns = q->to_ns > HISTORY_UNASKED_NS ? q->to_ns - HISTORY_UNASKED_NS : 0;
+    if (words->from && !xm_query_time(words->from, now_ns, &q->from_ns))
+        return bad_time("from", words->from, refusal);
+    if (words->step && (!xm_query_duration(words->step, &q->step_ns) || q->step_ns < XM_PAST_STEP_MIN_NS)) {
+        refuse(refusal, 400, "bad_step", "'%s' is no step: a duration of 100ms at least", quoted(words->step, fit));
+        return false;
+    }
+    return true;
+}
+
+json_t *xm_answer_history(const struct xm_ask *ask, const struct xm_history_words *words,
+                          struct xm_refusal *refusal)
+{
+    struct answer a;
+    struct xm_past_question q;
+    struct xm_error err = {0};
+    if (!answer_begin(ask, NULL, &a, refusal))
+        return NULL;
+    if (!read_question(&a.shape, words, &q, refusal) || !open_past(ask, &a, refusal))
+        return NULL;
+    json_t *document = xm_shape_document(&a.shape);
+    enum xm_status status = document ? xm_past_history(a.past, &a.shape, &q, document, &err) : XM_NOMEM;
+    answer_end(&a);
+    if (status == XM_OK)
+        return document;
+    json_decref(document);
+    if (status == XM_INVALID)
+        return refuse(refusal, 400, "bad_range", "%s", err.text);
+    if (status == XM_LIMIT)
+        return refuse(refusal, 400, "too_much", "%s", err.text);
+    if (status == XM_AGAIN)
+        return refuse(refusal, 503, "no_data", "%s", err.text);
+    return refuse(refusal, 500, "out_of_memory", "out of memory");
+}

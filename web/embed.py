@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the C file that holds the web page and the API's description.
+
+usage: embed.py OUTPUT WEB_FOLDER OPENAPI_JSON
+
+The charts are uPlot, which npm puts into WEB_FOLDER/node_modules; where it is not, "/" is missing.html, which says so.
+OUTPUT is left alone where nothing changed.
+"""
+import hashlib
+import json
+import pathlib
+import sys
+
+
+def files(web, description):
+    """(path on the server, Content-Type, bytes), and whether the page is whole."""
+    html = "text/html; charset=utf-8"
+    yield "/icon.svg", "image/svg+xml", (web / "icon.svg").read_bytes()
+    yield "/api/v1/openapi.json", "application/json", json.dumps(json.loads(description.read_text()), separators=(",", ":")).encode()
+    uplot = web / "node_modules" / "uplot"
+    script, style, licence = (uplot / name for name in ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"))
+    if not (script.is_file() and style.is_file() and licence.is_file()):
+        yield "/", html, (web / "missing.html").read_bytes()
+        return
+    note = "/* uPlot:\n" + licence.read_text() + "*/\n"
+    yield "/", html, (web / "index.html").read_bytes()
+    yield "/app.js", "text/javascript; charset=utf-8", (note + script.read_text() + "\n" + (web / "app.js").read_text()).encode()
+    yield "/style.css", "text/css; charset=utf-8", (note + style.read_text() + "\n" + (web / "style.css").read_text()).encode()
+
+
+def array(data):
+    lines = (",".join(str(byte) for byte in data[at:at + 24]) for at in range(0, len(data), 24))
+    return ",\n".join(lines)
+
+
+def source(built):
+    text = ["/* SPDX-License-Identifier: MIT */", "/* Written by web/embed.py. */", '#include "export/page.h"', "",
+            "#include <string.h>", ""]
+    for number, (_, _, data) in enumerate(built):
+        text.append(f"static const unsigned char file_{number}[] = {{\n{array(data)}}};")
+    text.append("static const struct xm_page_file files[] = {")
+    for number, (path, kind, data) in enumerate(built):
+        tag = hashlib.sha256(data).hexdigest()[:16]
+        text.append(f'    {{"{path}", "{kind}", "{tag}", file_{number}, sizeof file_{number}}},')
+    text += ["};", "", "const struct xm_page_file *xm_page_find(const char *path)", "{",
+             "    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)",
+             "        if (strcmp(files[i].path, path) == 0)", "            return &files[i];", "    return NULL;", "}", "",
+             "bool xm_page_whole(void)", "{", '    return xm_page_find("/app.js") != NULL;', "}", ""]
+    return "\n".join(text)
+
+
+def main():
+    output, web, description = (pathlib.Path(word) for word in sys.argv[1:4])
+    text = source(list(files(web, description)))
+    if not output.is_file() or output.read_text() != text:
+        output.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
