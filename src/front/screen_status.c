@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "front/screen_frame.h"
-#include "front/table.h"
+#include "front/table_int.h"
 #include "view/format.h"
 
 /* ---- Where in time. */
@@ -135,7 +135,9 @@ static void describe_order(const struct xm_painter *p, char *text, size_t size)
     if (!table || table->count == 0)
         return;
     struct xm_choice_table t = xm_table_choice(table, p->choice);
-    snprintf(text, size, "by %s%s", xm_table_title(&table->columns[t.sort]), t.descending ? "" : " upwards");
+    char title[48];
+    xm_table_heading(p, &table->columns[t.sort], title, sizeof title);
+    snprintf(text, size, "by %s%s", title, t.descending ? "" : " upwards");
 }
 
 /*

@@ -396,16 +396,22 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
 
 /* ---- The header. */
 
+const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_column *column, char *text, size_t size)
+{
+    snprintf(text, size, "%s", xm_table_title(column));
+    size_t length = strlen(text);
+    /* Milliseconds of a second are no percentage. */
+    if (column->cell && p->choice->units == XM_UNITS_MS_PER_S && length && text[length - 1] == '%')
+        text[length - 1] = '\0';
+    return text;
+}
+
 static void paint_title(const struct xm_painter *p, unsigned y, const struct xm_table_column *column, unsigned from,
                         unsigned end, const char *order)
 {
     char text[48];
     enum xm_meaning meaning = order ? XM_MEANING_SORTED : XM_MEANING_HEADER;
-    snprintf(text, sizeof text, "%s", xm_table_title(column));
-    size_t length = strlen(text);
-    /* Milliseconds of a second are no percentage. */
-    if (column->cell && p->choice->units == XM_UNITS_MS_PER_S && length && text[length - 1] == '%')
-        text[--length] = '\0';
+    xm_table_heading(p, column, text, sizeof text);
     unsigned columns = xm_grid_columns(p->grid, text);
     unsigned x = column->left ? from + 1 : end > columns ? end - columns : 0;
     xm_grid_put_within(p->grid, x, end, y, meaning, text);

@@ -21,6 +21,9 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
 /* The column (of table->columns) whose title is at x; false: none is. */
 bool xm_table_title_at(const struct xm_table *table, const struct xm_painter *p, unsigned x, unsigned *column);
 
+/* The title as it stands over the column: without its "%" where the units are none; `size` of 48 suffices. */
+const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_column *column, char *text, size_t size);
+
 /* A cell of a column that is view's. */
 void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column, const struct xm_table_line *line,
                         struct xm_table_cell *cell);
