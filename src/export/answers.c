@@ -9,8 +9,8 @@
 #include "export/query.h"
 #include "export/shapes.h"
 
-#define WINDOWS_UNASKED "exec,1s,10s"
-#define STATES_UNASKED "running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio"
+#define WINDOWS_UNASKED    "exec,1s,10s"
+#define STATES_UNASKED     "running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio"
 #define HISTORY_UNASKED_NS (UINT64_C(300) * 1000000000u)
 
 static json_t *refuse(struct xm_refusal *refusal, unsigned status, const char *code, const char *format, ...)
@@ -61,7 +61,8 @@ static bool has_data(const struct xm_ask *ask, struct xm_refusal *refusal)
     const struct xm_host_snapshot *s = ask->snapshot;
     if (s->data)
         return true;
-    refuse(refusal, 503, "no_data", "there is no data: %s", *s->reason ? s->reason : xm_host_state_name(s->state));
+    refuse(refusal, 503, "no_data", "there is no data: %s",
+           *s->reason ? s->reason : xm_host_state_name(s->state));
     return false;
 }
 
@@ -85,7 +86,8 @@ static bool bad_window(const char *name, struct xm_refusal *refusal)
 }
 
 /* A window that the snapshot does not have: read from the region. */
-static bool add_past_window(const struct xm_ask *ask, struct answer *a, const char *name, struct xm_refusal *refusal)
+static bool add_past_window(const struct xm_ask *ask, struct answer *a, const char *name,
+                            struct xm_refusal *refusal)
 {
     struct xm_shape_window *w = &a->shape.window[a->shape.windows];
     struct xm_error err = {0};
@@ -104,7 +106,8 @@ static bool add_past_window(const struct xm_ask *ask, struct answer *a, const ch
     return true;
 }
 
-static bool answer_begin(const struct xm_ask *ask, const char *windows, struct answer *a, struct xm_refusal *refusal)
+static bool answer_begin(const struct xm_ask *ask, const char *windows, struct answer *a,
+                         struct xm_refusal *refusal)
 {
     char name[24];
     *a = (struct answer){0};
@@ -183,7 +186,8 @@ json_t *xm_answer_windows(const struct xm_ask *ask, const char *windows, struct 
 
 /* ---- One domain. */
 
-static bool find_domain(const struct xm_shape *shape, const char *domid, uint32_t *slot, struct xm_refusal *refusal)
+static bool find_domain(const struct xm_shape *shape, const char *domid, uint32_t *slot,
+                        struct xm_refusal *refusal)
 {
     char fit[48];
     uint64_t id;
@@ -327,7 +331,8 @@ static bool read_metrics(const struct xm_fields *fields, const char *names, stru
         for (size_t i = 0; i < q->metrics; i++)
             twice |= q->metric[i] == index;
         if (index == fields->count)
-            refuse(refusal, 400, "bad_metric", "there is no metric '%s'; /api/v1/metrics lists them", quoted(name, fit));
+            refuse(refusal, 400, "bad_metric", "there is no metric '%s'; /api/v1/metrics lists them",
+                   quoted(name, fit));
         else if (twice)
             refuse(refusal, 400, "bad_metric", "metric '%s' is there twice", quoted(name, fit));
         else if (q->metrics == XM_PAST_METRICS)
@@ -342,8 +347,8 @@ static bool read_metrics(const struct xm_fields *fields, const char *names, stru
 static bool bad_time(const char *key, const char *text, struct xm_refusal *refusal)
 {
     char fit[48];
-    refuse(refusal, 400, "bad_time", "%s: '%s' is no time: RFC 3339, seconds since 1970, 'now', or as '-5m'", key,
-           quoted(text, fit));
+    refuse(refusal, 400, "bad_time", "%s: '%s' is no time: RFC 3339, seconds since 1970, 'now', or as '-5m'",
+           key, quoted(text, fit));
     return false;
 }
 
@@ -363,7 +368,8 @@ static bool read_question(const struct xm_shape *shape, const struct xm_history_
     if (words->from && !xm_query_time(words->from, now_ns, &q->from_ns))
         return bad_time("from", words->from, refusal);
     if (words->step && (!xm_query_duration(words->step, &q->step_ns) || q->step_ns < XM_PAST_STEP_MIN_NS)) {
-        refuse(refusal, 400, "bad_step", "'%s' is no step: a duration of 100ms at least", quoted(words->step, fit));
+        refuse(refusal, 400, "bad_step", "'%s' is no step: a duration of 100ms at least",
+               quoted(words->step, fit));
         return false;
     }
     return true;

@@ -3,8 +3,8 @@
  * The answers of the API, whoever carries them: HTTP (export/api.h) and XML-RPC (export/rpc.h) ask the same
  * questions in the same words.
  *
- * Every function returns a new reference; NULL: the refusal says why.  All texts may be NULL, for what is taken when
- * nothing is said.
+ * Every function returns a new reference; NULL: the refusal says why.  All texts may be NULL, for what is
+ * taken when nothing is said.
  */
 #ifndef XM_EXPORT_ANSWERS_H
 #define XM_EXPORT_ANSWERS_H
@@ -28,9 +28,9 @@ struct xm_refusal {
 };
 
 /*
- * windows: up to three of "exec", "1s", "10s" and one duration of 100ms to 1d, with commas: "exec,1s,5m".  NULL: "exec,
- * 1s,10s", for xm_answer_windows() "1s".  domid: a number as text.
- * Refusals: no_data (503), bad_window, bad_domid (400), no_such_domain (404), out_of_memory (500).
+ * windows: up to three of "exec", "1s", "10s" and one duration of 100ms to 1d, with commas: "exec,1s,5m".
+ * NULL: "exec, 1s,10s", for xm_answer_windows() "1s".  domid: a number as text. Refusals: no_data (503),
+ * bad_window, bad_domid (400), no_such_domain (404), out_of_memory (500).
  */
 json_t *xm_answer_host(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal);
 json_t *xm_answer_domains(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal);
@@ -46,8 +46,8 @@ json_t *xm_answer_version(const struct xm_ask *ask, struct xm_refusal *refusal);
 json_t *xm_answer_metrics(const struct xm_ask *ask, struct xm_refusal *refusal);
 
 /*
- * Values over time.  domain: a domid, NULL: all; metric: one to eight of xm_fields with commas, NULL: the shares of the
- * five states; from, to: as xm_query_time(), NULL: the last five minutes; step: a duration.
+ * Values over time.  domain: a domid, NULL: all; metric: one to eight of xm_fields with commas, NULL: the
+ * shares of the five states; from, to: as xm_query_time(), NULL: the last five minutes; step: a duration.
  * Refusals besides: bad_metric, bad_time, bad_step, bad_range, too_much (400), no_data (503).
  */
 struct xm_history_words {

@@ -46,8 +46,10 @@ static void send_json(struct xm_http_response *response, json_t *document, const
 
 static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_request *request)
 {
-    return (struct xm_ask){.snapshot = xm_http_snapshot(request), .path = xm_host_path(api->config.host),
-                           .hostname = api->config.hostname, .version = api->config.version};
+    return (struct xm_ask){.snapshot = xm_http_snapshot(request),
+                           .path = xm_host_path(api->config.host),
+                           .hostname = api->config.hostname,
+                           .version = api->config.version};
 }
 
 /* False: the client has this very snapshot's answer already. */
@@ -78,8 +80,8 @@ static void get_metrics(void *user, const struct xm_http_request *request, struc
 
 typedef json_t *answer_fn(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal);
 
-static void get_list(struct xm_api *api, const struct xm_http_request *request, struct xm_http_response *response,
-                     answer_fn *answer)
+static void get_list(struct xm_api *api, const struct xm_http_request *request,
+                     struct xm_http_response *response, answer_fn *answer)
 {
     struct xm_ask ask = ask_of(api, request);
     struct xm_refusal refusal;
@@ -129,10 +131,11 @@ static void get_history(void *user, const struct xm_http_request *request, struc
 {
     struct xm_ask ask = ask_of(user, request);
     struct xm_refusal refusal;
-    struct xm_history_words words = {
-        .domain = xm_http_query(request, "domain"), .metric = xm_http_query(request, "metric"),
-        .from = xm_http_query(request, "from"), .to = xm_http_query(request, "to"),
-        .step = xm_http_query(request, "step")};
+    struct xm_history_words words = {.domain = xm_http_query(request, "domain"),
+                                     .metric = xm_http_query(request, "metric"),
+                                     .from = xm_http_query(request, "from"),
+                                     .to = xm_http_query(request, "to"),
+                                     .step = xm_http_query(request, "step")};
     if (is_news(request, response))
         send_json(response, xm_answer_history(&ask, &words, &refusal), &refusal);
 }
@@ -256,8 +259,8 @@ enum xm_status xm_api_create(const struct xm_api_config *config, struct xm_api *
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     a->config = *config;
     a->stream = xm_stream_create(config->host, config->hostname, config->version, config->stream_bytes);
-    enum xm_status status = a->stream ? xm_rpc_create(&a->rpc, err)
-                                      : xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    enum xm_status status =
+        a->stream ? xm_rpc_create(&a->rpc, err) : xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (status == XM_OK)
         *api = a;
     else

@@ -20,7 +20,8 @@ struct xm_api_config {
 struct xm_api;
 
 /* XM_OK; XM_NOMEM.  Call it before there are threads (see export/rpc.h). */
-enum xm_status xm_api_create(const struct xm_api_config *config, struct xm_api **api, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_api_create(const struct xm_api_config *config, struct xm_api **api,
+                             struct xm_error *err) XM_MUST_CHECK;
 /* NULL is fine; the server must have stopped. */
 void xm_api_destroy(struct xm_api *api);
 

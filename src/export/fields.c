@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "view/format.h"
 
-#define NS_PER_S 1e9
+#define NS_PER_S   1e9
 #define NAME_BYTES 256u
 
 static void share(uint64_t part, const struct xm_usage *u, struct xm_cell *cell)
@@ -28,11 +28,11 @@ static void get_unknown_share(const struct xm_usage *u, struct xm_cell *cell)
     share(u->unknown_ns, u, cell);
 }
 
-#define PEAK XM_FIELD_PEAK
-#define FAST XM_FIELD_FAST
-#define SLOW XM_FIELD_SLOW
+#define PEAK   XM_FIELD_PEAK
+#define FAST   XM_FIELD_FAST
+#define SLOW   XM_FIELD_SLOW
 #define SLOW_D XM_FIELD_SLOW_DOMAIN
-#define ALL false
+#define ALL    false
 #define DOMAIN true
 
 static const struct xm_field table[] = {
@@ -44,16 +44,16 @@ static const struct xm_field table[] = {
     {"running_ratio", NULL, "running_ratio", "running_of_vcpus_pct", NULL, NULL, SLOW, ALL},
     {"wait_ratio", NULL, "wait_ratio", "runnable_of_vcpus_pct", NULL, NULL, SLOW, ALL},
     {"blocked_ratio", NULL, "blocked_ratio", "blocked_of_vcpus_pct", NULL, NULL, SLOW, ALL},
-    {"offline_ratio", NULL, "offline_ratio", NULL, get_offline_share,
-     "time offline, of vCPUs x window", SLOW, ALL},
-    {"unknown_ratio", NULL, "unknown_ratio", NULL, get_unknown_share,
-     "unknown time, of vCPUs x window", SLOW, ALL},
+    {"offline_ratio", NULL, "offline_ratio", NULL, get_offline_share, "time offline, of vCPUs x window", SLOW,
+     ALL},
+    {"unknown_ratio", NULL, "unknown_ratio", NULL, get_unknown_share, "unknown time, of vCPUs x window", SLOW,
+     ALL},
     {"wait_any_s", NULL, "wait_any_s", "wait_any_ns", NULL, NULL, SLOW_D, DOMAIN},
     {"wait_any_ratio", NULL, "wait_any_ratio", "wait_any_pct", NULL, NULL, SLOW_D, DOMAIN},
     {"wait_max_s", NULL, "wait_max_s", "wait_max_ns", NULL, NULL, PEAK, ALL},
     {"wait_after_wake_s", "wait_by_cause_s", "wake", "wait_after_wake_ns", NULL, NULL, FAST, ALL},
-    {"wait_after_preemption_s", "wait_by_cause_s", "preemption", "wait_after_preemption_ns",
-     NULL, NULL, FAST, ALL},
+    {"wait_after_preemption_s", "wait_by_cause_s", "preemption", "wait_after_preemption_ns", NULL, NULL, FAST,
+     ALL},
     {"wait_other_s", "wait_by_cause_s", "other", "wait_other_ns", NULL, NULL, FAST, ALL},
     {"executions", NULL, "executions", "executions", NULL, NULL, SLOW_D, ALL},
     {"executions_per_s", NULL, "executions_per_s", "executions_per_s", NULL, NULL, SLOW_D, ALL},
@@ -82,16 +82,16 @@ static const struct xm_field table[] = {
     {"net_sent_bytes", "net", "sent_bytes", "net_sent_bytes", NULL, NULL, FAST, DOMAIN},
     {"net_received_packets", "net", "received_packets", "net_received_packets", NULL, NULL, FAST, DOMAIN},
     {"net_sent_packets", "net", "sent_packets", "net_sent_packets", NULL, NULL, FAST, DOMAIN},
-    {"net_received_bytes_per_s", "net", "received_bytes_per_s", "net_received_bytes_per_s",
-     NULL, NULL, FAST, DOMAIN},
+    {"net_received_bytes_per_s", "net", "received_bytes_per_s", "net_received_bytes_per_s", NULL, NULL, FAST,
+     DOMAIN},
     {"net_sent_bytes_per_s", "net", "sent_bytes_per_s", "net_sent_bytes_per_s", NULL, NULL, FAST, DOMAIN},
     {"disk_reads", "disk", "reads", "disk_reads", NULL, NULL, FAST, DOMAIN},
     {"disk_writes", "disk", "writes", "disk_writes", NULL, NULL, FAST, DOMAIN},
     {"disk_read_bytes", "disk", "read_bytes", "disk_read_bytes", NULL, NULL, FAST, DOMAIN},
     {"disk_write_bytes", "disk", "write_bytes", "disk_write_bytes", NULL, NULL, FAST, DOMAIN},
     {"disk_read_bytes_per_s", "disk", "read_bytes_per_s", "disk_read_bytes_per_s", NULL, NULL, FAST, DOMAIN},
-    {"disk_write_bytes_per_s", "disk", "write_bytes_per_s", "disk_write_bytes_per_s",
-     NULL, NULL, FAST, DOMAIN},
+    {"disk_write_bytes_per_s", "disk", "write_bytes_per_s", "disk_write_bytes_per_s", NULL, NULL, FAST,
+     DOMAIN},
 };
 #define FIELDS (sizeof table / sizeof table[0])
 _Static_assert(FIELDS <= XM_FIELDS, "room for every field");

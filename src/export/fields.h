@@ -29,9 +29,9 @@ struct xm_field {
     const char *key;    /* within that: "per_s" */
     const char *column; /* of view's table; NULL: `get` has it */
     void (*get)(const struct xm_usage *u, struct xm_cell *cell);
-    const char *help;   /* NULL: the column's */
+    const char *help; /* NULL: the column's */
     enum xm_field_series series;
-    bool of_domain;     /* a vCPU has none */
+    bool of_domain; /* a vCPU has none */
 };
 
 #define XM_FIELDS 60u /* room for pointers to the columns of all fields */
@@ -60,7 +60,8 @@ struct xm_usage_of {
 };
 
 /* The value of one field, in the field's unit; false, and *value 0: not known. */
-bool xm_field_value(const struct xm_fields *fields, size_t index, const struct xm_usage_of *of, double *value);
+bool xm_field_value(const struct xm_fields *fields, size_t index, const struct xm_usage_of *of,
+                    double *value);
 
 /*
  * The window's object: "span_s", "coarse", and every field; a vCPU's leaves out what only domains have.  A
@@ -75,7 +76,7 @@ json_t *xm_json_seconds(uint64_t ns);
 json_t *xm_json_maybe(struct xm_maybe maybe);
 
 /*
- * A name or another text from outside: made fit as xm_format_name() does, so that it can be shown as it is. 
+ * A name or another text from outside: made fit as xm_format_name() does, so that it can be shown as it is.
  * "" is null.
  */
 json_t *xm_json_name(const char *text);

@@ -6,11 +6,11 @@
 
 #include "xenmon/region.h"
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S       UINT64_C(1000000000)
 #define POINTS_UNASKED 300u
-#define FOLD_ROWS 200000u
-#define ALL_ROWS (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
-#define DOMAIN_ROWS (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN)
+#define FOLD_ROWS      200000u
+#define ALL_ROWS       (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
+#define DOMAIN_ROWS    (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN)
 
 struct xm_past {
     const struct xm_host_snapshot *snapshot; /* borrowed */
@@ -172,12 +172,13 @@ static enum xm_status check(struct walk *w, struct xm_error *err)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a step must be at least 100ms");
     uint64_t points = (span + w->step_ns - 1) / w->step_ns;
     if (points > XM_PAST_POINTS)
-        return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%" PRIu64 " steps, and at most %u: ask for longer steps", points,
-                       XM_PAST_POINTS);
+        return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%" PRIu64 " steps, and at most %u: ask for longer steps",
+                       points, XM_PAST_POINTS);
     if (points * w->lines * q->metrics > XM_PAST_VALUES || points * rows > XM_PAST_ROWS)
         return xm_fail(err, XM_LIMIT, XM_NO_OFFSET,
-                       "%" PRIu64 " steps of %zu domains are too many: ask for longer steps, or for one domain", points,
-                       w->lines);
+                       "%" PRIu64
+                       " steps of %zu domains are too many: ask for longer steps, or for one domain",
+                       points, w->lines);
     w->points = (size_t)points;
     w->from_ns = q->from_ns;
     w->to_ns = q->to_ns;
@@ -235,8 +236,7 @@ static bool add_values(struct walk *w, const struct xm_window *window, bool no_p
         struct line *line = &w->line[i];
         struct xm_usage u;
         bool there = window->to && line->slot < window->to->used.domains &&
-                     window->to->domain[line->slot].id == line->id &&
-                     xm_usage_domain(window, line->slot, &u);
+                     window->to->domain[line->slot].id == line->id && xm_usage_domain(window, line->slot, &u);
         struct xm_usage_of of = {&u, .vcpu = false, .coarse = coarse, .no_peaks = no_peaks};
         for (size_t m = 0; m < w->question->metrics && good; m++) {
             double value;
@@ -248,8 +248,8 @@ static bool add_values(struct walk *w, const struct xm_window *window, bool no_p
 }
 
 /*
- * One step: between the samples at its two ends.  Where both are the same one, as when steps are as long as the
- * series' interval and the two drift, it is the interval that the sample ends.
+ * One step: between the samples at its two ends.  Where both are the same one, as when steps are as long as
+ * the series' interval and the two drift, it is the interval that the sample ends.
  */
 static bool add_step(struct walk *w, uint64_t begin_ns, uint64_t end_ns)
 {
@@ -325,12 +325,14 @@ static bool put_question(const struct walk *w, json_t *document)
     good &= xm_json_put(document, "series", json_string(w->series == XM_SERIES_FAST ? "fast" : "slow"));
     good &= xm_json_put(document, "metrics", metrics);
     for (size_t m = 0; m < w->question->metrics && good; m++)
-        good = json_array_append_new(metrics, json_string(w->shape->fields.field[w->question->metric[m]].id)) == 0;
+        good = json_array_append_new(metrics,
+                                     json_string(w->shape->fields.field[w->question->metric[m]].id)) == 0;
     return good;
 }
 
 enum xm_status xm_past_history(struct xm_past *past, const struct xm_shape *shape,
-                               const struct xm_past_question *question, json_t *document, struct xm_error *err)
+                               const struct xm_past_question *question, json_t *document,
+                               struct xm_error *err)
 {
     struct walk w = {.past = past, .shape = shape, .question = question, .held = {UINT64_MAX, UINT64_MAX}};
     json_t *domains = json_array();

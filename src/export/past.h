@@ -2,8 +2,8 @@
 /*
  * What the region still has of the past: windows of any length, and values over time.
  *
- * A handle of its own on the region, opened for one answer and closed after it: what is held is bounded by the
- * region's capacities, and by the limits below.
+ * A handle of its own on the region, opened for one answer and closed after it: what is held is bounded by
+ * the region's capacities, and by the limits below.
  *
  * Threads: one handle, one thread; any number of handles.
  */
@@ -20,47 +20,49 @@
 #include "export/shapes.h"
 #include "xenmon/status.h"
 
-#define XM_PAST_METRICS 8u                   /* in one question */
-#define XM_PAST_POINTS 1000u                 /* of one series */
-#define XM_PAST_VALUES 200000u               /* in one answer */
-#define XM_PAST_ROWS 2000000u                /* read for one answer */
-#define XM_PAST_STEP_MIN_NS UINT64_C(100000000)
+#define XM_PAST_METRICS       8u       /* in one question */
+#define XM_PAST_POINTS        1000u    /* of one series */
+#define XM_PAST_VALUES        200000u  /* in one answer */
+#define XM_PAST_ROWS          2000000u /* read for one answer */
+#define XM_PAST_STEP_MIN_NS   UINT64_C(100000000)
 #define XM_PAST_WINDOW_MIN_NS UINT64_C(100000000)
 #define XM_PAST_WINDOW_MAX_NS (UINT64_C(86400) * 1000000000u)
 
 struct xm_past;
 
 /*
- * Opens the region at `path` for the run of xenbaked that the snapshot (with data, borrowed until close) is of.
- * XM_OK; XM_AGAIN: it cannot be read now, or is of another run already: err->text says why; XM_NOMEM.
+ * Opens the region at `path` for the run of xenbaked that the snapshot (with data, borrowed until close) is
+ * of. XM_OK; XM_AGAIN: it cannot be read now, or is of another run already: err->text says why; XM_NOMEM.
  */
 enum xm_status xm_past_open(const struct xm_host_snapshot *snapshot, const char *path, struct xm_past **past,
                             struct xm_error *err) XM_MUST_CHECK;
 void xm_past_close(struct xm_past *past); /* NULL is fine */
 
 /*
- * The window of that length that ends at the newest sample; shorter where the trace is younger, or the region does not
- * have it any more.  Sets window, coarse, no_peaks and waits of `w`; its samples are valid until close.  Once a handle.
- * XM_OK; XM_AGAIN.  Cost: copies two samples, or all of the fast series within the window where that is cheap.
+ * The window of that length that ends at the newest sample; shorter where the trace is younger, or the region
+ * does not have it any more.  Sets window, coarse, no_peaks and waits of `w`; its samples are valid until
+ * close.  Once a handle. XM_OK; XM_AGAIN.  Cost: copies two samples, or all of the fast series within the
+ * window where that is cheap.
  */
-enum xm_status xm_past_window(struct xm_past *past, uint64_t ns, struct xm_shape_window *w, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_past_window(struct xm_past *past, uint64_t ns, struct xm_shape_window *w,
+                              struct xm_error *err) XM_MUST_CHECK;
 
 struct xm_past_question {
-    bool all;               /* every domain, else the one in `slot` of the snapshot */
+    bool all; /* every domain, else the one in `slot` of the snapshot */
     uint32_t slot;
     size_t metric[XM_PAST_METRICS]; /* indices of xm_fields */
-    size_t metrics;         /* at least 1 */
-    uint64_t from_ns, to_ns; /* CLOCK_REALTIME */
-    uint64_t step_ns;       /* 0: what makes at most 300 points */
+    size_t metrics;                 /* at least 1 */
+    uint64_t from_ns, to_ns;        /* CLOCK_REALTIME */
+    uint64_t step_ns;               /* 0: what makes at most 300 points */
 };
 
 /*
- * Adds "from", "to", "step_s", "series", "metrics", "times_s" and "domains" to `document`.  Steps that the region has
- * nothing of are null.
- * XM_OK; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too much; XM_AGAIN; XM_NOMEM.  err->text says
- * what and how much.
+ * Adds "from", "to", "step_s", "series", "metrics", "times_s" and "domains" to `document`.  Steps that the
+ * region has nothing of are null. XM_OK; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
+ * much; XM_AGAIN; XM_NOMEM.  err->text says what and how much.
  */
 enum xm_status xm_past_history(struct xm_past *past, const struct xm_shape *shape,
-                               const struct xm_past_question *question, json_t *document, struct xm_error *err) XM_MUST_CHECK;
+                               const struct xm_past_question *question, json_t *document,
+                               struct xm_error *err) XM_MUST_CHECK;
 
 #endif

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S    UINT64_C(1000000000)
 #define SECONDS_MAX (UINT64_C(100) * 366 * 86400)
-#define EPOCH_MAX UINT64_C(18000000000) /* the year 2540: in ns it fits 64 bits */
+#define EPOCH_MAX   UINT64_C(18000000000) /* the year 2540: in ns it fits 64 bits */
 
 static bool is_digit(char c)
 {
@@ -62,7 +62,7 @@ bool xm_query_duration(const char *text, uint64_t *ns)
     static const struct {
         const char *name;
         uint64_t ns;
-    } units[] = {{"", NS_PER_S},       {"s", NS_PER_S},         {"ms", 1000000},           {"us", 1000},
+    } units[] = {{"", NS_PER_S},       {"s", NS_PER_S},        {"ms", 1000000},        {"us", 1000},
                  {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S}, {"d", 86400 * NS_PER_S}};
     uint64_t whole, parts;
     if (!read_digits(&text, SECONDS_MAX * 1000, &whole) || !read_fraction(&text, &parts))
@@ -164,7 +164,8 @@ bool xm_query_next(const char **rest, char *name, size_t size)
     if (!*rest)
         return false;
     const char *end = strchr(*rest, ',');
-    int length = end ? (int)(end - *rest) : (int)strnlen(*rest, size); /* of interest only as far as it fits */
+    int length =
+        end ? (int)(end - *rest) : (int)strnlen(*rest, size); /* of interest only as far as it fits */
     snprintf(name, size, "%.*s", length, *rest);
     *rest = end ? end + 1 : NULL;
     return true;

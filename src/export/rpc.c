@@ -9,7 +9,7 @@
 #include <xmlrpc-c/base.h>
 #include <xmlrpc-c/server.h>
 
-#define ARGUMENTS 5u
+#define ARGUMENTS  5u
 #define TEXT_BYTES 256u
 
 struct xm_rpc {
@@ -201,15 +201,16 @@ static bool read_argument(xmlrpc_env *env, xmlrpc_value *value, char text[TEXT_B
     return good;
 }
 
-static bool read_arguments(xmlrpc_env *env, xmlrpc_value *array, unsigned least, unsigned most, struct arguments *a)
+static bool read_arguments(xmlrpc_env *env, xmlrpc_value *array, unsigned least, unsigned most,
+                           struct arguments *a)
 {
     int count = xmlrpc_array_size(env, array);
     *a = (struct arguments){0};
     if (env->fault_occurred)
         return false;
     if (count < (int)least || count > (int)most) {
-        xmlrpc_env_set_fault_formatted(env, 400, "bad_arguments: %d arguments, and %u to %u are needed", count, least,
-                                       most);
+        xmlrpc_env_set_fault_formatted(env, 400, "bad_arguments: %d arguments, and %u to %u are needed",
+                                       count, least, most);
         return false;
     }
     for (int i = 0; i < count; i++) {
@@ -220,8 +221,8 @@ static bool read_arguments(xmlrpc_env *env, xmlrpc_value *array, unsigned least,
         bool good = read_argument(env, item, a->text[i]);
         xmlrpc_DECREF(item);
         if (!good && !env->fault_occurred)
-            xmlrpc_env_set_fault_formatted(env, 400, "bad_arguments: argument %d: a short text or an int is needed",
-                                           i + 1);
+            xmlrpc_env_set_fault_formatted(
+                env, 400, "bad_arguments: argument %d: a short text or an int is needed", i + 1);
         if (!good)
             return false;
         a->of[i] = *a->text[i] ? a->text[i] : NULL;
@@ -277,7 +278,8 @@ static const struct method methods[] = {
     {"xenmon.vcpus", VCPUS, 1, 2, "S:i,S:s,S:is,S:ss", "The vCPUs of a domain, by its id. " WINDOW_HELP},
     {"xenmon.cpus", CPUS, 0, 1, "S:,S:s", "The pCPUs. " WINDOW_HELP},
     {"xenmon.history", HISTORY, 0, 5, "S:,S:i,S:is,S:iss,S:isss,S:issss,S:s,S:ss,S:sss,S:ssss,S:sssss",
-     "Values over time: domid ('' is all), metrics with commas, from, to (RFC 3339, seconds since 1970, now, or as "
+     "Values over time: domid ('' is all), metrics with commas, from, to (RFC 3339, seconds since 1970, now, "
+     "or as "
      "-5m), step (a duration). xenmon.metrics lists the metrics."},
     {"xenmon.metrics", METRICS, 0, 0, "S:", "What the values are called, and what they mean."},
     {"xenmon.version", VERSION, 0, 0, "S:", "Which program answers, from which region."},
@@ -292,7 +294,8 @@ static xmlrpc_value *run_method(xmlrpc_env *env, xmlrpc_value *array, void *user
     if (!read_arguments(env, array, method->least, method->most, &a))
         return NULL;
     if (++call->answers > XM_RPC_ANSWERS) {
-        xmlrpc_env_set_fault_formatted(env, 400, "too_much: more than %u answers in one call", XM_RPC_ANSWERS);
+        xmlrpc_env_set_fault_formatted(env, 400, "too_much: more than %u answers in one call",
+                                       XM_RPC_ANSWERS);
         return NULL;
     }
     json_t *answer = ask(call->ask, method->question, &a, &refusal);
@@ -320,9 +323,11 @@ enum xm_status xm_rpc_create(struct xm_rpc **rpc, struct xm_error *err)
     r->registry = xmlrpc_registry_new(&env);
     for (size_t i = 0; i < sizeof methods / sizeof methods[0] && !env.fault_occurred; i++) {
         /* The registry hands the row back as it is; it is never written to. */
-        struct xmlrpc_method_info3 info = {.methodName = methods[i].name, .methodFunction = run_method,
+        struct xmlrpc_method_info3 info = {.methodName = methods[i].name,
+                                           .methodFunction = run_method,
                                            .serverInfo = (void *)(uintptr_t)&methods[i],
-                                           .signatureString = methods[i].signature, .help = methods[i].help};
+                                           .signatureString = methods[i].signature,
+                                           .help = methods[i].help};
         xmlrpc_registry_add_method3(&env, r->registry, &info);
     }
     enum xm_status status = XM_OK;
@@ -350,7 +355,8 @@ static void refuse_call(xmlrpc_env *env, xmlrpc_mem_block *output)
 {
     xmlrpc_env fault;
     xmlrpc_env_init(&fault);
-    xmlrpc_env_set_fault_formatted(&fault, 400, "bad_call: no XML-RPC, more than %u bytes, or nested deeper than %u",
+    xmlrpc_env_set_fault_formatted(&fault, 400,
+                                   "bad_call: no XML-RPC, more than %u bytes, or nested deeper than %u",
                                    XM_RPC_CALL_BYTES, XM_RPC_DEPTH);
     xmlrpc_serialize_fault(env, output, &fault);
     xmlrpc_env_clean(&fault);

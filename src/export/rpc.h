@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XML-RPC: the questions of export/answers.h as methods, with introspection (system.listMethods, system.methodHelp,
- * system.methodSignature).  Answers are structs with the API's names; null is <nil/>.  What is refused is a fault
- * whose code is HTTP's status for it, and whose text begins with the API's code.
+ * XML-RPC: the questions of export/answers.h as methods, with introspection (system.listMethods,
+ * system.methodHelp, system.methodSignature).  Answers are structs with the API's names; null is <nil/>. What
+ * is refused is a fault whose code is HTTP's status for it, and whose text begins with the API's code.
  *
  * Threads: one xm_rpc may be used by any number of threads.
  */
@@ -16,25 +16,27 @@
 #include "xenmon/status.h"
 
 #define XM_RPC_CALL_BYTES (64u * 1024u) /* of a call */
-#define XM_RPC_DEPTH 32u                /* elements within each other in it */
-#define XM_RPC_ANSWERS 16u              /* answers within a system.multicall */
+#define XM_RPC_DEPTH      32u           /* elements within each other in it */
+#define XM_RPC_ANSWERS    16u           /* answers within a system.multicall */
 
 struct xm_rpc;
 
-/* XM_OK; XM_NOMEM.  Sets limits of xmlrpc-c that hold for the whole process: call it before there are threads. */
+/* XM_OK; XM_NOMEM.  Sets limits of xmlrpc-c that hold for the whole process: call it before there are
+ * threads. */
 enum xm_status xm_rpc_create(struct xm_rpc **rpc, struct xm_error *err) XM_MUST_CHECK;
 void xm_rpc_destroy(struct xm_rpc *rpc); /* NULL is fine */
 
 /*
- * Carries out one call: XML in, XML out, also where the call makes no sense (a fault).  write gets the answer in one
- * piece.  XM_OK; XM_NOMEM: nothing was written.
+ * Carries out one call: XML in, XML out, also where the call makes no sense (a fault).  write gets the answer
+ * in one piece.  XM_OK; XM_NOMEM: nothing was written.
  */
 enum xm_status xm_rpc_call(struct xm_rpc *rpc, const struct xm_ask *ask, const char *xml, size_t bytes,
-                           bool (*write)(void *user, const void *data, size_t bytes), void *user) XM_MUST_CHECK;
+                           bool (*write)(void *user, const void *data, size_t bytes),
+                           void *user) XM_MUST_CHECK;
 
 /*
- * Whether a call is worth handing to the parser: not too large, no document type, no element deeper than XM_RPC_DEPTH.
- * Pure; one pass.
+ * Whether a call is worth handing to the parser: not too large, no document type, no element deeper than
+ * XM_RPC_DEPTH. Pure; one pass.
  */
 bool xm_rpc_fits(const char *xml, size_t bytes);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATES 5u
+#define STATES   5u
 #define PERMILLE 1000.0
 
 bool xm_json_put(json_t *object, const char *key, json_t *value)
@@ -205,7 +205,8 @@ json_t *xm_shape_host_windows(const struct xm_shape *shape)
 }
 
 /* The row with that id in another sample: mostly in the same slot. */
-static bool slot_in(const struct xm_sample *sample, enum xm_scope scope, uint64_t id, uint32_t hint, uint32_t *slot)
+static bool slot_in(const struct xm_sample *sample, enum xm_scope scope, uint64_t id, uint32_t hint,
+                    uint32_t *slot)
 {
     uint32_t used = scope == XM_SCOPE_PCPU     ? sample->used.pcpus
                     : scope == XM_SCOPE_DOMAIN ? sample->used.domains
@@ -411,9 +412,11 @@ json_t *xm_shape_domain(const struct xm_shape *shape, uint32_t slot, bool detail
     good &= xm_json_put(domain, "ended", json_boolean(u.ended));
     good &= xm_json_put(domain, "vcpus_seen", json_integer(u.vcpus));
     good &= xm_json_put(domain, "vcpus_online", xm_json_maybe(u.told.online));
-    good &= xm_json_put(domain, "paused", u.told.paused.known ? json_boolean(u.told.paused.count) : json_null());
+    good &=
+        xm_json_put(domain, "paused", u.told.paused.known ? json_boolean(u.told.paused.count) : json_null());
     good &= xm_json_put(domain, "weight", xm_json_maybe(u.told.weight));
-    good &= xm_json_put(domain, "cap_ratio", capped ? json_real((double)u.told.cap.count / 100) : json_null());
+    good &=
+        xm_json_put(domain, "cap_ratio", capped ? json_real((double)u.told.cap.count / 100) : json_null());
     if (detail)
         good &= xm_json_put(domain, "distributions", distributions_json(beside));
     good &= xm_json_put(domain, "windows", windows);

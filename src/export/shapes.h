@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The objects of the API, schema "xenmon/1": what a snapshot and its windows look like in JSON.  src/export/openapi.json
- * describes them, doc/api.md explains them; XML-RPC hands out the same.
+ * The objects of the API, schema "xenmon/1": what a snapshot and its windows look like in JSON.
+ * src/export/openapi.json describes them, doc/api.md explains them; XML-RPC hands out the same.
  *
  * Every function returns a new reference, NULL when out of memory.
  */
@@ -17,17 +17,17 @@
 #include "export/fields.h"
 #include "export/host.h"
 
-#define XM_SHAPE_WINDOWS 3u
+#define XM_SHAPE_WINDOWS   3u
 #define XM_SHAPE_DOMID_MAX 32767u
 
 /* A window under the name that it was asked for by. */
 struct xm_shape_window {
     char name[24];
     struct xm_window window;
-    bool last;     /* the last execution: `window` is any */
-    bool coarse;   /* as in struct xm_usage_of */
+    bool last;   /* the last execution: `window` is any */
+    bool coarse; /* as in struct xm_usage_of */
     bool no_peaks;
-    int waits;     /* enum xm_host_window, whose percentiles are known; -1: none */
+    int waits; /* enum xm_host_window, whose percentiles are known; -1: none */
 };
 
 /* What an answer is made of.  Borrows the snapshot. */
@@ -50,7 +50,8 @@ json_t *xm_shape_document(const struct xm_shape *shape);
 
 json_t *xm_shape_host(const struct xm_shape *shape);
 
-/* How far the numbers of the last window added can be trusted; without a window those since the trace began. */
+/* How far the numbers of the last window added can be trusted; without a window those since the trace began.
+ */
 json_t *xm_shape_quality(const struct xm_shape *shape);
 
 /* All pCPUs together, by window; a last execution has none. */
@@ -64,7 +65,8 @@ json_t *xm_shape_vcpus(const struct xm_shape *shape, uint32_t domain_slot);
 /* One domain; `detail`: with its distributions since the trace began. */
 json_t *xm_shape_domain(const struct xm_shape *shape, uint32_t slot, bool detail);
 
-/* The slot of the domain with that id that lives, else of the last one that ended and is still shown; false: none. */
+/* The slot of the domain with that id that lives, else of the last one that ended and is still shown; false:
+ * none. */
 bool xm_shape_find(const struct xm_shape *shape, uint32_t domid, uint32_t *slot);
 
 /* Puts `value` into `object`; a NULL of either makes the result false.  The reference of `value` is taken. */

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#define KEPT 64u /* events of one kind */
+#define KEPT         64u /* events of one kind */
 #define HEARTBEAT_NS (UINT64_C(10) * 1000000000u)
-#define WANTED_NS (UINT64_C(60) * 1000000000u)
+#define WANTED_NS    (UINT64_C(60) * 1000000000u)
 
 /* An event as it goes out; its bytes follow. */
 struct event {
@@ -119,9 +119,11 @@ static json_t *document_of(const struct xm_stream *stream, const struct xm_host_
     struct xm_ask ask = {.snapshot = s, .path = "", .hostname = stream->hostname, .version = stream->version};
     if (s->data)
         return xm_answer_windows(&ask, kinds[kind], &refusal);
-    json_t *document = json_pack("{s:s, s:n, s:s}", "schema", "xenmon/1", "time", "state", xm_host_state_name(s->state));
+    json_t *document =
+        json_pack("{s:s, s:n, s:s}", "schema", "xenmon/1", "time", "state", xm_host_state_name(s->state));
     /* json_pack knows no text that may be missing. */
-    if (document && json_object_set_new(document, "reason", *s->reason ? json_string(s->reason) : json_null()) != 0) {
+    if (document &&
+        json_object_set_new(document, "reason", *s->reason ? json_string(s->reason) : json_null()) != 0) {
         json_decref(document);
         return NULL;
     }
@@ -136,12 +138,14 @@ static struct event *event_of(const struct xm_stream *stream, const struct xm_ho
     struct event *event = NULL;
     json_decref(document);
     if (text) {
-        int n = snprintf(head, sizeof head, "id: %016" PRIx64 "-%" PRIu64 "\nevent: %s\ndata: ", stream->run, s->number,
-                         s->data ? "snapshot" : "state");
+        int n = snprintf(head, sizeof head, "id: %016" PRIx64 "-%" PRIu64 "\nevent: %s\ndata: ", stream->run,
+                         s->number, s->data ? "snapshot" : "state");
         size_t before = (size_t)n, length = strlen(text);
         event = malloc(sizeof *event + before + length + 2);
         if (event) {
-            *event = (struct event){.holders = 1, .number = s->number, .made_mono_ns = s->made_mono_ns,
+            *event = (struct event){.holders = 1,
+                                    .number = s->number,
+                                    .made_mono_ns = s->made_mono_ns,
                                     .bytes = before + length + 2};
             memcpy(event->text, head, before);
             memcpy(event->text + before, text, length);
@@ -208,7 +212,8 @@ int xm_stream_kind(const char *window)
     return -1;
 }
 
-struct xm_stream_client *xm_stream_join(struct xm_stream *stream, int kind, uint64_t interval_ns, const char *last_id)
+struct xm_stream_client *xm_stream_join(struct xm_stream *stream, int kind, uint64_t interval_ns,
+                                        const char *last_id)
 {
     struct xm_stream_client *client = calloc(1, sizeof *client);
     if (!client)
@@ -235,8 +240,8 @@ void xm_stream_leave(struct xm_stream_client *client)
 }
 
 /*
- * The event after the one that the client has: the oldest that is newer and due; a client that is new, and one from the
- * future, gets the newest.  Under the lock.
+ * The event after the one that the client has: the oldest that is newer and due; a client that is new, and
+ * one from the future, gets the newest.  Under the lock.
  */
 static struct event *next_event(const struct xm_stream_client *client)
 {
@@ -293,7 +298,9 @@ long xm_stream_next(struct xm_stream_client *client, char *buffer, size_t bytes)
     if (!client->event)
         take_event(client);
     if (!client->event)
-        return mono_ns() - client->quiet_since_ns < HEARTBEAT_NS ? 0 : say(client, ": heartbeat\n\n", buffer, bytes);
+        return mono_ns() - client->quiet_since_ns < HEARTBEAT_NS
+                   ? 0
+                   : say(client, ": heartbeat\n\n", buffer, bytes);
     size_t left = client->event->bytes - client->sent;
     size_t now = left < bytes ? left : bytes;
     memcpy(buffer, client->event->text + client->sent, now);
