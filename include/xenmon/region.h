@@ -160,6 +160,10 @@ enum xm_region_outcome xm_region_domain(struct xm_region *region, uint32_t slot,
 enum xm_region_outcome xm_region_histogram(struct xm_region *region, uint32_t slot, enum xm_hist_kind kind,
                                            uint64_t counts[XM_HIST_BUCKETS], uint64_t *id) XM_MUST_CHECK;
 
+/* All of a vCPU's at once, as of one instant. */
+enum xm_region_outcome xm_region_histograms(struct xm_region *region, uint32_t slot,
+                                            uint64_t counts[XM_HISTS][XM_HIST_BUCKETS], uint64_t *id) XM_MUST_CHECK;
+
 /* Names of info.anomaly[], NULL past the last. */
 const char *xm_region_anomaly_name(unsigned index);
 

@@ -74,6 +74,7 @@ struct xm_feed {
     struct xm_peaks *peaks;
     struct xm_feed_trail trail;
     struct xm_spread spread;
+    uint64_t counts[XM_HISTS][XM_HIST_BUCKETS]; /* of one vCPU */
     struct xm_feed_baseline **baseline; /* XM_FEED_BASELINES; NULL: none yet */
     uint64_t round;                     /* counts updates */
 };

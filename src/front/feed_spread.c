@@ -24,21 +24,19 @@ void xm_feed_watch_anew(struct xm_feed *feed)
 static bool sum_vcpus(struct xm_feed *feed, uint32_t domain, struct xm_spread *spread)
 {
     const struct xm_sample *s = &feed->sample;
-    uint64_t counts[XM_HIST_BUCKETS];
     bool found = false;
     memset(spread, 0, sizeof *spread);
     for (uint32_t slot = 0; slot < s->used.vcpus; slot++) {
+        uint64_t id;
         if (s->vcpu[slot].id == 0 || s->vcpu_domain[slot] != domain)
             continue;
-        for (enum xm_hist_kind kind = 0; kind < XM_HISTS; kind++) {
-            uint64_t id;
-            /* The histograms are those of now: in the past the slot may have been another's. */
-            if (xm_region_histogram(feed->region, slot, kind, counts, &id) != XM_REGION_OK || id != s->vcpu[slot].id)
-                continue;
-            found = true;
+        /* The histograms are those of now: in the past the slot may have been another's. */
+        if (xm_region_histograms(feed->region, slot, feed->counts, &id) != XM_REGION_OK || id != s->vcpu[slot].id)
+            continue;
+        found = true;
+        for (unsigned kind = 0; kind < XM_HISTS; kind++)
             for (unsigned i = 0; i < XM_HIST_BUCKETS; i++)
-                spread->counts[kind][i] += counts[i];
-        }
+                spread->counts[kind][i] += feed->counts[kind][i];
     }
     return found;
 }

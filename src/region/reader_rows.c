@@ -331,6 +331,24 @@ enum xm_region_outcome xm_region_domain(struct xm_region *region, uint32_t slot,
     return XM_REGION_OK;
 }
 
+enum xm_region_outcome xm_region_histograms(struct xm_region *region, uint32_t slot,
+                                            uint64_t counts[XM_HISTS][XM_HIST_BUCKETS], uint64_t *id)
+{
+    const struct xm_array *array = &region->a.histograms;
+    const size_t bytes = sizeof(uint64_t[XM_HISTS][XM_HIST_BUCKETS]);
+    uint64_t owner;
+    if (slot >= array->count || !region->a.histograms_known)
+        return XM_REGION_INCOMPATIBLE;
+    enum xm_region_outcome outcome =
+        copy_element(region, array->offset + slot * array->stride, offsetof(struct xm_layout_histogram, counts),
+                     bytes, &owner);
+    if (outcome != XM_REGION_OK)
+        return outcome;
+    memcpy(counts, region->scratch, bytes);
+    *id = owner;
+    return XM_REGION_OK;
+}
+
 enum xm_region_outcome xm_region_histogram(struct xm_region *region, uint32_t slot, enum xm_hist_kind kind,
                                            uint64_t counts[XM_HIST_BUCKETS], uint64_t *id)
 {

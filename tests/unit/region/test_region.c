@@ -318,6 +318,14 @@ static void assert_histograms(struct xm_region *r, uint32_t slot, uint64_t n)
         assert_int_equal(id, XM_ROW_USED | n);
         assert_memory_equal(got, want, sizeof want);
     }
+    static uint64_t all[XM_HISTS][XM_HIST_BUCKETS];
+    assert_int_equal(xm_region_histograms(r, slot, all, &id), XM_REGION_OK);
+    assert_int_equal(id, XM_ROW_USED | n);
+    for (unsigned k = 0; k < XM_HISTS; k++) {
+        stamp_histogram(n, (enum xm_hist_kind)k, want);
+        assert_memory_equal(all[k], want, sizeof want);
+    }
+    assert_int_equal(xm_region_histograms(r, UINT32_MAX, all, &id), XM_REGION_INCOMPATIBLE);
 }
 
 static void test_histograms(void **state)
