@@ -60,8 +60,8 @@ struct xm_log_run {
     {"help", 'h', XM_ARG_NONE, xm_set_flag, XM_LOG_AT(type, help), NULL, "print this and exit", 0, 0, 0}
 
 /*
- * Does what the configuration asks for, and returns what to exit with; what went wrong has been said.  duration_ns
- * XM_LOG_UNSET is `default_ns`, or no limit where there is a count.
+ * Does what the configuration asks for, and returns what to exit with; what went wrong has been said.
+ * duration_ns XM_LOG_UNSET is `default_ns`, or no limit where there is a count.
  */
 int xm_log_run(struct xm_log_run *run, uint64_t default_ns);
 
