@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import pathlib
+import pty
 import random
 import shutil
 import signal
@@ -575,6 +576,43 @@ def test_hangup_with_nowhere_to_go(folder):
         time.sleep(0.3)
         process.send_signal(signal.SIGHUP)  # to the standard output: the end
         assert process.wait(10) == 0
+
+
+def test_the_terminal_goes(folder):
+    """SIGHUP by somebody is logrotate's; when the terminal has gone it is the end, and the begun interval is written."""
+    with simulated(folder):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(XENMON, [XENMON, "log", "--region", str(folder / "shm"), "-t", "0", "-i", "3600s", "--format=jsonl",
+                              "-o", str(folder / "out")])
+        try:
+            wait_for((folder / "out").exists, "the log")
+            time.sleep(0.5)
+            os.kill(pid, signal.SIGHUP)
+            time.sleep(0.3)
+            assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it ended with its terminal still there"
+            os.close(terminal)
+            ended = []
+            wait_for(lambda: ended.append(os.waitpid(pid, os.WNOHANG)) or ended[-1][0] == pid, "the end")
+            assert os.waitstatus_to_exitcode(ended[-1][1]) == 0, ended[-1]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        (only,) = read_jsonl(folder / "out")
+        assert only["span_ns"] > 0
+
+
+def test_nohup(folder):
+    with simulated(folder):
+        process = subprocess.Popen(["nohup", XENMON, "log", "--region", folder / "shm", "-t", "0", "-i", "50", "--format=jsonl"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert process.poll() is None, "nohup did not help"
+        process.terminate()
+        process.communicate(timeout=20)
+        assert process.returncode == 0
 
 
 def test_append(folder):
