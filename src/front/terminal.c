@@ -21,6 +21,7 @@
 
 #define DOUBLE_CLICK_NS 400000000u
 #define ESCAPE_DELAY_MS 50
+#define SLOW_BAUD       19200
 #define SEQUENCE_MAX    32 /* bytes of an escape sequence that nobody knows */
 
 struct xm_terminal {
@@ -32,6 +33,7 @@ struct xm_terminal {
     bool own_colours; /* pairs can have the terminal's own colours in them */
     unsigned theme;
     attr_t attributes[XM_MEANINGS];
+    bool plain[XM_MEANINGS]; /* a blank in it cannot be seen */
 
     struct xm_grid shown; /* what was drawn last; empty: nothing, or it does not count any more */
 
@@ -66,17 +68,26 @@ static void find_colours(struct xm_terminal *t, bool colour)
     /* Pair 0 is the terminal's own colours. */
     if (COLOR_PAIRS > XM_MEANINGS && COLORS > 0)
         t->colours = (unsigned)COLORS;
+    /* The names of the first 16 colours are half as long, which is much of a refresh on a serial line. */
+    if (t->colours > 16 && baudrate() > 0 && baudrate() <= SLOW_BAUD)
+        t->colours = 16;
 }
 
+/*
+ * Normal text has a pair of its own, though it may be that of the terminal's colours: to pair 0 curses
+ * goes by way of resetting everything, which is twice as long.
+ */
 static void set_theme(struct xm_terminal *terminal, unsigned theme)
 {
     terminal->theme = theme;
     for (unsigned i = 0; i < XM_MEANINGS; i++) {
         struct xm_look look = xm_theme_look(theme, (enum xm_meaning)i, terminal->colours);
         terminal->attributes[i] = attributes_of(look);
-        if ((look.ink >= 0 || look.paper >= 0) && set_pair(terminal, (short)(i + 1), look))
+        terminal->plain[i] = look.paper < 0 && !(look.attributes & (XM_LOOK_UNDERLINE | XM_LOOK_REVERSE));
+        if (terminal->colours && set_pair(terminal, (short)(i + 1), look))
             terminal->attributes[i] |= (attr_t)COLOR_PAIR(i + 1);
     }
+    bkgdset((chtype)' ' | terminal->attributes[XM_MEANING_NORMAL]);
     xm_grid_fini(&terminal->shown);
 }
 
@@ -241,18 +252,41 @@ bool xm_terminal_utf8(const struct xm_terminal *terminal)
     return terminal->utf8;
 }
 
-/* Cells of one meaning are handed over in one piece. */
+static unsigned look_of(const struct xm_grid_cell *cell)
+{
+    return cell->meaning < XM_MEANINGS ? cell->meaning : XM_MEANING_NORMAL;
+}
+
+static bool is_blank(const struct xm_terminal *t, const struct xm_grid_cell *cell)
+{
+    return cell->text[0] == ' ' && cell->text[1] == '\0' && t->plain[look_of(cell)];
+}
+
+/*
+ * Cells that look alike are handed over in one piece.  A blank looks the same in any ink, so between
+ * words it takes that of the one before: going back to the normal one and on to the next would be most
+ * of what is sent.
+ */
 static void draw_row(const struct xm_terminal *t, const struct xm_grid_cell *row, unsigned width, unsigned y)
 {
     char text[512];
     size_t length = 0;
+    unsigned look = XM_MEANING_NORMAL;
+    unsigned end = width; /* after it there are blanks only, which can be erased in one go */
+    while (end && is_blank(t, &row[end - 1]))
+        end--;
     move((int)y, 0);
+    attrset((int)t->attributes[look]);
     for (unsigned x = 0; x < width; x++) {
         size_t bytes = strnlen(row[x].text, sizeof row[x].text);
-        if (x == 0 || row[x].meaning != row[x - 1].meaning || length + bytes > sizeof text) {
+        unsigned next = x >= end ? XM_MEANING_NORMAL : look_of(&row[x]);
+        if (x < end && is_blank(t, &row[x]) && t->plain[look])
+            next = look;
+        if (next != look || length + bytes > sizeof text) {
             addnstr(text, (int)length);
             length = 0;
-            attrset((int)t->attributes[row[x].meaning < XM_MEANINGS ? row[x].meaning : XM_MEANING_NORMAL]);
+            look = next;
+            attrset((int)t->attributes[look]);
         }
         memcpy(text + length, row[x].text, bytes);
         length += bytes;
@@ -286,7 +320,6 @@ void xm_terminal_draw(struct xm_terminal *terminal, const struct xm_grid *grid)
             draw_row(terminal, grid->cells + (size_t)y * grid->width, width, y);
     if (shown->cells)
         memcpy(shown->cells, grid->cells, (size_t)grid->width * grid->height * sizeof *grid->cells);
-    attrset(A_NORMAL);
     refresh();
 }
 
