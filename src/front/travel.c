@@ -35,6 +35,13 @@ static bool plays(const struct xm_choice *choice)
     return choice->travelling && !choice->frozen;
 }
 
+/* Samples are an interval apart, less or more a little: the nearest is meant, not the last before. */
+static uint64_t half_interval(const struct xm_model *m)
+{
+    uint64_t interval_ns = m->info.series[XM_SERIES_FAST].interval_ns;
+    return xm_scale_to_cycles(m->window[XM_SPAN_1S].scale, xm_ns_of(interval_ns / 2)).v;
+}
+
 /* ---- Jumps. */
 
 static void jump_by(const struct xm_model *m, int64_t ns, struct xm_choice *choice)
@@ -45,11 +52,11 @@ static void jump_by(const struct xm_model *m, int64_t ns, struct xm_choice *choi
     uint64_t back = from > m->oldest ? from - m->oldest : 0;
     uint64_t on = m->newest > from ? m->newest - from : 0;
     if (ns < 0) {
-        choice->position = cycles <= back ? from - cycles : m->oldest;
+        choice->position = cycles <= back ? from - cycles + half_interval(m) : m->oldest;
         if (cycles > back)
             say(choice, "the oldest that there is");
     } else {
-        choice->position = cycles <= on ? from + cycles : m->newest;
+        choice->position = cycles <= on ? from + cycles + half_interval(m) : m->newest;
         if (cycles > on)
             say(choice, "the newest that there is");
     }
@@ -74,7 +81,8 @@ static void jump(struct xm_feed *feed, const struct xm_model *m, struct xm_choic
     } else if (wanted.kind == XM_JUMP_BY) {
         jump_by(m, wanted.value, choice);
     } else if (!xm_feed_position(feed, wanted.value < 0 ? 0 : (uint64_t)wanted.value, &choice->position)) {
-        say(choice, choice->position >= m->newest ? "no sample is that new: the newest" : "no sample is that old: the oldest");
+        bool new = choice->position >= m->newest;
+        say(choice, new ? "no sample is that new: the newest" : "no sample is that old: the oldest");
     }
 }
 
@@ -112,13 +120,16 @@ static void play(struct xm_travel *travel, const struct xm_model *m, struct xm_c
 
 /* ---- What was asked for, and what became of it. */
 
-static void begin_replay(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice)
+static void begin_replay(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice,
+                         uint64_t now_ns)
 {
     if (travel->begun || !m->data || !choice->replay)
         return;
     travel->begun = true;
     choice->travelling = true;
-    choice->position = xm_scale_to_cycles(m->window[XM_SPAN_1S].scale, xm_ns_of(choice->start_ns)).v;
+    choice->position =
+        xm_scale_to_cycles(m->window[XM_SPAN_1S].scale, xm_ns_of(choice->start_ns)).v + half_interval(m);
+    travel->last_ns = now_ns;
 }
 
 static void settle(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice, uint64_t now_ns)
@@ -145,7 +156,7 @@ void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_
     if (choice->watch_anew)
         xm_feed_watch_anew(feed);
     choice->watch_anew = false;
-    begin_replay(travel, m, choice);
+    begin_replay(travel, m, choice, now_ns);
     jump(feed, m, choice);
     settle(travel, m, choice, now_ns);
     if (choice->travelling)
@@ -154,7 +165,7 @@ void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_
         xm_feed_follow(feed);
     xm_feed_update(feed, now_ns);
     if (m->data && !had && choice->replay && !travel->begun) {
-        begin_replay(travel, m, choice);
+        begin_replay(travel, m, choice, now_ns);
         xm_feed_seek(feed, choice->position);
         xm_feed_update(feed, now_ns);
     }

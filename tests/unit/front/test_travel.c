@@ -239,7 +239,6 @@ static void test_replay(void **state)
     assert_int_equal(after(s, 10 * XM_NS_PER_S), 10);
     publish(s, 91);
     assert_int_equal(after(s, 10 * XM_NS_PER_S), 50);
-    after(s, 0);
     assert_int_equal(after(s, XM_NS_PER_S), 60);
     publish(s, 50);
     assert_int_equal(after(s, XM_NS_PER_S), 70);
