@@ -38,6 +38,7 @@ static const struct command commands[] = {
     {"sim-ctl", NULL, "changes load and weights of a simulated host that runs", "xenmon-sim"},
     {"study", NULL, "the paper's performance study on a simulated host, with figures", "xenmon-study"},
     {"completion", xenmon_completion_main, "what makes bash, zsh or fish complete all this", NULL},
+    {"serve", NULL, "metrics, a JSON API and a live page over HTTP", "xenmon-serve"},
     {"help", help_main, "this list, or the help of a command", NULL},
 };
 

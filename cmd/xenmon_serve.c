@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenmon-serve: what xenmon runs for `xenmon serve`.  Arguments -> configuration -> host, routes, server; signals.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "export/access_log.h"
+#include "export/api.h"
+#include "export/auth.h"
+#include "export/health.h"
+#include "export/host.h"
+#include "export/http.h"
+#include "export/metrics.h"
+#include "notify.h"
+#include "options.h"
+#include "privileges.h"
+#include "serve_config.h"
+#include "serve_listen.h"
+#include "xenmon/units.h"
+
+#define POOL         6u
+#define STREAM_BYTES (UINT64_C(8) << 20)
+#define TICK_NS      (XM_NS_PER_S / 2)
+/* The updater may be late by so many of its intervals before the watchdog hears nothing. */
+#define LATE_INTERVALS 5u
+
+struct serve {
+    const struct xm_serve_config *config;
+    struct xm_serve_sockets sockets;
+    char hostname[256];
+    struct xm_host *host;
+    struct xm_auth *auth;
+    struct xm_access_log *log;
+    struct xm_metrics_config metrics;
+    struct xm_api *api;
+    struct xm_http *http;
+    /* Whom the updater tells; it begins before they are there, and ends after them. */
+    pthread_mutex_t lock;
+    struct xm_api *told_api;
+    struct xm_http *told_http;
+};
+
+static void made(void *user)
+{
+    struct serve *s = user;
+    pthread_mutex_lock(&s->lock);
+    if (s->told_api)
+        xm_api_made(s->told_api);
+    if (s->told_http)
+        xm_http_wake(s->told_http);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void tell(struct serve *s, struct xm_api *api, struct xm_http *http)
+{
+    pthread_mutex_lock(&s->lock);
+    s->told_api = api;
+    s->told_http = http;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- Beginning. */
+
+static enum xm_status open_files(struct serve *s, struct xm_error *err)
+{
+    const struct xm_serve_config *c = s->config;
+    enum xm_status status = XM_OK;
+    if (c->token_file || c->users)
+        status = xm_auth_create(c->token_file, c->users, &s->auth, err);
+    if (status == XM_OK && c->access_log)
+        status = xm_access_log_open(c->access_log, &s->log, err);
+    if (status == XM_OK)
+        status = xm_serve_listen(c, &s->sockets, err);
+    return status;
+}
+
+/* What nobody needs to be root for is done by somebody else. */
+static enum xm_status step_down(const struct serve *s, struct xm_error *err)
+{
+    const char *name = s->config->user ? s->config->user : "xenmon";
+    const char *paths[XM_HTTP_LISTENERS + 1] = {NULL};
+    if (geteuid() != 0 || strcmp(name, "none") == 0)
+        return XM_OK;
+    struct xm_account_of user = xm_user(name);
+    if (!user.found) {
+        if (s->config->user)
+            return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no user '%s'", name);
+        xm_complain(XM_SERVE_PROGRAM, "there is no user xenmon to become: it goes on as root");
+        return XM_OK;
+    }
+    for (unsigned i = 0, n = 0; i < XM_HTTP_LISTENERS; i++)
+        if (s->sockets.made[i][0])
+            paths[n++] = s->sockets.made[i];
+    return xm_become(user, paths, err);
+}
+
+static enum xm_status begin_host(struct serve *s, struct xm_error *err)
+{
+    const struct xm_serve_config *c = s->config;
+    struct xm_host_config host = {
+        .path = c->region_path,
+        .interval_ns = c->interval_ns,
+        .linger_ns = c->linger_ns,
+        .stale_ns = c->stale_ns,
+        .pool = POOL,
+        .made = made,
+        .user = s,
+    };
+    enum xm_status status = xm_host_create(&host, &s->host, err);
+    if (status != XM_OK)
+        return status;
+    if (gethostname(s->hostname, sizeof s->hostname - 1) != 0)
+        s->hostname[0] = '\0';
+    struct xm_api_config api = {
+        .host = s->host, .hostname = s->hostname, .version = XM_VERSION, .stream_bytes = STREAM_BYTES};
+    return xm_api_create(&api, &s->api, err);
+}
+
+static enum xm_status begin_http(struct serve *s, struct xm_error *err)
+{
+    const struct xm_serve_config *c = s->config;
+    s->metrics = (struct xm_metrics_config){.collectors = c->collectors,
+                                            .domains = (unsigned)c->domains,
+                                            .created = c->created,
+                                            .version = XM_VERSION};
+    struct xm_http_config http = {
+        .host = s->host,
+        .listeners = s->sockets.count,
+        .limits = {.connections = (unsigned)c->connections,
+                   .per_address = (unsigned)c->per_address,
+                   .streams = (unsigned)c->streams,
+                   .header_bytes = c->header_bytes,
+                   .body_bytes = c->body_bytes,
+                   .answer_bytes = c->answer_bytes,
+                   .requests_per_second = (unsigned)c->rate,
+                   .burst = (unsigned)c->burst,
+                   .timeout_s = xm_serve_seconds(c->timeout_ns),
+                   .request_s = xm_serve_seconds(c->request_ns)},
+        .table = {{xm_metrics_routes, 1, &s->metrics},
+                  {xm_health_routes, XM_HEALTH_ROUTES, NULL},
+                  xm_api_table(s->api)},
+        .tables = 3,
+        .auth = s->auth,
+        .log = s->log,
+        .certificate = c->tls_cert,
+        .key = c->tls_key,
+    };
+    memcpy(http.listener, s->sockets.listener, sizeof http.listener);
+    s->sockets.count = 0; /* the server's from here on */
+    enum xm_status status = xm_http_start(&http, &s->http, err);
+    if (status == XM_OK) {
+        s->metrics.http = s->http;
+        tell(s, s->api, s->http);
+    }
+    return status;
+}
+
+static enum xm_status begin(struct serve *s, struct xm_error *err)
+{
+    enum xm_status status = open_files(s, err);
+    if (status == XM_OK)
+        status = step_down(s, err);
+    xm_confine();
+    if (status == XM_OK)
+        status = begin_host(s, err);
+    if (status == XM_OK)
+        status = begin_http(s, err);
+    return status;
+}
+
+static void end(struct serve *s)
+{
+    tell(s, NULL, NULL);
+    xm_http_stop(s->http);
+    for (unsigned i = 0; i < s->sockets.count; i++)
+        close(s->sockets.listener[i].fd);
+    xm_host_destroy(s->host);
+    xm_api_destroy(s->api);
+    xm_auth_destroy(s->auth);
+    xm_access_log_close(s->log);
+    xm_serve_unlink(&s->sockets);
+}
+
+/* ---- Running. */
+
+static void reload(struct serve *s)
+{
+    struct xm_error err;
+    bool good = true;
+    xm_error_clear(&err);
+    if (s->auth && xm_auth_reload(s->auth, &err) != XM_OK)
+        good = false;
+    if (xm_http_reload(s->http, &err) != XM_OK)
+        good = false;
+    if (s->log && xm_access_log_reopen(s->log, &err) != XM_OK)
+        good = false;
+    if (good)
+        xm_complain(XM_SERVE_PROGRAM, "tokens, users and certificate were read again");
+    else
+        xm_complain(XM_SERVE_PROGRAM, "not read again, what was known stays: %s", err.text);
+}
+
+static bool updater_lives(const struct serve *s)
+{
+    struct timespec t;
+    const struct xm_host_snapshot *snapshot = xm_host_take(s->host);
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now_ns = (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+    bool lives = now_ns < snapshot->made_mono_ns + LATE_INTERVALS * s->config->interval_ns + 10 * XM_NS_PER_S;
+    xm_host_give_back(s->host, snapshot);
+    return lives;
+}
+
+static void run(struct serve *s, struct xm_signals *signals)
+{
+    uint64_t watchdog_ns = xm_notify_watchdog_ns();
+    struct timespec tick = {.tv_nsec = (long)TICK_NS};
+    xm_notify("READY=1\nSTATUS=answering");
+    while (!signals->stop) {
+        nanosleep(&tick, NULL); /* a signal ends it */
+        if (signals->reload) {
+            signals->reload = 0;
+            xm_notify("RELOADING=1");
+            reload(s);
+            xm_notify("READY=1");
+        }
+        if (watchdog_ns && updater_lives(s))
+            xm_notify("WATCHDOG=1");
+    }
+    xm_notify("STOPPING=1");
+}
+
+int main(int argc, char **argv)
+{
+    static struct xm_serve_config config;
+    struct serve s = {.config = &config, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct xm_error err;
+    xm_error_clear(&err);
+    if (xm_serve_configure(&config, argc, argv) != XM_OK)
+        return XM_EXIT_USAGE;
+    if (config.help)
+        return xm_serve_help();
+    if (config.version) {
+        puts(XM_SERVE_PROGRAM " " XM_VERSION);
+        return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+    }
+    if (config.show)
+        return xm_serve_show(&config);
+    struct xm_signals *signals = xm_signals_install();
+    enum xm_status status = begin(&s, &err);
+    if (status == XM_OK) {
+        for (unsigned i = 0; i < XM_HTTP_LISTENERS && s.sockets.name[i][0]; i++)
+            xm_complain(XM_SERVE_PROGRAM, "answering at %s", s.sockets.name[i]);
+        run(&s, signals);
+    } else {
+        xm_complain(XM_SERVE_PROGRAM, "%s", err.text);
+    }
+    end(&s);
+    return status == XM_OK        ? XM_EXIT_DONE
+           : status == XM_INVALID ? XM_EXIT_USAGE
+           : status == XM_DENIED  ? XM_EXIT_ACCESS
+                                  : XM_EXIT_FAILED;
+}
