@@ -238,6 +238,19 @@ static void move_column(struct xm_choice *choice, const struct xm_table *table, 
     choice->popup.line = (unsigned)to;
 }
 
+/* The columns of the beginning; the order of the lines stays. */
+static void reset_columns(struct xm_choice *choice, const struct xm_table *table)
+{
+    struct xm_choice_table before = xm_table_choice(table, choice);
+    choice->table[table->view].chosen = false;
+    struct xm_choice_table t = xm_table_choice(table, choice);
+    t.sort = before.sort;
+    t.descending = before.descending;
+    t.chosen = true;
+    choice->table[table->view] = t;
+    choice->popup.line = 0;
+}
+
 static void move_line(struct xm_choice *choice, unsigned count, int key)
 {
     static const struct {
@@ -272,10 +285,8 @@ static void choose(struct xm_choice *choice, const struct xm_table *table, int k
             move_column(choice, table, 1);
         break;
     case 'r':
-        if (kind == XM_POPUP_COLUMNS) {
-            choice->table[table->view].chosen = false;
-            choice->popup.line = 0;
-        }
+        if (kind == XM_POPUP_COLUMNS)
+            reset_columns(choice, table);
         break;
     case XM_KEY_ENTER:
         if (kind == XM_POPUP_SORT)
