@@ -16,6 +16,36 @@ except ImportError:
     print('1..0 # SKIP the Python module pyte is not installed')
     sys.exit(0)
 
+
+class Screen(pyte.Screen):
+    """With what pyte leaves out of a terminal of today: scrolling without moving, and repeating a character."""
+    last = ' '
+
+    def draw(self, data):
+        super().draw(data)
+        self.last = data[-1:] or self.last
+
+    def repeat(self, count=1):
+        super().draw(self.last * (count or 1))
+
+    def scroll(self, count, row, step):
+        y, self.cursor.y = self.cursor.y, row
+        for _ in range(count or 1):
+            step()
+        self.cursor.y = y
+
+    def scroll_up(self, count=1):
+        self.scroll(count, self.margins.bottom if self.margins else self.lines - 1, self.index)
+
+    def scroll_down(self, count=1):
+        self.scroll(count, self.margins.top if self.margins else 0, self.reverse_index)
+
+
+class Stream(pyte.ByteStream):
+    csi = dict(pyte.ByteStream.csi, S='scroll_up', T='scroll_down', b='repeat')
+    events = pyte.ByteStream.events | {'scroll_up', 'scroll_down', 'repeat'}
+
+
 PATIENCE = float(os.environ.get('XM_PATIENCE', '20'))
 
 
@@ -24,15 +54,15 @@ class Session:
 
     def __init__(self, argv, columns=80, lines=24, env=None):
         self.columns, self.lines = columns, lines
-        self.screen = pyte.Screen(columns, lines)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Screen(columns, lines)
+        self.stream = Stream(self.screen)
         self.raw = b''
         self.status = None
         self.master, self.slave = pty.openpty()
         self.set_size(columns, lines)
         self.settings = termios.tcgetattr(self.slave)
-        environment = dict(os.environ, TERM='linux', LANG='C.UTF-8', LC_ALL='C.UTF-8')
-        for name in ('NO_COLOR', 'COLUMNS', 'LINES', 'XENMON_REGION'):
+        environment = dict(os.environ, TERM='linux', LANG='C.UTF-8', LC_ALL='C.UTF-8', XDG_CONFIG_HOME='/nonexistent')
+        for name in ('NO_COLOR', 'CLICOLOR', 'CLICOLOR_FORCE', 'COLUMNS', 'LINES', 'XENMON_REGION'):
             environment.pop(name, None)
         environment.update(env or {})
         self.pid = os.fork()
