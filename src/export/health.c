@@ -41,7 +41,7 @@ static void answer(const struct xm_host_snapshot *s, bool ready, struct xm_http_
     xm_http_set_status(response, xm_health_status(s, ready));
     xm_http_set_type(response, "application/json");
     /* A path in the reason that is no UTF-8 makes it null. */
-    if (!o || json_dump_callback(o, write_part, response, JSON_COMPACT) != 0)
+    if (!o || json_dump_callback(o, write_part, response, JSON_COMPACT | JSON_REAL_PRECISION(12)) != 0)
         xm_http_fail(response, 500, "no_memory", "out of memory");
     else
         xm_http_write(response, "\n", 1);
