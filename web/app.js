@@ -7,13 +7,14 @@
  */
 "use strict";
 (() => {
-  const POINTS = 300;        // of the charts: five minutes at one a second
-  const STALE_MS = 3500;     // without an event the page says so
-  const RETRY_MS = 2000;     // when the browser has given up on the stream
+  const POINTS = 300; // of the charts: five minutes at one a second
+  const STALE_MS = 3500; // without an event the page says so
+  const RETRY_MS = 2000; // when the browser has given up on the stream
   const MULTIPLES = 6;
   const LINES = 5;
   const ROWS_AT_FIRST = 100;
-  const STATES = [           // drawn from the top of the stack downwards
+  const STATES = [
+    // drawn from the top of the stack downwards
     { key: "offline", label: "offline", field: "offline_ratio" },
     { key: "unknown", label: "unknown", field: "unknown_ratio" },
     { key: "blocked", label: "blocked", field: "blocked_ratio" },
@@ -74,11 +75,13 @@
   function seconds(s) {
     if (!known(s)) return NONE;
     if (s === 0) return "0";
-    if (s < 1e-6) return `${(s * 1e9).toFixed(0)} ns`;
-    if (s < 1e-3) return `${digits(s * 1e6)} µs`;
-    if (s < 1) return `${digits(s * 1e3)} ms`;
+    if (s < 0.9995e-6) return `${(s * 1e9).toFixed(0)} ns`;
+    if (s < 0.9995e-3) return `${digits(s * 1e6)} µs`;
+    if (s < 0.9995) return `${digits(s * 1e3)} ms`;
     return `${digits(s)} s`;
   }
+
+  const short = (s) => seconds(s).replace(/\.0+ /, " "); // on axes: "10 ms"
 
   function count(x) {
     if (!known(x)) return NONE;
@@ -95,6 +98,7 @@
     return s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`;
   };
 
+  const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
   const nameOf = (d) => (known(d.name) ? d.name : `domain ${d.domid}`);
   const keyOf = (d) => `${d.domid}.${d.instance}`;
   const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -102,13 +106,25 @@
   // ---- What has been seen: the last POINTS snapshots, a value for each time and domain.
 
   const FIELDS = {
-    running: (w) => w.running_ratio, waiting: (w) => w.wait_ratio, blocked: (w) => w.blocked_ratio,
-    offline: (w) => w.offline_ratio, unknown: (w) => w.unknown_ratio,
-    p50: PERCENTILES[0].get, p95: PERCENTILES[1].get, p99: PERCENTILES[2].get, max: PERCENTILES[3].get,
+    running: (w) => w.running_ratio,
+    waiting: (w) => w.wait_ratio,
+    blocked: (w) => w.blocked_ratio,
+    offline: (w) => w.offline_ratio,
+    unknown: (w) => w.unknown_ratio,
+    p50: PERCENTILES[0].get,
+    p95: PERCENTILES[1].get,
+    p99: PERCENTILES[2].get,
+    max: PERCENTILES[3].get,
     io: (w) => w.io.per_s,
   };
-  const HISTORY = { running: "running_ratio", waiting: "wait_ratio", blocked: "blocked_ratio",
-    offline: "offline_ratio", unknown: "unknown_ratio" };
+  const RECENT = { io: "io_per_s", max: "wait_max_s" }; // the server has a minute of these
+  const HISTORY = {
+    running: "running_ratio",
+    waiting: "wait_ratio",
+    blocked: "blocked_ratio",
+    offline: "offline_ratio",
+    unknown: "unknown_ratio",
+  };
 
   const past = {
     times: [],
@@ -144,10 +160,11 @@
 
     push(time, seen, window) {
       this.times.push(time);
-      for (const [key, d] of seen) if (!this.domains.has(key)) {
-        const entry = this.entry(key, nameOf(d));
-        for (const values of Object.values(entry.series)) values.pop();
-      }
+      for (const [key, d] of seen)
+        if (!this.domains.has(key)) {
+          const entry = this.entry(key, nameOf(d));
+          for (const values of Object.values(entry.series)) values.pop();
+        }
       const excess = this.times.length > POINTS;
       for (const [key, entry] of this.domains) {
         const d = seen.get(key);
@@ -164,13 +181,20 @@
     },
 
     // What the server remembers from before the page was opened, or while nobody listened.
-    fill(history) {
+    fill(history, recent) {
       this.clear();
       this.times = history.times_s.slice(-POINTS);
       for (const d of history.domains) {
         const entry = this.entry(keyOf(d), nameOf(d));
         for (const [field, metric] of Object.entries(HISTORY))
           entry.series[field] = d.values[metric].slice(-POINTS);
+      }
+      for (const d of recent ? recent.domains : []) {
+        const entry = this.domains.get(keyOf(d));
+        for (const [field, metric] of entry ? Object.entries(RECENT) : []) {
+          const values = d.values[metric].slice(-this.times.length);
+          entry.series[field].splice(this.times.length - values.length, values.length, ...values);
+        }
       }
     },
   };
@@ -196,7 +220,9 @@
       charts.add(this);
     }
 
-    width() { return Math.max(120, Math.floor(this.host.clientWidth)); }
+    width() {
+      return Math.max(120, Math.floor(this.host.clientWidth));
+    }
 
     resize() {
       if (this.plot && this.plot.width !== this.width())
@@ -205,37 +231,74 @@
 
     lineOptions(line, i) {
       const colour = css(line.key);
-      if (this.options.stacked) return { label: line.label, fill: colour, stroke: colour, width: 0, points: { show: false } };
-      return { label: line.label, stroke: colour, width: 1.75, dash: DASHES[i % DASHES.length],
-        spanGaps: false, points: { show: false } };
+      if (this.options.stacked)
+        return { label: line.label, fill: colour, stroke: colour, width: 0, points: { show: false } };
+      return {
+        label: line.label,
+        stroke: colour,
+        width: 1.75,
+        dash: DASHES[i % DASHES.length],
+        spanGaps: false,
+        points: { show: false },
+      };
     }
 
     build() {
       if (this.plot) this.plot.destroy();
       const o = this.options;
-      const axis = { stroke: css("dim"), grid: { stroke: css("grid"), width: 1 }, ticks: { stroke: css("grid"), width: 1 },
-        font: "11px system-ui, sans-serif" };
+      const axis = {
+        stroke: css("dim"),
+        grid: { stroke: css("grid"), width: 1 },
+        ticks: { stroke: css("grid"), width: 1 },
+        font: "11px system-ui, sans-serif",
+      };
       this.host.textContent = "";
-      this.plot = new uPlot({
-        width: this.width(), height: o.height, legend: { show: false }, pxAlign: 1,
-        padding: [8, 8, 0, 0],
-        cursor: { show: !o.small, drag: { x: false, y: false }, points: { show: false } },
-        scales: { x: { time: true }, y: o.log ? { distr: 3, log: 10, range: logRange } : { range: o.range || ceiling } },
-        axes: [{ ...axis, size: 26, space: o.small ? 90 : 70, values: clock },
-          { ...axis, size: o.small ? 34 : 54, space: o.small ? 28 : 34, values: (u, ticks) => ticks.map((t) => t === null ? "" : o.format(t)) }],
-        series: [{}, ...this.lines.map((line, i) => this.lineOptions(line, i))],
-        hooks: { setCursor: [() => this.read()] },
-      }, this.data, this.host);
+      this.plot = new uPlot(
+        {
+          width: this.width(),
+          height: o.height,
+          legend: { show: false },
+          pxAlign: 1,
+          padding: [8, 8, 0, 0],
+          cursor: { show: !o.small, drag: { x: false, y: false }, points: { show: false } },
+          scales: {
+            x: {
+              time: true,
+              range: (u, low, high) => [Math.max(low, Math.min(this.first, high - 60)), high],
+            },
+            y: o.log ? { distr: 3, log: 10, range: logRange } : { range: o.range || ceiling },
+          },
+          axes: [
+            { ...axis, size: 26, space: o.small ? 90 : 70, values: clock },
+            {
+              ...axis,
+              size: o.small ? 44 : 62,
+              space: o.small ? 28 : 34,
+              values: (u, ticks) => ticks.map((t) => (o.axis || o.format)(t)),
+              ...(o.log ? { splits: decades, filter: (u, ticks) => ticks } : {}),
+            },
+          ],
+          series: [{}, ...this.lines.map((line, i) => this.lineOptions(line, i))],
+          hooks: { setCursor: [() => this.read()] },
+        },
+        this.data,
+        this.host,
+      );
     }
 
     set(times, values, lines) {
-      if (lines && lines.map((l) => l.key + l.label).join() !== this.lines.map((l) => l.key + l.label).join()) {
+      if (
+        lines &&
+        lines.map((l) => l.key + l.label).join() !== this.lines.map((l) => l.key + l.label).join()
+      ) {
         this.lines = lines;
         if (this.plot) this.plot.destroy();
         this.plot = null;
       }
       this.values = values;
       this.times = times;
+      const first = this.options.stacked ? 0 : times.findIndex((_, i) => values.some((v) => known(v[i])));
+      this.first = times[Math.max(0, first)];
       const drawn = this.options.stacked ? stack(values) : this.options.log ? values.map(positive) : values;
       this.data = [times, ...drawn];
       if (!this.plot) this.build();
@@ -254,28 +317,58 @@
       if (!this.options.readout || !this.plot) return;
       const at = this.plot.cursor.idx;
       const i = known(at) ? at : this.times.length - 1;
-      this.options.readout(this.values.map((v) => v[i]), this.lines);
+      this.options.readout(
+        this.values.map((v) => v[i]),
+        this.lines,
+      );
     }
 
-    restyle() { if (this.plot) this.build(); }
+    restyle() {
+      if (this.plot) this.build();
+    }
   }
 
   const positive = (values) => values.map((v) => (v > 0 ? v : null));
   const ceiling = (u, low, high) => [0, high > 0 ? high * 1.1 : 1];
-  const logRange = (u, low, high) => (known(low) && low > 0 ? [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high) + 0.01)] : [1e-6, 1]);
-  const clock = (u, ticks) => ticks.map((t) => new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }));
+  const logRange = (u, low, high) =>
+    known(low) && low > 0
+      ? [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high) + 0.01)]
+      : [1e-6, 1];
+  const decades = (u, axis, low, high) => {
+    const ticks = [];
+    for (let e = Math.round(Math.log10(low)); e <= Math.round(Math.log10(high)); e++) ticks.push(10 ** e);
+    return ticks;
+  };
+  const clock = (u, ticks) =>
+    ticks.map((t) =>
+      new Date(t * 1000).toLocaleTimeString([], {
+        hour: "2-digit",
+        minute: "2-digit",
+        second: "2-digit",
+        hour12: false,
+      }),
+    );
 
   // Each on top of those after it.
   function stack(values) {
     const stacked = new Array(values.length);
     for (let s = values.length - 1; s >= 0; s--)
-      stacked[s] = values[s].map((v, i) => (known(v) ? v + (s + 1 < values.length ? stacked[s + 1][i] || 0 : 0) : null));
+      stacked[s] = values[s].map((v, i) =>
+        known(v) ? v + (s + 1 < values.length ? stacked[s + 1][i] || 0 : 0) : null,
+      );
     return stacked;
   }
 
   function statesChart(host, height, small, readout) {
-    return new Chart(host, { lines: STATES, stacked: true, height, small, readout, range: [0, 1],
-      format: (t) => `${Math.round(t * 100)}%` });
+    return new Chart(host, {
+      lines: STATES,
+      stacked: true,
+      height,
+      small,
+      readout,
+      range: [0, 1],
+      format: (t) => `${Math.round(t * 100)}%`,
+    });
   }
 
   function legend(list, lines, values) {
@@ -283,7 +376,13 @@
     lines.forEach((line, i) => {
       let item = list.children[i];
       if (!item) {
-        item = make("li", {}, make("span", { class: "swatch", "aria-hidden": "true" }), make("bdi"), make("span", { class: "value" }));
+        item = make(
+          "li",
+          {},
+          make("span", { "class": "swatch", "aria-hidden": "true" }),
+          make("bdi"),
+          make("span", { class: "value" }),
+        );
         list.append(item);
       }
       item.children[0].className = `swatch c-${line.key}`;
@@ -295,7 +394,8 @@
   // A bar of parts of a whole, with words for who cannot see it.
   function bar(element, parts, label) {
     let at = 0;
-    if (!element.firstChild) for (const p of parts) element.append(svg("rect", { y: 0, height: 10, class: `f-${p.key}` }));
+    if (!element.firstChild)
+      for (const p of parts) element.append(svg("rect", { y: 0, height: 10, class: `f-${p.key}` }));
     parts.forEach((p, i) => {
       const width = Math.max(0, Math.min(1, p.value || 0)) * 1000;
       element.children[i].setAttribute("x", at.toFixed(1));
@@ -305,11 +405,16 @@
     element.setAttribute("aria-label", label);
   }
 
-  const newBar = () => svg("svg", { class: "stack", viewBox: "0 0 1000 10", preserveAspectRatio: "none", role: "img" });
+  const newBar = () =>
+    svg("svg", { class: "stack", viewBox: "0 0 1000 10", preserveAspectRatio: "none", role: "img" });
 
   const barOrder = [...STATES].reverse();
-  const stateBar = (element, w) => bar(element, barOrder.map((s) => ({ key: s.key, value: w[s.field] })),
-    barOrder.map((s) => `${s.label} ${percent(w[s.field])}`).join(", "));
+  const stateBar = (element, w) =>
+    bar(
+      element,
+      barOrder.map((s) => ({ key: s.key, value: w[s.field] })),
+      barOrder.map((s) => `${s.label} ${percent(w[s.field])}`).join(", "),
+    );
 
   // ---- What is shown.
 
@@ -319,8 +424,8 @@
     paused: false,
     sort: { key: "wait", down: true },
     filter: "",
-    current: null,  // key of the table's row
-    domain: null,   // domid of the domain on show; null: the overview
+    current: null, // key of the table's row
+    domain: null, // domid of the domain on show; null: the overview
     detail: null,
     all: false,
   };
@@ -342,7 +447,8 @@
 
   function largest(domains, get) {
     let best = null;
-    for (const d of domains) if (known(get(windowOf(d))) && (!best || get(windowOf(d)) > get(windowOf(best)))) best = d;
+    for (const d of domains)
+      if (known(get(windowOf(d))) && (!best || get(windowOf(d)) > get(windowOf(best)))) best = d;
     return best;
   }
 
@@ -356,17 +462,57 @@
     const long = largest(domains, (w) => w.wait_max_s);
     const io = domains.map((d) => windowOf(d).io.per_s).filter(known);
     const q = snapshot.quality;
-    tile(tiles, 0, "pCPUs busy", percent(host && host.busy_ratio), `${digits(running)} of ${snapshot.host.cpus} in use`);
-    tile(tiles, 1, "vCPUs waiting", digits(waiting), "on average, in the window");
-    tile(tiles, 2, "Wait, 99 %", slow ? seconds(windowOf(slow).wait_p["99"]) : NONE, slow ? `worst: ${nameOf(slow)}` : "no wait ended");
-    tile(tiles, 3, "Longest wait", long ? seconds(windowOf(long).wait_max_s) : NONE, long ? nameOf(long) : "");
-    tile(tiles, 4, "Executions", `${count(host && host.executions_per_s)} /s`, `${domains.length} domains`);
-    tile(tiles, 5, "I/O", io.length ? `${count(sum(io))} /s` : NONE, io.length ? "pages exchanged" : "not in the trace");
-    tile(tiles, 6, "Known time", percent(q.coverage_ratio), q.lost_records ? `${count(q.lost_records)} records lost` : "no record lost");
+    tile(
+      tiles,
+      0,
+      "pCPUs busy",
+      percent(host && host.busy_ratio),
+      `${digits(running)} of ${snapshot.host.cpus} in use`,
+    );
+    tile(tiles, 1, "vCPUs waiting", digits(waiting), "on average");
+    tile(
+      tiles,
+      2,
+      "Wait, 99 %",
+      slow ? seconds(windowOf(slow).wait_p["99"]) : NONE,
+      slow ? `worst: ${nameOf(slow)}` : "no wait ended",
+    );
+    tile(
+      tiles,
+      3,
+      "Longest wait",
+      long ? seconds(windowOf(long).wait_max_s) : NONE,
+      long ? nameOf(long) : "",
+    );
+    tile(
+      tiles,
+      4,
+      "Executions",
+      `${count(host && host.executions_per_s)} /s`,
+      plural(domains.length, "domain"),
+    );
+    tile(
+      tiles,
+      5,
+      "I/O",
+      io.length ? `${count(sum(io))} /s` : NONE,
+      io.length ? "pages exchanged" : "not in the trace",
+    );
+    tile(
+      tiles,
+      6,
+      "Known time",
+      percent(q.coverage_ratio),
+      q.lost_records ? `${count(q.lost_records)} records lost` : "no record lost",
+    );
   }
 
-  const busiest = (domains) => [...domains].sort((a, b) =>
-    windowOf(b).running_s + windowOf(b).wait_s - windowOf(a).running_s - windowOf(a).wait_s || a.domid - b.domid);
+  const busiest = (domains) =>
+    [...domains].sort(
+      (a, b) =>
+        windowOf(b).running_s + windowOf(b).wait_s - windowOf(a).running_s - windowOf(a).wait_s ||
+        a.domid - b.domid,
+    );
 
   // Places stay as they are while their domains are among the busiest: charts that jump cannot be read.
   let placed = [];
@@ -387,27 +533,41 @@
     while (multiples.length > keys.length) multiples.pop().link.remove();
     keys.forEach((key, i) => {
       if (!multiples[i]) {
-        const name = make("bdi", { class: "name" }), figure = make("span", { class: "figure" });
+        const name = make("bdi", { class: "name" }),
+          figure = make("span", { class: "figure" });
         const chart = make("div", { class: "chart", role: "img" });
         const link = make("a", { class: "multiple" }, make("span", { class: "top" }, name, figure), chart);
         host.append(link);
         multiples[i] = { link, name, figure, host: chart, chart: statesChart(chart, 92, true) };
       }
-      const m = multiples[i], d = byKey.get(key), w = windowOf(d), entry = past.domains.get(key);
+      const m = multiples[i],
+        d = byKey.get(key),
+        w = windowOf(d),
+        entry = past.domains.get(key);
       m.link.href = `#domain=${d.domid}`;
       setText(m.name, nameOf(d));
       setText(m.figure, `runs ${percent(w.running_ratio)}, waits ${percent(w.wait_ratio)}`);
-      m.host.setAttribute("aria-label", `${nameOf(d)} over five minutes; now running ${percent(w.running_ratio)}, ` +
-        `waiting ${percent(w.wait_ratio)}, blocked ${percent(w.blocked_ratio)}, unknown ${percent(w.unknown_ratio)}`);
-      if (entry) m.chart.set(past.times, STATES.map((s) => entry.series[s.key]));
+      m.host.setAttribute(
+        "aria-label",
+        `${nameOf(d)} over five minutes; now running ${percent(w.running_ratio)}, ` +
+          `waiting ${percent(w.wait_ratio)}, blocked ${percent(w.blocked_ratio)}, unknown ${percent(w.unknown_ratio)}`,
+      );
+      if (entry)
+        m.chart.set(
+          past.times,
+          STATES.map((s) => entry.series[s.key]),
+        );
     });
-    if (!keys.length && !host.firstChild) host.append(make("p", { class: "none", textContent: "no domain yet" }));
+    if (!keys.length && !host.firstChild)
+      host.append(make("p", { class: "none", textContent: "no domain yet" }));
     if (keys.length) host.querySelectorAll(".none").forEach((p) => p.remove());
   }
 
   function drawLines(chart, list, field, format, domains, empty) {
-    const order = [...domains].filter((d) => past.domains.has(keyOf(d)) && past.domains.get(keyOf(d)).series[field].some(known))
-      .sort((a, b) => area(b, field) - area(a, field)).slice(0, LINES);
+    const order = [...domains]
+      .filter((d) => past.domains.has(keyOf(d)) && past.domains.get(keyOf(d)).series[field].some(known))
+      .sort((a, b) => area(b, field) - area(a, field))
+      .slice(0, LINES);
     order.sort((a, b) => a.domid - b.domid);
     if (!order.length) {
       legend(list, []);
@@ -415,15 +575,21 @@
       return;
     }
     chart.options.readout = (values, lines) => legend(list, lines, values.map(format));
-    chart.set(past.times, order.map((d) => past.domains.get(keyOf(d)).series[field]),
-      order.map((d, i) => ({ key: `s${i + 1}`, label: nameOf(d) })));
-    chart.host.setAttribute("aria-label", order.map((d) => `${nameOf(d)} ${format(last(d, field))}`).join(", "));
+    chart.set(
+      past.times,
+      order.map((d) => past.domains.get(keyOf(d)).series[field]),
+      order.map((d, i) => ({ key: `s${i + 1}`, label: nameOf(d) })),
+    );
+    chart.host.setAttribute(
+      "aria-label",
+      order.map((d) => `${nameOf(d)} ${format(last(d, field))}`).join(", "),
+    );
   }
 
   const area = (d, field) => sum(past.domains.get(keyOf(d)).series[field].slice(-60).filter(known));
   const last = (d, field) => past.domains.get(keyOf(d)).series[field].slice(-1)[0];
 
-  const waitChart = new Chart(byId("c-wait"), { height: 200, log: true, format: seconds });
+  const waitChart = new Chart(byId("c-wait"), { height: 200, log: true, format: seconds, axis: short });
   const ioChart = new Chart(byId("c-io"), { height: 200, format: count });
   byId("c-wait").setAttribute("role", "img");
   byId("c-io").setAttribute("role", "img");
@@ -435,13 +601,23 @@
     snapshot.cpus.forEach((cpu, i) => {
       let item = list.children[i];
       if (!item) {
-        item = make("li", {}, make("span"), newBar(), make("span", { class: "share" }), make("span", { class: "now" }));
+        item = make(
+          "li",
+          {},
+          make("span"),
+          newBar(),
+          make("span", { class: "share" }),
+          make("span", { class: "now" }),
+        );
         list.append(item);
       }
       const w = cpu.windows[view.window] || {};
       setText(item.children[0], `CPU ${cpu.cpu}`);
-      bar(item.children[1], CPU_STATES.map((s) => ({ key: s.key, value: w[s.field] })),
-        CPU_STATES.map((s) => `${s.label} ${percent(w[s.field])}`).join(", "));
+      bar(
+        item.children[1],
+        CPU_STATES.map((s) => ({ key: s.key, value: w[s.field] })),
+        CPU_STATES.map((s) => `${s.label} ${percent(w[s.field])}`).join(", "),
+      );
       setText(item.children[2], percent(w.busy_ratio));
       const who = cpu.current && (names.get(cpu.current.domid) || `domain ${cpu.current.domid}`);
       setText(item.children[3], who ? `${who}, vCPU ${cpu.current.vcpu}` : "idle");
@@ -453,15 +629,50 @@
   const COLUMNS = [
     { key: "name", title: "Domain", sort: (d) => nameOf(d).toLowerCase(), up: true },
     { key: "domid", title: "Id", sort: (d) => d.domid, text: (d) => String(d.domid), up: true },
-    { key: "vcpus", title: "vCPUs", sort: (d) => d.vcpus_online ?? d.vcpus_seen, text: (d) => String(d.vcpus_online ?? d.vcpus_seen) },
+    {
+      key: "vcpus",
+      title: "vCPUs",
+      sort: (d) => d.vcpus_online ?? d.vcpus_seen,
+      text: (d) => String(d.vcpus_online ?? d.vcpus_seen),
+    },
     { key: "bar", title: "Time" },
-    { key: "run", title: "Running", sort: (d, w) => w.running_ratio, text: (d, w) => percent(w.running_ratio) },
+    {
+      key: "run",
+      title: "Running",
+      sort: (d, w) => w.running_ratio,
+      text: (d, w) => percent(w.running_ratio),
+    },
     { key: "wait", title: "Waiting", sort: (d, w) => w.wait_ratio, text: (d, w) => percent(w.wait_ratio) },
-    { key: "blocked", title: "Blocked", sort: (d, w) => w.blocked_ratio, text: (d, w) => percent(w.blocked_ratio) },
-    { key: "unknown", title: "Unknown", sort: (d, w) => w.unknown_ratio, text: (d, w) => percent(w.unknown_ratio) },
-    { key: "exec", title: "Exec/s", sort: (d, w) => w.executions_per_s, text: (d, w) => count(w.executions_per_s) },
-    { key: "p50", title: "Wait 50 %", sort: (d, w) => w.wait_p["50"], text: (d, w) => seconds(w.wait_p["50"]) },
-    { key: "p99", title: "Wait 99 %", sort: (d, w) => w.wait_p["99"], text: (d, w) => seconds(w.wait_p["99"]) },
+    {
+      key: "blocked",
+      title: "Blocked",
+      sort: (d, w) => w.blocked_ratio,
+      text: (d, w) => percent(w.blocked_ratio),
+    },
+    {
+      key: "unknown",
+      title: "Unknown",
+      sort: (d, w) => w.unknown_ratio,
+      text: (d, w) => percent(w.unknown_ratio),
+    },
+    {
+      key: "exec",
+      title: "Exec/s",
+      sort: (d, w) => w.executions_per_s,
+      text: (d, w) => count(w.executions_per_s),
+    },
+    {
+      key: "p50",
+      title: "Wait 50 %",
+      sort: (d, w) => w.wait_p["50"],
+      text: (d, w) => seconds(w.wait_p["50"]),
+    },
+    {
+      key: "p99",
+      title: "Wait 99 %",
+      sort: (d, w) => w.wait_p["99"],
+      text: (d, w) => seconds(w.wait_p["99"]),
+    },
     { key: "max", title: "Longest", sort: (d, w) => w.wait_max_s, text: (d, w) => seconds(w.wait_max_s) },
     { key: "io", title: "I/O /s", sort: (d, w) => w.io.per_s, text: (d, w) => count(w.io.per_s) },
     { key: "weight", title: "Weight", sort: (d) => d.weight, text: (d) => count(d.weight) },
@@ -474,7 +685,10 @@
       if (c.sort) {
         th.dataset.key = c.key;
         th.append(make("button", { type: "button", textContent: c.title, onclick: () => sortBy(c.key) }));
-      } else th.textContent = c.title;
+      } else {
+        th.textContent = c.title;
+        th.className = "bar-cell";
+      }
       byId("columns").append(th);
     }
     markSort();
@@ -489,7 +703,8 @@
 
   function markSort() {
     for (const th of byId("columns").children) {
-      if (th.dataset.key === view.sort.key) th.setAttribute("aria-sort", view.sort.down ? "descending" : "ascending");
+      if (th.dataset.key === view.sort.key)
+        th.setAttribute("aria-sort", view.sort.down ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");
     }
   }
@@ -498,9 +713,12 @@
     const column = COLUMNS.find((c) => c.key === view.sort.key);
     const wanted = view.filter.toLowerCase();
     const value = (d) => column.sort(d, windowOf(d));
-    const rows = alive(view.snapshot).filter((d) => !wanted || nameOf(d).toLowerCase().includes(wanted) || String(d.domid) === wanted);
+    const rows = alive(view.snapshot).filter(
+      (d) => !wanted || nameOf(d).toLowerCase().includes(wanted) || String(d.domid) === wanted,
+    );
     return rows.sort((a, b) => {
-      const x = value(a), y = value(b);
+      const x = value(a),
+        y = value(b);
       if (!known(x) || !known(y)) return known(x) ? -1 : known(y) ? 1 : a.domid - b.domid; // unknown stands last
       const order = x < y ? -1 : x > y ? 1 : 0;
       return (view.sort.down ? -order : order) || a.domid - b.domid;
@@ -511,9 +729,11 @@
   function rowOf(d) {
     let row = rows.get(keyOf(d));
     if (row) return row;
-    const cells = COLUMNS.map((c, i) => i === 0
-      ? make("th", { scope: "row" }, make("a", {}, make("bdi")))
-      : make("td", c.key === "bar" ? { class: "bar-cell" } : {}));
+    const cells = COLUMNS.map((c, i) =>
+      i === 0
+        ? make("th", { scope: "row" }, make("a", {}, make("bdi")))
+        : make("td", c.key === "bar" ? { class: "bar-cell" } : {}),
+    );
     cells[COLUMNS.findIndex((c) => c.key === "bar")].append(newBar());
     row = { tr: make("tr", {}, ...cells), cells };
     row.tr.dataset.key = keyOf(d);
@@ -523,7 +743,8 @@
   }
 
   function drawRow(d) {
-    const row = rowOf(d), w = windowOf(d);
+    const row = rowOf(d),
+      w = windowOf(d);
     COLUMNS.forEach((c, i) => {
       const cell = row.cells[i];
       if (i === 0) {
@@ -551,20 +772,46 @@
     while (body.children.length > shown.length) body.lastChild.remove();
     const living = new Set(view.snapshot.domains.map(keyOf));
     for (const key of rows.keys()) if (!living.has(key)) rows.delete(key);
-    if (!shown.length) body.append(make("tr", {}, make("td", { class: "none-yet", colSpan: COLUMNS.length,
-      textContent: view.filter ? "no domain of that name" : "no domain yet" })));
+    if (!shown.length)
+      body.append(
+        make(
+          "tr",
+          {},
+          make("td", {
+            class: "none-yet",
+            colSpan: COLUMNS.length,
+            textContent: view.filter ? "no domain of that name" : "no domain yet",
+          }),
+        ),
+      );
     const note = byId("count");
-    setText(note, shown.length < order.length ? `${shown.length} of ${order.length} domains are shown. ` : "");
+    setText(
+      note,
+      shown.length < order.length ? `${shown.length} of ${order.length} domains are shown. ` : "",
+    );
     if (shown.length < order.length)
-      note.append(make("button", { type: "button", textContent: "Show all", onclick: () => { view.all = true; drawTable(); } }));
+      note.append(
+        make("button", {
+          type: "button",
+          textContent: "Show all",
+          onclick: () => {
+            view.all = true;
+            drawTable();
+          },
+        }),
+      );
   }
 
   function moveRow(step) {
     const list = [...byId("rows").children].filter((tr) => tr.dataset.key);
     if (!list.length) return;
     const at = list.findIndex((tr) => tr.dataset.key === view.current);
-    const to = step === -Infinity ? 0 : step === Infinity ? list.length - 1
-      : Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + step));
+    const to =
+      step === -Infinity
+        ? 0
+        : step === Infinity
+          ? list.length - 1
+          : Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + step));
     view.current = list[to].dataset.key;
     for (const tr of list) tr.dataset.current = String(tr.dataset.key === view.current);
     const link = list[to].querySelector("a");
@@ -574,15 +821,23 @@
 
   // ---- One domain.
 
-  const detailStates = statesChart(byId("c-states"), 240, false,
-    (values) => legend(byId("d-legend"), STATES, values.map(percent)));
-  const detailWaits = new Chart(byId("c-percentiles"), { lines: PERCENTILES, height: 220, log: true, format: seconds,
-    readout: (values) => legend(byId("l-percentiles"), PERCENTILES, values.map(seconds)) });
+  const detailStates = statesChart(byId("c-states"), 240, false, (values) =>
+    legend(byId("d-legend"), [...STATES].reverse(), values.map(percent).reverse()),
+  );
+  const detailWaits = new Chart(byId("c-percentiles"), {
+    lines: PERCENTILES,
+    height: 300,
+    log: true,
+    format: seconds,
+    axis: short,
+    readout: (values) => legend(byId("l-percentiles"), PERCENTILES, values.map(seconds)),
+  });
   byId("c-states").setAttribute("role", "img");
   byId("c-percentiles").setAttribute("role", "img");
 
   function fillTable(head, body, titles, lines) {
-    const header = byId(head), rowsOf = byId(body);
+    const header = byId(head),
+      rowsOf = byId(body);
     if (!header.firstChild) header.append(...titles.map((t) => make("th", { scope: "col", textContent: t })));
     while (rowsOf.children.length > lines.length) rowsOf.lastChild.remove();
     lines.forEach((texts, i) => {
@@ -596,7 +851,8 @@
   }
 
   function lengths(name, title, key, d) {
-    const table = make("table", { "aria-label": title }), body = make("tbody");
+    const table = make("table", { "aria-label": title }),
+      body = make("tbody");
     let before = 0;
     [...d.edges_s, null].forEach((edge, i) => {
       const upTo = edge === null ? d.count : d.at_most[i];
@@ -604,8 +860,18 @@
       before = upTo;
       const element = newBar();
       bar(element, [{ key, value: share }], percent(share));
-      body.append(make("tr", {}, make("th", { scope: "row", textContent: edge === null ? `over ${seconds(d.edges_s[i - 1])}` : `to ${seconds(edge)}` }),
-        make("td", {}, element), make("td", { textContent: d.count ? percent(share) : NONE })));
+      body.append(
+        make(
+          "tr",
+          {},
+          make("th", {
+            scope: "row",
+            textContent: edge === null ? `over ${seconds(d.edges_s[i - 1])}` : `to ${seconds(edge)}`,
+          }),
+          make("td", {}, element),
+          make("td", { textContent: d.count ? percent(share) : NONE }),
+        ),
+      );
     });
     table.append(body);
     return make("div", {}, make("h3", { textContent: `${title}: ${count(d.count)}` }), table);
@@ -614,12 +880,19 @@
   function drawDetail() {
     const detail = view.detail;
     if (!detail) return;
-    const d = detail.domain, w = d.windows[view.window];
+    const d = detail.domain,
+      w = d.windows[view.window];
     setText(byId("d-name"), nameOf(d));
     document.title = `${nameOf(d)} · XenMon`;
-    const facts = [`domain ${d.domid}`, d.uuid && `UUID ${d.uuid}`, `${d.vcpus_online ?? d.vcpus_seen} vCPUs`,
-      known(d.weight) && `weight ${d.weight}`, known(d.cap_ratio) && `cap ${percent(d.cap_ratio)} of a pCPU`,
-      d.paused && "paused", d.ended && "ended"];
+    const facts = [
+      `domain ${d.domid}`,
+      d.uuid && `UUID ${d.uuid}`,
+      plural(d.vcpus_online ?? d.vcpus_seen, "vCPU"),
+      known(d.weight) && `weight ${d.weight}`,
+      known(d.cap_ratio) && `cap ${percent(d.cap_ratio)} of a pCPU`,
+      d.paused && "paused",
+      d.ended && "ended",
+    ];
     setText(byId("d-facts"), facts.filter(Boolean).join(" · "));
     if (w) {
       const tiles = byId("d-tiles");
@@ -627,55 +900,121 @@
       tile(tiles, 1, "Waiting", percent(w.wait_ratio), `any vCPU: ${percent(w.wait_any_ratio)}`);
       tile(tiles, 2, "Blocked", percent(w.blocked_ratio), `${seconds(w.blocked_per_exec_s)} an execution`);
       tile(tiles, 3, "Unknown", percent(w.unknown_ratio), `offline ${percent(w.offline_ratio)}`);
-      tile(tiles, 4, "Executions", `${count(w.executions_per_s)} /s`, `${count(w.migrations)} migrations, ${count(w.preemptions)} preemptions`);
+      tile(tiles, 4, "Executions", `${count(w.executions_per_s)} /s`, `${count(w.migrations)} migrations`);
       tile(tiles, 5, "Longest wait", seconds(w.wait_max_s), `99 %: ${seconds(w.wait_p["99"])}`);
-      tile(tiles, 6, "I/O", known(w.io.per_s) ? `${count(w.io.per_s)} /s` : NONE, known(w.io.per_s) ? `${digits(w.io.per_exec || 0)} an execution` : "not in the trace");
+      tile(
+        tiles,
+        6,
+        "I/O",
+        known(w.io.per_s) ? `${count(w.io.per_s)} /s` : NONE,
+        known(w.io.per_s) ? `${digits(w.io.per_exec || 0)} an execution` : "not in the trace",
+      );
     }
     const entry = past.domains.get(keyOf(d));
     if (entry) {
-      detailStates.set(past.times, STATES.map((s) => entry.series[s.key]));
-      byId("c-states").setAttribute("aria-label", STATES.map((s) => `${s.label} ${percent(w && w[s.field])}`).join(", "));
+      detailStates.set(
+        past.times,
+        STATES.map((s) => entry.series[s.key]),
+      );
+      byId("c-states").setAttribute(
+        "aria-label",
+        STATES.map((s) => `${s.label} ${percent(w && w[s.field])}`).join(", "),
+      );
       if (PERCENTILES.some((p) => entry.series[p.key].some(known))) {
-        detailWaits.set(past.times, PERCENTILES.map((p) => entry.series[p.key]));
-        byId("c-percentiles").setAttribute("aria-label", PERCENTILES.map((p) => `${p.label} ${seconds(w && p.get(w))}`).join(", "));
+        detailWaits.set(
+          past.times,
+          PERCENTILES.map((p) => entry.series[p.key]),
+        );
+        byId("c-percentiles").setAttribute(
+          "aria-label",
+          PERCENTILES.map((p) => `${p.label} ${seconds(w && p.get(w))}`).join(", "),
+        );
       } else detailWaits.none("no wait has ended yet");
     }
-    byId("lengths").replaceChildren(make("div", { class: "columns" },
-      lengths("wait", "Waits", "waiting", d.distributions.wait), lengths("execution", "Executions", "running", d.distributions.execution)));
+    byId("lengths").replaceChildren(
+      make(
+        "div",
+        { class: "columns" },
+        lengths("wait", "Waits", "waiting", d.distributions.wait),
+        lengths("execution", "Executions", "running", d.distributions.execution),
+      ),
+    );
     drawVcpus(detail);
     drawWindows(d);
   }
 
   function drawVcpus(detail) {
-    const titles = ["vCPU", "State", "CPU", "Running", "Waiting", "Blocked", "Unknown", "Exec/s", "Longest wait", "Migrations"];
-    fillTable("v-columns", "v-rows", titles, detail.vcpus.map((v) => {
-      const w = v.windows[view.window] || {};
-      const state = v.assumed_state ? `${v.state} (${v.assumed_state}?)` : v.state;
-      return [String(v.vcpu), state, known(v.cpu) ? String(v.cpu) : NONE, percent(w.running_ratio), percent(w.wait_ratio),
-        percent(w.blocked_ratio), percent(w.unknown_ratio), count(w.executions_per_s), seconds(w.wait_max_s), count(w.migrations)];
-    }));
+    const titles = [
+      "vCPU",
+      "State",
+      "CPU",
+      "Running",
+      "Waiting",
+      "Blocked",
+      "Unknown",
+      "Exec/s",
+      "Longest wait",
+      "Migrations",
+    ];
+    fillTable(
+      "v-columns",
+      "v-rows",
+      titles,
+      detail.vcpus.map((v) => {
+        const w = v.windows[view.window] || {};
+        const state = v.assumed_state ? `${v.state} (${v.assumed_state}?)` : v.state;
+        return [
+          String(v.vcpu),
+          state,
+          known(v.cpu) ? String(v.cpu) : NONE,
+          percent(w.running_ratio),
+          percent(w.wait_ratio),
+          percent(w.blocked_ratio),
+          percent(w.unknown_ratio),
+          count(w.executions_per_s),
+          seconds(w.wait_max_s),
+          count(w.migrations),
+        ];
+      }),
+    );
   }
 
   function drawWindows(d) {
-    const line = (title, get) => [title, ...["exec", "1s", "10s"].map((name) => (d.windows[name] ? get(d.windows[name]) : NONE))];
-    fillTable("w-columns", "w-rows", ["", "Last execution", "1 s", "10 s"], [
-      line("Length", (w) => seconds(w.span_s)),
-      line("Running", (w) => `${seconds(w.running_s)} (${percent(w.running_ratio)})`),
-      line("Waiting", (w) => `${seconds(w.wait_s)} (${percent(w.wait_ratio)})`),
-      line("after a wake-up", (w) => seconds(w.wait_by_cause_s.wake)),
-      line("after a preemption", (w) => seconds(w.wait_by_cause_s.preemption)),
-      line("Blocked", (w) => `${seconds(w.blocked_s)} (${percent(w.blocked_ratio)})`),
-      line("Executions", (w) => count(w.executions)),
-      line("Running an execution", (w) => seconds(w.run_per_exec_s)),
-      line("Waiting an execution", (w) => seconds(w.wait_per_exec_s)),
-      line("Allocated an execution", (w) => seconds(w.alloc_s.avg)),
-      line("Blocked for each I/O", (w) => seconds(w.blocked_per_io_s)),
-      line("I/O", (w) => count(w.io.count)),
-      line("Network in", (w) => (known(w.net.received_bytes_per_s) ? `${count(w.net.received_bytes_per_s)} B/s` : NONE)),
-      line("Network out", (w) => (known(w.net.sent_bytes_per_s) ? `${count(w.net.sent_bytes_per_s)} B/s` : NONE)),
-      line("Disk read", (w) => (known(w.disk.read_bytes_per_s) ? `${count(w.disk.read_bytes_per_s)} B/s` : NONE)),
-      line("Disk written", (w) => (known(w.disk.write_bytes_per_s) ? `${count(w.disk.write_bytes_per_s)} B/s` : NONE)),
-    ]);
+    const line = (title, get) => [
+      title,
+      ...["exec", "1s", "10s"].map((name) => (d.windows[name] ? get(d.windows[name]) : NONE)),
+    ];
+    fillTable(
+      "w-columns",
+      "w-rows",
+      ["", "Last execution", "1 s", "10 s"],
+      [
+        line("Length", (w) => seconds(w.span_s)),
+        line("Running", (w) => `${seconds(w.running_s)} (${percent(w.running_ratio)})`),
+        line("Waiting", (w) => `${seconds(w.wait_s)} (${percent(w.wait_ratio)})`),
+        line("after a wake-up", (w) => seconds(w.wait_by_cause_s.wake)),
+        line("after a preemption", (w) => seconds(w.wait_by_cause_s.preemption)),
+        line("Blocked", (w) => `${seconds(w.blocked_s)} (${percent(w.blocked_ratio)})`),
+        line("Executions", (w) => count(w.executions)),
+        line("Running an execution", (w) => seconds(w.run_per_exec_s)),
+        line("Waiting an execution", (w) => seconds(w.wait_per_exec_s)),
+        line("Allocated an execution", (w) => seconds(w.alloc_s.avg)),
+        line("Blocked for each I/O", (w) => seconds(w.blocked_per_io_s)),
+        line("I/O", (w) => count(w.io.count)),
+        line("Network in", (w) =>
+          known(w.net.received_bytes_per_s) ? `${count(w.net.received_bytes_per_s)} B/s` : NONE,
+        ),
+        line("Network out", (w) =>
+          known(w.net.sent_bytes_per_s) ? `${count(w.net.sent_bytes_per_s)} B/s` : NONE,
+        ),
+        line("Disk read", (w) =>
+          known(w.disk.read_bytes_per_s) ? `${count(w.disk.read_bytes_per_s)} B/s` : NONE,
+        ),
+        line("Disk written", (w) =>
+          known(w.disk.write_bytes_per_s) ? `${count(w.disk.write_bytes_per_s)} B/s` : NONE,
+        ),
+      ],
+    );
   }
 
   let fetching = false;
@@ -684,8 +1023,11 @@
     if (domid === null || fetching) return;
     fetching = true;
     try {
-      const answers = await Promise.all([`api/v1/domains/${domid}`, `api/v1/domains/${domid}/vcpus`]
-        .map((path) => fetch(path, { credentials: "same-origin" })));
+      const answers = await Promise.all(
+        [`api/v1/domains/${domid}`, `api/v1/domains/${domid}/vcpus`].map((path) =>
+          fetch(path, { credentials: "same-origin" }),
+        ),
+      );
       if (view.domain !== domid) return;
       if (answers.some((a) => a.status === 404)) {
         byId("d-facts").textContent = `Domain ${domid} is not there any more.`;
@@ -697,7 +1039,9 @@
       if (view.domain !== domid) return;
       view.detail = { domain: one.domain, vcpus: vcpus.vcpus };
       drawDetail();
-    } catch { /* the stream says that the server is not there */ } finally {
+    } catch {
+      /* the stream says that the server is not there */
+    } finally {
       fetching = false;
     }
   }
@@ -739,7 +1083,14 @@
     drawMultiples(snapshot);
     const domains = alive(snapshot);
     drawLines(waitChart, byId("l-wait"), "p99", seconds, domains, "no wait has ended yet");
-    drawLines(ioChart, byId("l-io"), "io", (x) => (known(x) ? `${count(x)} /s` : NONE), domains, "the trace does not show I/O");
+    drawLines(
+      ioChart,
+      byId("l-io"),
+      "io",
+      (x) => (known(x) ? `${count(x)} /s` : NONE),
+      domains,
+      "the trace does not show I/O",
+    );
     drawCpus(snapshot);
     drawTable();
   }
@@ -747,8 +1098,18 @@
   function drawHead(snapshot) {
     const h = snapshot.host;
     const source = h.source_kind === "live" ? h.hypervisor : h.source && `${h.source}`;
-    setText(byId("host"), [h.name, source, h.scheduler, `${h.cpus} pCPUs`, `traced ${duration(h.trace_s)}`].filter(Boolean).join(" · "));
-    setText(byId("quality"), snapshot.host.states_from === "switch" ? "States come from switch records: the trace is older than Xen 3.4." : "");
+    setText(
+      byId("host"),
+      [h.name, source, h.scheduler, plural(h.cpus, "pCPU"), `traced ${duration(h.trace_s)}`]
+        .filter(Boolean)
+        .join(" · "),
+    );
+    setText(
+      byId("quality"),
+      snapshot.host.states_from === "switch"
+        ? "States come from switch records: the trace is older than Xen 3.4."
+        : "",
+    );
   }
 
   // ---- The stream.
@@ -761,9 +1122,16 @@
     document.body.classList.toggle("stale", state === "stale" || state === "bad");
   }
 
-  const WORDS = { running: "live", restarted: "live, xenbaked has restarted", starting: "xenbaked is starting",
-    ended: "the trace has ended", stale: "xenbaked does not write", dead: "xenbaked is gone", absent: "no xenbaked",
-    broken: "the region cannot be read" };
+  const WORDS = {
+    running: "live",
+    restarted: "live, xenbaked has restarted",
+    starting: "xenbaked is starting",
+    ended: "the trace has ended",
+    stale: "xenbaked does not write",
+    dead: "xenbaked is gone",
+    absent: "no xenbaked",
+    broken: "the region cannot be read",
+  };
 
   function sayState(state, reason) {
     const good = state === "running" || state === "restarted" || state === "ended";
@@ -774,11 +1142,18 @@
   }
 
   async function loadHistory() {
+    const get = async (query) => {
+      const answer = await fetch(`api/v1/history?step=1s&${query}`, { credentials: "same-origin" });
+      return answer.ok ? answer.json() : null; // too many domains, or no data yet: the charts begin now
+    };
     try {
-      const answer = await fetch("api/v1/history?from=-5m&step=1s&metric=running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio",
-        { credentials: "same-origin" });
-      if (answer.ok) past.fill(await answer.json()); // too many domains, or no data yet: the charts begin now
-    } catch { /* as above */ }
+      const history = await get(`from=-${POINTS}s&metric=${Object.values(HISTORY).join()}`);
+      if (!history || !history.to) return;
+      const to = Date.parse(history.to) / 1000;
+      past.fill(history, await get(`from=${to - 55}&to=${to}&metric=${Object.values(RECENT).join()}`));
+    } catch {
+      /* the stream says that the server is not there */
+    }
   }
 
   function take(event) {
@@ -820,7 +1195,8 @@
   setInterval(() => {
     if (!link.heard || view.paused) return;
     const quiet = performance.now() - link.heard;
-    if (quiet > STALE_MS && byId("status").dataset.state !== "bad") say("stale", `nothing new for ${Math.round(quiet / 1000)} s`);
+    if (quiet > STALE_MS && byId("status").dataset.state !== "bad")
+      say("stale", `nothing new for ${Math.round(quiet / 1000)} s`);
   }, 1000);
 
   // ---- Settings, keys.
@@ -833,7 +1209,9 @@
     try {
       if (value === undefined) return localStorage.getItem(`xenmon.${key}`);
       localStorage.setItem(`xenmon.${key}`, value);
-    } catch { /* no storage: it lasts as long as the page */ }
+    } catch {
+      /* no storage: it lasts as long as the page */
+    }
     return null;
   }
 
@@ -871,11 +1249,18 @@
   const KEYS = {
     "?": () => byId("help").showModal(),
     "/": () => byId("filter").focus(),
-    j: () => moveRow(1), ArrowDown: () => moveRow(1), k: () => moveRow(-1), ArrowUp: () => moveRow(-1),
-    Home: () => moveRow(-Infinity), End: () => moveRow(Infinity),
-    s: sortNext, r: () => sortBy(view.sort.key),
-    1: () => setWindow("1s"), 2: () => setWindow("10s"),
-    p: () => setPaused(!view.paused), t: nextTheme,
+    "j": () => moveRow(1),
+    "ArrowDown": () => moveRow(1),
+    "k": () => moveRow(-1),
+    "ArrowUp": () => moveRow(-1),
+    "Home": () => moveRow(-Infinity),
+    "End": () => moveRow(Infinity),
+    "s": sortNext,
+    "r": () => sortBy(view.sort.key),
+    "1": () => setWindow("1s"),
+    "2": () => setWindow("10s"),
+    "p": () => setPaused(!view.paused),
+    "t": nextTheme,
   };
   const OVERVIEW_ONLY = ["/", "j", "k", "ArrowDown", "ArrowUp", "Home", "End", "s", "r"];
 

@@ -167,7 +167,7 @@ static enum xm_status check(struct walk *w, struct xm_error *err)
     uint64_t span = q->to_ns - q->from_ns;
     w->step_ns = q->step_ns;
     if (!w->step_ns)
-        w->step_ns = (span / POINTS_UNASKED / NS_PER_S + 1) * NS_PER_S;
+        w->step_ns = ((span - 1) / (POINTS_UNASKED * NS_PER_S) + 1) * NS_PER_S;
     if (w->step_ns < XM_PAST_STEP_MIN_NS)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a step must be at least 100ms");
     uint64_t points = (span + w->step_ns - 1) / w->step_ns;
