@@ -205,6 +205,48 @@ static void test_pcpus_lost(void **state)
     assert_non_null(strstr(line(v, y), "100.0%"));
 }
 
+/* Who has been on no pCPU and starves is in one line only: it is said where that is out of sight. */
+static void test_pcpus_starved(void **state)
+{
+    struct views *v = *state;
+    unsigned hidden;
+    uint32_t count;
+    assert_int_equal(xm_grid_resize(&v->grid, 80, 3), XM_OK);
+    v->choice.view = XM_VIEW_PCPUS;
+    struct xm_painter p = {.grid = &v->grid,
+                           .model = &v->fake.model,
+                           .choice = &v->choice,
+                           .top = 1,
+                           .rows = 2,
+                           .cursor = UINT32_MAX};
+    struct xm_table_line *lines = xm_table_lines(&xm_pcpus_table, &p, &count);
+    assert_int_equal(count, 3);
+    p.lines = lines;
+    p.line_count = count;
+    assert_int_equal(xm_table_hidden(&xm_pcpus_table, &p, &hidden), FAKE_STARVED);
+    assert_int_equal(hidden, 1);
+    p.first = 1;
+    xm_table_hidden(&xm_pcpus_table, &p, &hidden);
+    assert_int_equal(hidden, 0);
+    free(lines);
+}
+
+/* What is left out as idle neither had anybody on it, nor waits for somebody, nor hides something unknown. */
+static void test_pcpus_idle(void **state)
+{
+    struct views *v = *state;
+    v->choice.hide_idle = true;
+    v->fake.to.pcpu[1].busy = v->fake.from[XM_SPAN_1S].pcpu[1].busy;
+    build(v, XM_VIEW_PCPUS, 80, 8);
+    assert_true(has(v, "CPU 0"));
+    assert_false(has(v, "CPU 2"));
+    assert_true(has(v, "nowhere yet"));
+    v->fake.to.vcpu[1].state = 1;
+    v->fake.to.vcpu[1].pcpu = 3;
+    build(v, XM_VIEW_PCPUS, 80, 8);
+    assert_true(has(v, "CPU 2"));
+}
+
 /* ---- Latency. */
 
 static void test_latency(void **state)
@@ -229,6 +271,15 @@ static void test_latency(void **state)
     assert_false(has(v, "20.22 us"));
     assert_true(has(v, "web (dom 1)"));
     assert_int_equal(v->lines, 3);
+}
+
+static void test_latency_ended(void **state)
+{
+    struct views *v = *state;
+    v->fake.to.domain[FAKE_WEB].ended = 1;
+    build(v, XM_VIEW_LATENCY, 200, 8);
+    unsigned y = fake_find(&v->grid, 1, "ended: web (dom 1)");
+    assert_non_null(strstr(line(v, y), "20.22 us"));
 }
 
 static void test_latency_no_rate(void **state)
@@ -514,7 +565,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pcpus_queue, make, drop),
         cmocka_unit_test_setup_teardown(test_pcpus_unknown, make, drop),
         cmocka_unit_test_setup_teardown(test_pcpus_lost, make, drop),
+        cmocka_unit_test_setup_teardown(test_pcpus_starved, make, drop),
+        cmocka_unit_test_setup_teardown(test_pcpus_idle, make, drop),
         cmocka_unit_test_setup_teardown(test_latency, make, drop),
+        cmocka_unit_test_setup_teardown(test_latency_ended, make, drop),
         cmocka_unit_test_setup_teardown(test_latency_no_rate, make, drop),
         cmocka_unit_test_setup_teardown(test_digests, make, drop),
         cmocka_unit_test_setup_teardown(test_depth, make, drop),
