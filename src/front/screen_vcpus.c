@@ -5,8 +5,8 @@
 static const struct xm_table_column columns[] = {
     {"name", "vCPU", 0, true, true, true, "its domain and its number there", xm_table_name_cell, xm_table_name_paint, 0},
     {"state", "state", 9, true, true, true, "what it does now; with a question mark a guess, since records were lost",
-     xm_table_state, NULL, 30},
-    {"cpu", "CPU", 4, false, true, true, "the pCPU that it is on, or was on last", xm_table_pcpu, NULL, 0},
+     xm_table_state, NULL, 36},
+    {"cpu", "CPU", 4, false, true, true, "the pCPU that it is on, or was on last", xm_table_pcpu, NULL, 36},
     {"states", "states", 8, true, true, false,
      "how its time went, as a bar: running, waiting, blocked, offline, unknown", xm_table_running,
      xm_table_states_paint, 70},

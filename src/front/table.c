@@ -336,7 +336,7 @@ struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct 
 /* Room that the names have in any case; what the columns leave goes to them, as far as they need it. */
 static unsigned least_name(unsigned width)
 {
-    return width >= 160 ? 24 : width >= 100 ? 20 : width >= 60 ? 17 : width >= 40 ? 14 : 11;
+    return width >= 160 ? 24 : width >= 100 ? 20 : width >= 60 ? 17 : 14;
 }
 
 /* The longest name of a domain, with what stands around it on a line. */

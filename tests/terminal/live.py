@@ -226,7 +226,7 @@ def test_tables(baked):
     key('\x1b', gone('filter "'), 'Esc: all again')
     key('H', 'not idle', 'H: idle ones are hidden')
     key('H', gone('not idle'), 'H: and shown')
-    key('w', '10 s window', 'w: 10 s')
+    key('w', lambda s: re.search(r'  (10|\d\.\d\d) s window', s.text()), 'w: 10 s, or what there is of them')
     key('w', lambda s: re.search('60 s window|only so many', s.text()), 'w: a minute')
     key('w', 'last execution', 'w: the last execution')
     key('M3s\r', '3 s window', 'M: one\'s own')
