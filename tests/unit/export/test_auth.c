@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Tokens and passwords. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "export/auth.h"
+
+static char folder[] = "/tmp/xenmon-auth-XXXXXX";
+static char path[2][64];
+
+static void put(unsigned n, const char *text, mode_t mode)
+{
+    FILE *f = fopen(path[n], "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    chmod(path[n], mode);
+}
+
+static int begin(void **state)
+{
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path[0], sizeof path[0], "%s/tokens", folder);
+    snprintf(path[1], sizeof path[1], "%s/users", folder);
+    return 0;
+}
+
+static int finish(void **state)
+{
+    unlink(path[0]);
+    unlink(path[1]);
+    return rmdir(folder);
+}
+
+static void same_is_same_only_whole(void **state)
+{
+    assert_true(xm_auth_same("abc", 3, "abc", 3));
+    assert_false(xm_auth_same("abc", 3, "abd", 3));
+    assert_false(xm_auth_same("abc", 3, "abcabc", 6));
+    assert_false(xm_auth_same("abcabc", 6, "abc", 3));
+    assert_false(xm_auth_same("abc", 3, "", 0));
+    assert_false(xm_auth_same("", 0, "abc", 3));
+    assert_true(xm_auth_same("", 0, "", 0));
+}
+
+static void tokens_are_checked(void **state)
+{
+    struct xm_auth *auth;
+    struct xm_error err = {0};
+    char user[72];
+    put(0, "# ours\n\n0123456789abcdef\r\nanother-token-of-somebody\n", 0600);
+    assert_int_equal(xm_auth_create(path[0], NULL, &auth, &err), XM_OK);
+    assert_true(xm_auth_check(auth, "Bearer 0123456789abcdef", user, sizeof user));
+    assert_string_equal(user, "token");
+    assert_true(xm_auth_check(auth, "bearer   another-token-of-somebody", user, sizeof user));
+    const char *const bad[] = {NULL,
+                               "",
+                               "Bearer",
+                               "Bearer ",
+                               "Bearer 0123456789abcde",
+                               "Bearer 0123456789abcdef0",
+                               "Bearer # ours",
+                               "0123456789abcdef",
+                               "Basic MDEyMzQ1Njc4OWFiY2RlZg=="};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(xm_auth_check(auth, bad[i], user, sizeof user));
+        assert_string_equal(user, "");
+    }
+    assert_string_equal(xm_auth_challenge(auth), "Bearer realm=\"xenmon\"");
+    xm_auth_destroy(auth);
+}
+
+/* The password is: secret, hashed by htpasswd -B. */
+static void passwords_are_checked(void **state)
+{
+    struct xm_auth *auth;
+    struct xm_error err = {0};
+    char user[72];
+    put(1, "bob:$2y$05$CoESKMj8aYBW5Wdrz28Zb.KylZRt57P9bKpAASF/B9w9F8.nua2va\n", 0640);
+    assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
+    for (int i = 0; i < 3;
+         i++) { /* the second time it is remembered; a wrong one between does not change that */
+        assert_true(xm_auth_check(auth, "Basic Ym9iOnNlY3JldA==", user, sizeof user));
+        assert_string_equal(user, "bob");
+        assert_false(xm_auth_check(auth, "Basic Ym9iOnNlY3JlUw==", user, sizeof user));
+    }
+    assert_false(xm_auth_check(auth, "Basic YWxpY2U6c2VjcmV0", user, sizeof user)); /* alice */
+    const char *const bad[] = {"Basic",
+                               "Basic ",
+                               "Basic ====",
+                               "Basic Ym9i",
+                               "Basic \xff\xfe",
+                               "Basic Ym9iOgA=",
+                               "Bearer Ym9iOnNlY3JldA==",
+                               "Digest username=bob"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(xm_auth_check(auth, bad[i], user, sizeof user));
+    char *big = calloc(1, 20000);
+    memcpy(big, "Basic ", 6);
+    memset(big + 6, 'A', 19000);
+    assert_false(xm_auth_check(auth, big, user, sizeof user));
+    free(big);
+    assert_memory_equal(xm_auth_challenge(auth), "Basic ", 6);
+    xm_auth_destroy(auth);
+}
+
+static void a_bad_file_says_where(void **state)
+{
+    static const struct {
+        unsigned file;
+        const char *text, *says;
+    } rows[] = {
+        {0, "", "no token"},
+        {0, "# nothing\n", "no token"},
+        {0, "long-enough-to-be-one\nshort\n", ":2: a token has 16"},
+        {0, "with a blank in between it\n", ":1: a token has printable"},
+        {1, "", "no user"},
+        {1, "bob\n", ":1: a line is NAME:HASH"},
+        {1, ":$6$x$y\n", ":1: a line is NAME:HASH"},
+        {1, "bob:secret\n", ":1: the hash is none of"},
+        {1, "bob:$1$salt$abcdefghijklmnopqrstuv\n", ":1: the hash is none of"},
+        {1, "bob:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=\n", ":1: the hash is none of"},
+        {1,
+         "bob:$2y$05$CoESKMj8aYBW5Wdrz28Zb.KylZRt57P9bKpAASF/"
+         "B9w9F8.nua2va\nbob:$2y$05$CoESKMj8aYBW5Wdrz28Zb.KylZRt57P9bKpAASF/B9w9F8.nua2va\n",
+         ":2: that user is there"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct xm_auth *auth;
+        struct xm_error err = {0};
+        put(rows[i].file, rows[i].text, 0600);
+        assert_int_equal(
+            xm_auth_create(rows[i].file ? NULL : path[0], rows[i].file ? path[1] : NULL, &auth, &err),
+            XM_DAMAGED);
+        assert_null(auth);
+        assert_non_null(strstr(err.text, rows[i].says));
+        assert_non_null(strstr(err.text, folder));
+    }
+}
+
+static void a_file_for_everybody_is_refused(void **state)
+{
+    static const mode_t modes[] = {0604, 0602, 0620, 0666};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct xm_auth *auth;
+        struct xm_error err = {0};
+        put(0, "0123456789abcdef\n", modes[i]);
+        assert_int_equal(xm_auth_create(path[0], NULL, &auth, &err), XM_DENIED);
+        assert_non_null(strstr(err.text, "chmod"));
+    }
+    struct xm_auth *auth;
+    struct xm_error err = {0};
+    assert_int_equal(xm_auth_create(folder, NULL, &auth, &err), XM_IO);
+    xm_error_clear(&err);
+    assert_int_equal(xm_auth_create("/nonexistent/file", NULL, &auth, &err), XM_IO);
+}
+
+static void a_bad_reload_changes_nothing(void **state)
+{
+    struct xm_auth *auth;
+    struct xm_error err = {0};
+    char user[72];
+    put(0, "0123456789abcdef\n", 0600);
+    assert_int_equal(xm_auth_create(path[0], NULL, &auth, &err), XM_OK);
+    put(0, "bad\n", 0600);
+    assert_int_equal(xm_auth_reload(auth, &err), XM_DAMAGED);
+    assert_true(xm_auth_check(auth, "Bearer 0123456789abcdef", user, sizeof user));
+    put(0, "the-new-token-of-today\n", 0600);
+    assert_int_equal(xm_auth_reload(auth, &err), XM_OK);
+    assert_false(xm_auth_check(auth, "Bearer 0123456789abcdef", user, sizeof user));
+    assert_true(xm_auth_check(auth, "Bearer the-new-token-of-today", user, sizeof user));
+    xm_auth_destroy(auth);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_is_same_only_whole),         cmocka_unit_test(tokens_are_checked),
+        cmocka_unit_test(passwords_are_checked),           cmocka_unit_test(a_bad_file_says_where),
+        cmocka_unit_test(a_file_for_everybody_is_refused), cmocka_unit_test(a_bad_reload_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, begin, finish);
+}
