@@ -2,8 +2,8 @@
 /*
  * XenMon's page: listens to /api/v1/stream and draws what it says.
  *
- * Nothing of what a guest chose ever becomes markup: texts are set as text, and the policy that the server sends
- * would let no script of theirs run.  All addresses are relative to the page.
+ * Nothing of what a guest chose ever becomes markup: texts are set as text, and the policy that the server
+ * sends would let no script of theirs run.  All addresses are relative to the page.
  */
 "use strict";
 (() => {
@@ -269,7 +269,7 @@
             y: o.log ? { distr: 3, log: 10, range: logRange } : { range: o.range || ceiling },
           },
           axes: [
-            { ...axis, size: 26, space: o.small ? 90 : 70, values: clock },
+            { ...axis, size: 26, space: o.small ? 50 : 70, values: o.small ? clockOf({}) : clockOf({ second: "2-digit" }) },
             {
               ...axis,
               size: o.small ? 44 : 62,
@@ -339,14 +339,9 @@
     for (let e = Math.round(Math.log10(low)); e <= Math.round(Math.log10(high)); e++) ticks.push(10 ** e);
     return ticks;
   };
-  const clock = (u, ticks) =>
+  const clockOf = (more) => (u, ticks) =>
     ticks.map((t) =>
-      new Date(t * 1000).toLocaleTimeString([], {
-        hour: "2-digit",
-        minute: "2-digit",
-        second: "2-digit",
-        hour12: false,
-      }),
+      new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false, ...more }),
     );
 
   // Each on top of those after it.

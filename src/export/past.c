@@ -154,6 +154,7 @@ struct walk {
     uint64_t step_ns, from_ns, to_ns;
     uint64_t newest_real_ns, newest_window;
     size_t points;
+    bool peaks;       /* a metric is asked for that is kept by interval: what lies between is read too */
     uint64_t held[2]; /* index of the sample in past->sample[0], [1]; UINT64_MAX: none */
 };
 
@@ -174,7 +175,12 @@ static enum xm_status check(struct walk *w, struct xm_error *err)
     if (points > XM_PAST_POINTS)
         return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%" PRIu64 " steps, and at most %u: ask for longer steps",
                        points, XM_PAST_POINTS);
-    if (points * w->lines * q->metrics > XM_PAST_VALUES || points * rows > XM_PAST_ROWS)
+    uint64_t reads = points;
+    for (size_t m = 0; m < q->metrics; m++)
+        w->peaks |= w->shape->fields.field[q->metric[m]].series == XM_FIELD_PEAK;
+    if (w->peaks && w->past->info.series[XM_SERIES_FAST].interval_ns)
+        reads += span / w->past->info.series[XM_SERIES_FAST].interval_ns;
+    if (points * w->lines * q->metrics > XM_PAST_VALUES || reads * rows > XM_PAST_ROWS)
         return xm_fail(err, XM_LIMIT, XM_NO_OFFSET,
                        "%" PRIu64
                        " steps of %zu domains are too many: ask for longer steps, or for one domain",
@@ -247,6 +253,18 @@ static bool add_values(struct walk *w, const struct xm_window *window, bool no_p
     return good;
 }
 
+/* The peaks of the samples within a step, into the one at its end; false: one of them could not be read. */
+static bool fold_between(struct walk *w, uint64_t first, uint64_t last, int to)
+{
+    struct xm_past *p = w->past;
+    for (uint64_t i = first + 1; i < last; i++) {
+        if (xm_region_rows(p->region, w->series, i, DOMAIN_ROWS, &p->sample[2]) != XM_REGION_OK)
+            return false;
+        xm_window_peaks(&p->sample[to], &p->sample[2]);
+    }
+    return true;
+}
+
 /*
  * One step: between the samples at its two ends.  Where both are the same one, as when steps are as long as
  * the series' interval and the two drift, it is the interval that the sample ends.
@@ -265,7 +283,11 @@ static bool add_step(struct walk *w, uint64_t begin_ns, uint64_t end_ns)
         window.from = &w->past->sample[from];
         window.to = &w->past->sample[to];
     }
-    return add_values(w, &window, last - first != 1);
+    bool folded = to >= 0 && w->peaks && fold_between(w, first, last, to);
+    bool good = add_values(w, &window, !folded);
+    if (folded && last - first != 1)
+        w->held[to] = UINT64_MAX; /* it has more than its own interval's peaks now */
+    return good;
 }
 
 static bool add_line(struct walk *w, json_t *domains, uint32_t slot)
