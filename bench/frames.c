@@ -29,7 +29,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure(const struct crowd *crowd, struct xm_choice *choice, struct xm_grid *grid, const char *what)
+static void measure(const struct crowd *crowd, struct xm_choice *choice, struct xm_grid *grid,
+                    const char *what)
 {
     double ms[RUNS];
     for (unsigned i = 0; i < RUNS; i++) {
@@ -43,8 +44,8 @@ static void measure(const struct crowd *crowd, struct xm_choice *choice, struct 
 
 static void measure_views(const struct crowd *crowd, struct xm_grid *grid)
 {
-    static const char *const names[XM_VIEW_HELP] = {"domains", "vCPUs", "pCPUs", "one domain in depth", "latency",
-                                                    "the paper's screen"};
+    static const char *const names[XM_VIEW_HELP] = {
+        "domains", "vCPUs", "pCPUs", "one domain in depth", "latency", "the paper's screen"};
     struct xm_choice choice;
     for (unsigned view = 0; view < XM_VIEW_HELP; view++) {
         xm_choice_init(&choice);
@@ -54,13 +55,15 @@ static void measure_views(const struct crowd *crowd, struct xm_grid *grid)
     xm_choice_init(&choice);
     choice.expand_all = true;
     measure(crowd, &choice, grid, "domains, expanded");
-    choice.cursor[XM_VIEW_DOMAINS] = (struct xm_item){XM_ITEM_DOMAIN, crowd->to.domain[crowd->to.used.domains - 1].id};
+    choice.cursor[XM_VIEW_DOMAINS] =
+        (struct xm_item){XM_ITEM_DOMAIN, crowd->to.domain[crowd->to.used.domains - 1].id};
     measure(crowd, &choice, grid, "domains, expanded, cursor far down");
     choice.pin_dom0 = true;
     choice.hide_idle = true;
     snprintf(choice.filter, sizeof choice.filter, "guest");
     measure(crowd, &choice, grid, "domains, expanded, filtered, not idle");
-    choice.table[XM_VIEW_DOMAINS] = (struct xm_choice_table){.sort = 0, .chosen = true, .columns = 1, .column = {3}};
+    choice.table[XM_VIEW_DOMAINS] =
+        (struct xm_choice_table){.sort = 0, .chosen = true, .columns = 1, .column = {3}};
     measure(crowd, &choice, grid, "domains, expanded, filtered, by name");
 }
 
@@ -75,12 +78,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "frames: 1 to 10000 domains, 1 to 64 vCPUs each\n");
         return 2;
     }
-    if (!crowd_make(&crowd, (uint32_t)domains, (uint32_t)vcpus, 16) || xm_grid_resize(&grid, 200, 60) != XM_OK) {
+    if (!crowd_make(&crowd, (uint32_t)domains, (uint32_t)vcpus, 16) ||
+        xm_grid_resize(&grid, 200, 60) != XM_OK) {
         fprintf(stderr, "frames: out of memory\n");
         return 1;
     }
-    printf("a frame of the live screen, %ld domains x %ld vCPUs, 200 x 60\n  %-44s%10s%10s\n", domains, vcpus, "",
-           "CPU ms", "worst");
+    printf("a frame of the live screen, %ld domains x %ld vCPUs, 200 x 60\n  %-44s%10s%10s\n", domains, vcpus,
+           "", "CPU ms", "worst");
     measure_views(&crowd, &grid);
     xm_grid_fini(&grid);
     crowd_free(&crowd);

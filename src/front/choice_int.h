@@ -12,9 +12,10 @@
 typedef void xm_choice_action(struct xm_choice *choice, const struct xm_model *model, int argument);
 
 /* Views in which a key means something: a bit each, 1 << view. */
-#define XM_IN(view)   (1u << (view))
-#define XM_IN_ALL     ((1u << XM_VIEWS) - 1)
-#define XM_IN_TABLES  (XM_IN(XM_VIEW_DOMAINS) | XM_IN(XM_VIEW_VCPUS) | XM_IN(XM_VIEW_PCPUS) | XM_IN(XM_VIEW_LATENCY))
+#define XM_IN(view) (1u << (view))
+#define XM_IN_ALL   ((1u << XM_VIEWS) - 1)
+#define XM_IN_TABLES                                                                                         \
+    (XM_IN(XM_VIEW_DOMAINS) | XM_IN(XM_VIEW_VCPUS) | XM_IN(XM_VIEW_PCPUS) | XM_IN(XM_VIEW_LATENCY))
 #define XM_IN_PAPER   XM_IN(XM_VIEW_PAPER)
 #define XM_IN_NUMBERS (XM_IN_ALL & ~XM_IN(XM_VIEW_HELP))
 
@@ -39,13 +40,32 @@ const struct xm_binding *xm_bindings(size_t *count);
 bool xm_choice_prompt_key(struct xm_choice *choice, const struct xm_model *model, int key);
 bool xm_choice_popup_key(struct xm_choice *choice, const struct xm_model *model, int key);
 
-/* ---- Actions (choice_table.c). */
-xm_choice_action xm_choice_move, xm_choice_move_page, xm_choice_move_end, xm_choice_enter, xm_choice_expand;
-xm_choice_action xm_choice_expand_all, xm_choice_sort_step, xm_choice_sort_by, xm_choice_reverse, xm_choice_sort_menu;
-xm_choice_action xm_choice_columns, xm_choice_find_next;
+/* ---- Actions: functions of the type above; what `argument` is for each stands in its name. */
 
-/* ---- Actions (choice_time.c). */
-xm_choice_action xm_choice_freeze, xm_choice_steps, xm_choice_minutes, xm_choice_live, xm_choice_play, xm_choice_speed;
+/* The cursor (choice_table.c): by lines, by pages, to the first (0) or last (1) line. */
+void xm_choice_move(struct xm_choice *choice, const struct xm_model *model, int lines);
+void xm_choice_move_page(struct xm_choice *choice, const struct xm_model *model, int direction);
+void xm_choice_move_end(struct xm_choice *choice, const struct xm_model *model, int last);
+/* Into what the cursor is on; its vCPUs, and those of all.  The argument is not used. */
+void xm_choice_enter(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_expand(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_expand_all(struct xm_choice *choice, const struct xm_model *model, int argument);
+/* The order: by the column before (-1) or after (1), by the measure with the key P, W, B or N, reversed, by the menu. */
+void xm_choice_sort_step(struct xm_choice *choice, const struct xm_model *model, int direction);
+void xm_choice_sort_by(struct xm_choice *choice, const struct xm_model *model, int key);
+void xm_choice_reverse(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_sort_menu(struct xm_choice *choice, const struct xm_model *model, int argument);
+/* The chooser of columns; the next line that has what was searched. */
+void xm_choice_columns(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_find_next(struct xm_choice *choice, const struct xm_model *model, int argument);
+
+/* Time (choice_time.c): hold or go on; by samples; by minutes; now; play or pause; half (-1) or twice (1) as fast. */
+void xm_choice_freeze(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_steps(struct xm_choice *choice, const struct xm_model *model, int steps);
+void xm_choice_minutes(struct xm_choice *choice, const struct xm_model *model, int minutes);
+void xm_choice_live(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_play(struct xm_choice *choice, const struct xm_model *model, int argument);
+void xm_choice_speed(struct xm_choice *choice, const struct xm_model *model, int direction);
 
 /* Shows `view`, scrolled as it was when it was left. */
 void xm_choice_show(struct xm_choice *choice, enum xm_screen_view view);
@@ -78,7 +98,7 @@ bool xm_choice_parse_duration(const char *text, uint64_t *ns);
  * the sample on show; latest_ns: of the newest one: a time without a date is the last such one not after it.  False:
  * `error` says why.
  */
-bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns, struct xm_jump *jump, char *error,
-                          size_t size);
+bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns, struct xm_jump *jump,
+                          char *error, size_t size);
 
 #endif

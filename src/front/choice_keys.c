@@ -113,8 +113,8 @@ static void toggle_since(struct xm_choice *choice, const struct xm_model *model,
 {
     choice->watch_anew = choice->since == XM_SPREAD_START;
     choice->since = choice->since == XM_SPREAD_START ? XM_SPREAD_WATCHED : XM_SPREAD_START;
-    xm_choice_say(choice, choice->since == XM_SPREAD_START ? "distributions since the start" :
-                                                             "distributions since now");
+    xm_choice_say(choice, choice->since == XM_SPREAD_START ? "distributions since the start"
+                                                           : "distributions since now");
 }
 
 static void next_theme(struct xm_choice *choice, const struct xm_model *model, int argument)
@@ -211,8 +211,9 @@ static const struct xm_binding bindings[] = {
      "close what is on top: pop-up, prompt, help; then the filter, the search; then back", escape, 0},
 
     {'1', "1", ALL, NULL,
-     "views: domains, vCPUs, pCPUs, one domain in depth, latency, the paper's screen (HPL-2005-187, Figure 2)", set_view,
-     XM_VIEW_DOMAINS},
+     "views: domains, vCPUs, pCPUs, one domain in depth, latency, the paper's screen (HPL-2005-187, Figure "
+     "2)",
+     set_view, XM_VIEW_DOMAINS},
     {'2', "2", ALL, NULL, NULL, set_view, XM_VIEW_VCPUS},
     {'3', "3", ALL, NULL, NULL, set_view, XM_VIEW_PCPUS},
     {'4', "4", ALL, NULL, NULL, set_view, XM_VIEW_DOMAIN},
@@ -224,12 +225,13 @@ static const struct xm_binding bindings[] = {
      "into what the cursor is on: a domain, or a vCPU's, in depth; the vCPUs of a pCPU", xm_choice_enter, 0},
     {XM_KEY_BACKSPACE, "Backspace", ALL, NULL, "back to where Enter was pressed", go_back, 0},
 
-    {' ', "Space", DOMAINS, "expand", "show or hide the vCPUs of the domain under the cursor", xm_choice_expand, 0},
+    {' ', "Space", DOMAINS, "expand", "show or hide the vCPUs of the domain under the cursor",
+     xm_choice_expand, 0},
     {'e', "e", DOMAINS, NULL, NULL, xm_choice_expand, 0},
     {'v', "v", NUMBERS, NULL, "the vCPUs of all domains, or of none", xm_choice_expand_all, 0},
 
-    {XM_KEY_UP, "Up", TABLES, NULL, "the cursor, or scrolling, by a line; by a page; to the first and the last line",
-     xm_choice_move, -1},
+    {XM_KEY_UP, "Up", TABLES, NULL,
+     "the cursor, or scrolling, by a line; by a page; to the first and the last line", xm_choice_move, -1},
     {XM_KEY_DOWN, "Down", TABLES, NULL, NULL, xm_choice_move, 1},
     {'k', "k", TABLES, NULL, NULL, xm_choice_move, -1},
     {'j', "j", TABLES, NULL, NULL, xm_choice_move, 1},
@@ -277,33 +279,36 @@ static const struct xm_binding bindings[] = {
     {'B', "B", TABLES, NULL, NULL, xm_choice_sort_by, 'B'},
     {'N', "N", TABLES, NULL, NULL, xm_choice_sort_by, 'N'},
 
-    {'/', "/", TABLES, "search", "go to the line that has a text, as it is typed: name, number, uuid, d1v0, state",
-     xm_choice_ask, XM_PROMPT_SEARCH},
+    {'/', "/", TABLES, "search",
+     "go to the line that has a text, as it is typed: name, number, uuid, d1v0, state", xm_choice_ask,
+     XM_PROMPT_SEARCH},
     {XM_KEY_F3, "F3", TABLES, NULL, "to the next one", xm_choice_find_next, 0},
     {14, "Ctrl-N", TABLES, NULL, NULL, xm_choice_find_next, 0},
-    {'\\', "\\", TABLES, "filter", "only lines that have a text, as it is typed; Esc: all again", xm_choice_ask,
-     XM_PROMPT_FILTER},
+    {'\\', "\\", TABLES, "filter", "only lines that have a text, as it is typed; Esc: all again",
+     xm_choice_ask, XM_PROMPT_FILTER},
     {XM_KEY_F4, "F4", TABLES, NULL, NULL, xm_choice_ask, XM_PROMPT_FILTER},
     {'f', "f", TABLES, "columns", "choose the columns, and their order", xm_choice_columns, 0},
     {'H', "H", TABLES, NULL, "hide what neither ran nor waited, or show it", toggle_idle, 0},
     {'V', "V", TABLES, NULL, NULL, toggle_idle, 0},
     {'0', "0", TABLES, NULL, "keep Domain-0 the first line, or not", toggle_dom0, 0},
 
-    {'w', "w", PAPER, NULL, "rows of the paper's screen: Allocated, Waited, Blocked, eXecution count, I/O count",
-     toggle_rows, XM_ROWS_WAITED},
+    {'w', "w", PAPER, NULL,
+     "rows of the paper's screen: Allocated, Waited, Blocked, eXecution count, I/O count", toggle_rows,
+     XM_ROWS_WAITED},
     {'a', "a", PAPER, NULL, NULL, toggle_rows, XM_ROWS_ALLOCATED},
     {'b', "b", PAPER, "rows", NULL, toggle_rows, XM_ROWS_BLOCKED},
     {'x', "x", PAPER, NULL, NULL, toggle_rows, XM_ROWS_EXECUTIONS},
     {'i', "i", PAPER, NULL, NULL, toggle_rows, XM_ROWS_IO},
     {'o', "o", PAPER, NULL, NULL, toggle_rows, XM_ROWS_IO},
-    {'c', "c", NUMBERS, "CPU", "the next pCPU, the previous one; after the last one all of them, then the first again",
-     step_cpu, 1},
+    {'c', "c", NUMBERS, "CPU",
+     "the next pCPU, the previous one; after the last one all of them, then the first again", step_cpu, 1},
     {'n', "n", NUMBERS, NULL, NULL, step_cpu, 1},
     {'p', "p", NUMBERS, NULL, NULL, step_cpu, -1},
     {'w', "w", WINDOWED, "window",
      "elsewhere: the window of tables: last execution, 1 s, 10 s, 1 min, and one's own", next_window, 0},
     {'M', "M", WINDOWED, NULL, "a window of one's own length", xm_choice_ask, XM_PROMPT_WINDOW},
-    {'u', "u", NUMBERS, "units", "% of all the vCPUs' time, % of one CPU's time, ms of each second", next_units, 0},
+    {'u', "u", NUMBERS, "units", "% of all the vCPUs' time, % of one CPU's time, ms of each second",
+     next_units, 0},
     {'D', "D", DEPTH | LATENCY, NULL, "distributions since the start, or since this key", toggle_since, 0},
 
     {'z', "z", NUMBERS, "freeze", "freeze the figures, and go on; sorting and drilling work meanwhile",
@@ -312,7 +317,8 @@ static const struct xm_binding bindings[] = {
     {']', "]", NUMBERS, NULL, NULL, xm_choice_steps, 1},
     {'{', "{", NUMBERS, NULL, NULL, xm_choice_minutes, -1},
     {'}', "}", NUMBERS, NULL, NULL, xm_choice_minutes, 1},
-    {'t', "t", NUMBERS, "time", "to a time: 10:42, 10:42:05, 2026-11-26 10:42, -5m, +30s", xm_choice_ask, XM_PROMPT_TIME},
+    {'t', "t", NUMBERS, "time", "to a time: 10:42, 10:42:05, 2026-11-26 10:42, -5m, +30s", xm_choice_ask,
+     XM_PROMPT_TIME},
     {'L', "L", NUMBERS, NULL, "back to now", xm_choice_live, 0},
     {'y', "y", NUMBERS, NULL, "play on from the moment on show, or pause", xm_choice_play, 0},
     {16, "Ctrl-P", NUMBERS, NULL, NULL, xm_choice_play, 0},
@@ -324,8 +330,8 @@ static const struct xm_binding bindings[] = {
     {'-', "-", ALL, NULL, NULL, step_interval, -1},
     {'d', "d", ALL, NULL, NULL, xm_choice_ask, XM_PROMPT_DELAY},
     {'T', "T", ALL, NULL, "the next theme", next_theme, 0},
-    {XM_KEY_F2, "F2", ALL, NULL, "save view, columns, order, window, units, theme as the beginning of the next time", save,
-     0},
+    {XM_KEY_F2, "F2", ALL, NULL,
+     "save view, columns, order, window, units, theme as the beginning of the next time", save, 0},
     {'O', "O", ALL, NULL, NULL, save, 0},
     {XM_KEY_REDRAW, "Ctrl-L", ALL, NULL, "draw everything again", redraw, 0},
     {'r', NULL, SCROLLED, NULL, NULL, redraw, 0},

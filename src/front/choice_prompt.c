@@ -255,10 +255,13 @@ static void move_line(struct xm_choice *choice, unsigned count, int key)
 {
     static const struct {
         int key, lines;
-    } moves[] = {{XM_KEY_UP, -1},       {'k', -1},           {XM_KEY_DOWN, 1},      {'j', 1},
-                 {XM_KEY_PAGE_UP, -10}, {2, -10},            {XM_KEY_PAGE_DOWN, 10}, {6, 10},
-                 {XM_KEY_HOME, -1000},  {'g', -1000},        {XM_KEY_LAST, 1000},   {'G', 1000},
-                 {XM_KEY_WHEEL_UP, -3}, {XM_KEY_WHEEL_DOWN, 3}};
+    } moves[] = {{XM_KEY_UP, -1},        {'k', -1},
+                 {XM_KEY_DOWN, 1},       {'j', 1},
+                 {XM_KEY_PAGE_UP, -10},  {2, -10},
+                 {XM_KEY_PAGE_DOWN, 10}, {6, 10},
+                 {XM_KEY_HOME, -1000},   {'g', -1000},
+                 {XM_KEY_LAST, 1000},    {'G', 1000},
+                 {XM_KEY_WHEEL_UP, -3},  {XM_KEY_WHEEL_DOWN, 3}};
     for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
         int line = (int)choice->popup.line + moves[i].lines;
         if (moves[i].key == key)
@@ -313,7 +316,8 @@ bool xm_choice_popup_key(struct xm_choice *choice, const struct xm_model *model,
         choice->popup.kind = XM_POPUP_NONE;
         return true;
     }
-    unsigned count = choice->popup.kind == XM_POPUP_SORT ? table->count : xm_choice_column_order(table, choice, order);
+    unsigned count =
+        choice->popup.kind == XM_POPUP_SORT ? table->count : xm_choice_column_order(table, choice, order);
     move_line(choice, count, key);
     choose(choice, table, key);
     return true;

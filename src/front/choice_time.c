@@ -75,7 +75,8 @@ bool xm_choice_parse_duration(const char *text, uint64_t *ns)
     static const struct {
         const char *name;
         double ns;
-    } units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
+    } units[] = {{"", 1e9},   {"s", 1e9},    {"ms", 1e6},   {"us", 1e3},
+                 {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
     char *end;
     while (*text == ' ')
         text++;
@@ -113,7 +114,8 @@ static bool parse_clock(const char *text, struct tm *tm, uint64_t *fraction_ns, 
     unsigned hour;
     unsigned minute;
     int used = 0;
-    if (text[0] < '0' || text[0] > '9' || sscanf(text, "%2u:%2u%n", &hour, &minute, &used) != 2 || hour > 23 || minute > 59)
+    if (text[0] < '0' || text[0] > '9' || sscanf(text, "%2u:%2u%n", &hour, &minute, &used) != 2 ||
+        hour > 23 || minute > 59)
         return false;
     tm->tm_hour = (int)hour;
     tm->tm_min = (int)minute;
@@ -146,8 +148,8 @@ static bool parse_date(const char **text, struct tm *tm)
     int month;
     int day;
     int used = 0;
-    if (sscanf(*text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || year < 1970 || month < 1 || month > 12 ||
-        day < 1 || day > 31)
+    if (sscanf(*text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || year < 1970 || month < 1 ||
+        month > 12 || day < 1 || day > 31)
         return false;
     tm->tm_year = year - 1900;
     tm->tm_mon = month - 1;
@@ -180,8 +182,8 @@ static bool to_real(const struct tm *wanted, uint64_t *real_ns)
     return true;
 }
 
-bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns, struct xm_jump *jump, char *error,
-                          size_t size)
+bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns, struct xm_jump *jump,
+                          char *error, size_t size)
 {
     struct tm tm;
     time_t shown = (time_t)(real_ns / XM_NS_PER_S);

@@ -71,8 +71,8 @@ static struct layout lay_out(unsigned height, const struct wishes *w)
     return l;
 }
 
-static struct layout lay_out_view(const struct xm_model *m, const struct xm_choice *c, bool warning, bool keys,
-                                  unsigned height)
+static struct layout lay_out_view(const struct xm_model *m, const struct xm_choice *c, bool warning,
+                                  bool keys, unsigned height)
 {
     struct xm_frame_view v = xm_frame_view(c->view);
     bool help = c->view == XM_VIEW_HELP;
@@ -121,7 +121,8 @@ static void begin_frame(struct frame *f, const struct xm_model *model, const str
 {
     const struct xm_table *table = xm_table_of(choice->view);
     f->cache = (struct xm_usage_cache){.there = false};
-    f->p = (struct xm_painter){.grid = grid, .model = model, .choice = choice, .cursor = UINT_MAX, .cache = &f->cache};
+    f->p = (struct xm_painter){
+        .grid = grid, .model = model, .choice = choice, .cursor = UINT_MAX, .cache = &f->cache};
     f->lines = NULL;
     if (table && model->data) {
         f->lines = xm_table_lines(table, &f->p, &f->p.line_count);
@@ -262,8 +263,8 @@ unsigned xm_screen_height(const struct xm_model *model, const struct xm_choice *
 
 /* ---- Clicks. */
 
-static bool click_popup(const struct frame *f, const struct xm_model *model, struct xm_choice *choice, unsigned x,
-                        unsigned y, bool twice)
+static bool click_popup(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
+                        unsigned x, unsigned y, bool twice)
 {
     unsigned line;
     if (!xm_screen_popup_at(&f->p, x, y, &line)) {
@@ -277,7 +278,8 @@ static bool click_popup(const struct frame *f, const struct xm_model *model, str
     return true;
 }
 
-static bool click_tab(const struct frame *f, const struct xm_model *model, struct xm_choice *choice, unsigned x)
+static bool click_tab(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
+                      unsigned x)
 {
     enum xm_screen_view view;
     if (!xm_screen_tab_at(&f->p, x, &view))
@@ -285,8 +287,8 @@ static bool click_tab(const struct frame *f, const struct xm_model *model, struc
     return xm_choice_key(choice, model, view == XM_VIEW_HELP ? '?' : '1' + (int)view);
 }
 
-static bool click_body(const struct frame *f, const struct xm_model *model, struct xm_choice *choice, unsigned y,
-                       bool twice)
+static bool click_body(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
+                       unsigned y, bool twice)
 {
     unsigned line = f->p.first + y - f->p.top;
     if (!f->lines || line >= f->p.line_count)
@@ -296,8 +298,8 @@ static bool click_body(const struct frame *f, const struct xm_model *model, stru
     return !twice || xm_choice_key(choice, model, XM_KEY_ENTER);
 }
 
-static bool click_part(const struct frame *f, const struct xm_model *model, struct xm_choice *choice, unsigned x,
-                       unsigned y, bool twice)
+static bool click_part(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
+                       unsigned x, unsigned y, bool twice)
 {
     const struct layout *l = &f->layout;
     const struct xm_table *table = xm_table_of(choice->view);
@@ -320,8 +322,8 @@ static bool click_part(const struct frame *f, const struct xm_model *model, stru
     return false;
 }
 
-bool xm_screen_click(const struct xm_model *model, struct xm_choice *choice, const struct xm_grid *grid, unsigned x,
-                     unsigned y, bool twice)
+bool xm_screen_click(const struct xm_model *model, struct xm_choice *choice, const struct xm_grid *grid,
+                     unsigned x, unsigned y, bool twice)
 {
     /* Nothing is painted: the grid lends its size and its characters. */
     struct xm_grid plain = {.width = grid->width, .height = grid->height, .utf8 = grid->utf8};

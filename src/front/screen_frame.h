@@ -44,6 +44,7 @@ void xm_screen_quality(const struct xm_painter *p, unsigned y, const struct xm_s
 /* What is shown: position in time, window, units, filter, order.  lines: of the body, shown or not. */
 void xm_screen_status(const struct xm_painter *p, unsigned y, unsigned lines);
 
+/* Collects them: O(domains).  Paints them in one line, ">" where there are more. */
 void xm_screen_warnings(const struct xm_model *m, struct xm_screen_warnings *w);
 void xm_screen_paint_warnings(const struct xm_painter *p, unsigned y, const struct xm_screen_warnings *w);
 

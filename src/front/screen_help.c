@@ -16,18 +16,24 @@ struct entry {
 
 /* What each view shows, first of all. */
 static const char *const views[XM_VIEWS] = {
-    [XM_VIEW_DOMAINS] = "A line for each domain: how much of its vCPUs' time it ran, waited for a pCPU and slept, in the "
-                        "window that the line above names. Space shows its vCPUs, Enter all that is known of it.",
-    [XM_VIEW_VCPUS] = "A line for each vCPU: what it does, where, and how its time went in the window that the line "
-                      "above names. Enter goes to its domain.",
-    [XM_VIEW_PCPUS] = "A line for each pCPU: who is on it, how its time went, and who waits for it. Enter shows the vCPUs "
-                      "that were on it last.",
-    [XM_VIEW_DOMAIN] = "One domain in depth: its vCPUs, what it waited for, how long its executions, waits and sleeps "
-                       "were, its I/O, and its last seconds. Left and Right go to the domain before and after.",
-    [XM_VIEW_LATENCY] = "How long waits, executions and sleeps were, a line for each domain: half of them are shorter than "
-                        "p50, 99 of 100 than p99.",
-    [XM_VIEW_PAPER] = "The screen of HPL-2005-187, Figure 2: for each domain what it had of the CPU, over its last "
-                      "execution, one second and ten.",
+    [XM_VIEW_DOMAINS] =
+        "A line for each domain: how much of its vCPUs' time it ran, waited for a pCPU and slept, in the "
+        "window that the line above names. Space shows its vCPUs, Enter all that is known of it.",
+    [XM_VIEW_VCPUS] =
+        "A line for each vCPU: what it does, where, and how its time went in the window that the line "
+        "above names. Enter goes to its domain.",
+    [XM_VIEW_PCPUS] =
+        "A line for each pCPU: who is on it, how its time went, and who waits for it. Enter shows the vCPUs "
+        "that were on it last.",
+    [XM_VIEW_DOMAIN] =
+        "One domain in depth: its vCPUs, what it waited for, how long its executions, waits and sleeps "
+        "were, its I/O, and its last seconds. Left and Right go to the domain before and after.",
+    [XM_VIEW_LATENCY] =
+        "How long waits, executions and sleeps were, a line for each domain: half of them are shorter than "
+        "p50, 99 of 100 than p99.",
+    [XM_VIEW_PAPER] =
+        "The screen of HPL-2005-187, Figure 2: for each domain what it had of the CPU, over its last "
+        "execution, one second and ten.",
     [XM_VIEW_HELP] = "",
 };
 
@@ -52,9 +58,12 @@ static const struct entry entries[] = {
      "others that it handled (a driver domain). In all, per second, per execution. Pages copied leave no "
      "record in most traces."},
     {"net, disk",
-     "beside the rows, where the terminal is wide: bytes and requests (ops) per second through the domain's own "
-     "network interfaces and disks, as the domain sees them: in is received and read, out is sent and written; "
-     "ops are packets and requests. Counted by the kernel that serves them, so that copied pages are in it. Of a "
+     "beside the rows, where the terminal is wide: bytes and requests (ops) per second through the domain's "
+     "own "
+     "network interfaces and disks, as the domain sees them: in is received and read, out is sent and "
+     "written; "
+     "ops are packets and requests. Counted by the kernel that serves them, so that copied pages are in it. "
+     "Of a "
      "domain none of whose devices dom0's kernel serves it is not known. With * wherever the domain ran."},
     {"-", "not seen, or not to be told: the trace has no such records, or there was nothing to divide by. "
           "Not the same as 0."},
@@ -82,9 +91,9 @@ static const struct entry entries[] = {
      "vCPUs' time or, after the key u, of one CPU's."},
     {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
-    {"Trace",
-     "how the trace buffers are read: the highest fill that was found (records are lost at 100), and what xenbaked "
-     "itself takes: CPU time, wake-ups, passes over the buffers."},
+    {"Trace", "how the trace buffers are read: the highest fill that was found (records are lost at 100), "
+              "and what xenbaked "
+              "itself takes: CPU time, wake-ups, passes over the buffers."},
 
     {"Tables", NULL},
     {">", "the line that the cursor is on."},
@@ -96,10 +105,12 @@ static const struct entry entries[] = {
     {"The host", NULL},
     {"busy", "of the time of all pCPUs together, in the last second, how much a domain was on them."},
     {"vCPUs waiting", "how many there were on average, of all domains."},
-    {"1 or more", "how much of the time at least one vCPU of the host waited; >=: at least so much, the most that any one "
-                  "domain's did, as which domains waited at the same time is not kept."},
-    {"lost, unknown", "records that Xen could not write in the last ten seconds, and how much of all vCPUs' time is "
-                      "unknown for it."},
+    {"1 or more",
+     "how much of the time at least one vCPU of the host waited; >=: at least so much, the most that any one "
+     "domain's did, as which domains waited at the same time is not kept."},
+    {"lost, unknown",
+     "records that Xen could not write in the last ten seconds, and how much of all vCPUs' time is "
+     "unknown for it."},
     {"1 min", "how busy the pCPUs were in the last minute, newest at the right."},
 
     {"Position in time", NULL},
@@ -110,10 +121,12 @@ static const struct entry entries[] = {
     {"Warnings", NULL},
     {"records lost", "Xen had no room for them in its trace buffers: what happened meanwhile is unknown."},
     {"another consumer", "xentrace or another monitor reads the same buffers: what it took is missing here."},
-    {"others switched", "tracing was switched off, or some CPUs or events masked, by others; xenbaked switched it on "
-                        "again."},
+    {"others switched",
+     "tracing was switched off, or some CPUs or events masked, by others; xenbaked switched it on "
+     "again."},
     {"indices", "what a trace buffer says of itself made no sense; it was read afresh."},
-    {"a recorder", "what xenmon record writes has a gap there, as it says itself; the figures here have none."},
+    {"a recorder",
+     "what xenmon record writes has a gap there, as it says itself; the figures here have none."},
     {"anomalies", "records that contradict what was known before; the record wins."},
     {"damaged bytes", "parts of the trace that are no records; they were skipped."},
     {"stale", "xenbaked gives no sign of life: the figures are old."},
@@ -191,7 +204,8 @@ static void paint_columns(struct xm_painter *p, enum xm_screen_view view)
     char heading[64];
     if (!table)
         return;
-    snprintf(heading, sizeof heading, view == XM_VIEW_VCPUS ? "Columns: %s, and as of domains" : "Columns: %s",
+    snprintf(heading, sizeof heading,
+             view == XM_VIEW_VCPUS ? "Columns: %s, and as of domains" : "Columns: %s",
              xm_frame_view(view).title);
     struct entry entry = {heading, NULL};
     paint_entry(p, &entry);
@@ -206,9 +220,11 @@ static void paint_columns(struct xm_painter *p, enum xm_screen_view view)
 
 static void paint_bars(struct xm_painter *p)
 {
-    static const char *const states[XM_CHART_STATES] = {
-        [XM_CHART_RUNNING] = "running", [XM_CHART_BLOCKED] = "blocked", [XM_CHART_OFFLINE] = "offline",
-        [XM_CHART_UNKNOWN] = "unknown", [XM_CHART_WAITING] = "waiting"};
+    static const char *const states[XM_CHART_STATES] = {[XM_CHART_RUNNING] = "running",
+                                                        [XM_CHART_BLOCKED] = "blocked",
+                                                        [XM_CHART_OFFLINE] = "offline",
+                                                        [XM_CHART_UNKNOWN] = "unknown",
+                                                        [XM_CHART_WAITING] = "waiting"};
     struct entry entry = {"Bars", NULL};
     paint_entry(p, &entry);
     for (unsigned i = 0; i < XM_CHART_STATES; i++) {

@@ -102,14 +102,16 @@ static unsigned count_lines(const struct xm_painter *p)
     uint8_t order[XM_TABLE_MAX_COLUMNS];
     if (!table)
         return 0;
-    return p->choice->popup.kind == XM_POPUP_SORT ? table->count : xm_choice_column_order(table, p->choice, order);
+    return p->choice->popup.kind == XM_POPUP_SORT ? table->count
+                                                  : xm_choice_column_order(table, p->choice, order);
 }
 
 static bool place(const struct xm_painter *p, struct box *b)
 {
     unsigned width = p->grid->width;
     unsigned line = p->choice->popup.line;
-    *b = (struct box){.x = width > BOX_WIDTH ? width - BOX_WIDTH : 0, .end = width, .y = p->top, .rows = p->rows};
+    *b = (struct box){
+        .x = width > BOX_WIDTH ? width - BOX_WIDTH : 0, .end = width, .y = p->top, .rows = p->rows};
     b->lines = count_lines(p);
     if (b->rows > b->lines + 2)
         b->rows = b->lines + 2;
@@ -130,8 +132,8 @@ static void blank(const struct xm_painter *p, const struct box *b, unsigned y)
     xm_grid_put(p->grid, b->x, y, XM_MEANING_POPUP, "|");
 }
 
-static void paint_line(const struct xm_painter *p, const struct box *b, unsigned y, unsigned line, unsigned column,
-                       bool on)
+static void paint_line(const struct xm_painter *p, const struct box *b, unsigned y, unsigned line,
+                       unsigned column, bool on)
 {
     const struct xm_table *table = xm_table_of(p->choice->view);
     bool here = line == p->choice->popup.line;

@@ -24,10 +24,11 @@ static void describe_time(const struct xm_model *m, char *text, size_t size)
     if (m->past && s < 99.95)
         used = snprintf(text, size, " -%.1f s", s);
     else if (m->past)
-        used = snprintf(text, size, " -%" PRIu64 ":%02u:%02u", (uint64_t)s / 3600, (unsigned)((uint64_t)s / 60 % 60),
-                        (unsigned)((uint64_t)s % 60));
+        used = snprintf(text, size, " -%" PRIu64 ":%02u:%02u", (uint64_t)s / 3600,
+                        (unsigned)((uint64_t)s / 60 % 60), (unsigned)((uint64_t)s % 60));
     if (m->real_ns && localtime_r(&t, &tm) && used >= 0 && (size_t)used < size)
-        snprintf(text + used, size - (size_t)used, "%s %02d:%02d:%02d", used ? "," : "", tm.tm_hour, tm.tm_min, tm.tm_sec);
+        snprintf(text + used, size - (size_t)used, "%s %02d:%02d:%02d", used ? "," : "", tm.tm_hour,
+                 tm.tm_min, tm.tm_sec);
 }
 
 /* "FROZEN", "PAST -12.3 s, 10:42:05", "PLAYING x2 ..."; "" where now is shown. */
@@ -55,7 +56,8 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
     uint32_t cpus = 0;
     enum xm_screen_view view = p->choice->view;
     /* The others are of all pCPUs whatever was chosen. */
-    bool one = p->choice->one_cpu && (view == XM_VIEW_DOMAINS || view == XM_VIEW_VCPUS || view == XM_VIEW_PAPER);
+    bool one =
+        p->choice->one_cpu && (view == XM_VIEW_DOMAINS || view == XM_VIEW_VCPUS || view == XM_VIEW_PAPER);
     for (uint32_t i = 0; m->data && i < m->window[0].to->used.pcpus; i++)
         cpus += m->window[0].to->pcpu[i].id != 0;
     if (!one)
@@ -293,7 +295,8 @@ static bool some_unknown(const struct xm_window *w)
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
         const struct xm_domain_row *now = &w->to->domain[i];
         const struct xm_domain_row *then = w->from && i < w->from->used.domains ? &w->from->domain[i] : NULL;
-        if (now->id && (!then || then->id != now->id || then->vcpus != now->vcpus || then->unknown != now->unknown))
+        if (now->id &&
+            (!then || then->id != now->id || then->vcpus != now->vcpus || then->unknown != now->unknown))
             return true;
     }
     return false;

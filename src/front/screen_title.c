@@ -62,7 +62,8 @@ static const char *host_name(const struct xm_region_info *info, char *text, size
 static bool names_host(const struct xm_region_info *info)
 {
     size_t length = strnlen(info->hypervisor, sizeof info->hypervisor);
-    return length && length < sizeof info->source_name && memcmp(info->source_name, info->hypervisor, length) == 0;
+    return length && length < sizeof info->source_name &&
+           memcmp(info->source_name, info->hypervisor, length) == 0;
 }
 
 void xm_screen_title(const struct xm_painter *p, unsigned y)
@@ -98,7 +99,8 @@ void xm_screen_title(const struct xm_painter *p, unsigned y)
 /* ---- The bar of views. */
 
 /* In full where all of them have room, else the number of those that are not on show. */
-static unsigned tab_text(const struct xm_painter *p, enum xm_screen_view view, bool full, char *text, size_t size)
+static unsigned tab_text(const struct xm_painter *p, enum xm_screen_view view, bool full, char *text,
+                         size_t size)
 {
     bool here = view == p->choice->view;
     char key = view == XM_VIEW_HELP ? '?' : (char)('1' + (int)view);
@@ -126,7 +128,8 @@ void xm_screen_tabs(const struct xm_painter *p, unsigned y)
     xm_grid_mark(p->grid, 0, p->grid->width, y, XM_MEANING_TAB);
     for (unsigned view = 0; view < XM_VIEWS; view++) {
         tab_text(p, (enum xm_screen_view)view, full, text, sizeof text);
-        x = xm_grid_put(p->grid, x, y, view == (unsigned)p->choice->view ? XM_MEANING_TAB_HERE : XM_MEANING_TAB, text);
+        x = xm_grid_put(p->grid, x, y,
+                        view == (unsigned)p->choice->view ? XM_MEANING_TAB_HERE : XM_MEANING_TAB, text);
     }
 }
 

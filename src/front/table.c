@@ -123,8 +123,8 @@ static bool is_dom0(const struct xm_table_line *line)
 }
 
 /* The cell that a line is sorted by; most of a cell is its text, which is left alone where it is of no use. */
-static void key_cell(const struct sorting *s, const struct xm_column *number, const struct xm_table_line *line,
-                     struct xm_table_cell *cell)
+static void key_cell(const struct sorting *s, const struct xm_column *number,
+                     const struct xm_table_line *line, struct xm_table_cell *cell)
 {
     cell->text[0] = '\0';
     cell->meaning = XM_MEANING_NORMAL;
@@ -143,7 +143,8 @@ static void make_keys(struct sorting *s, const struct xm_table_line *lines)
     for (uint32_t i = 0; i < s->lines; i++) {
         struct sort_key *key = &s->keys[i];
         key_cell(s, number, &lines[i], &cell);
-        *key = (struct sort_key){.known = cell.known, .by_text = cell.by_text && s->texts, .key = cell.key, .line = i};
+        *key = (struct sort_key){
+            .known = cell.known, .by_text = cell.by_text && s->texts, .key = cell.key, .line = i};
         key->first = s->p->choice->pin_dom0 && is_dom0(&lines[i]);
         if (!(key->key == key->key)) /* not a number: nothing to sort by */
             key->known = false;
@@ -262,8 +263,8 @@ static bool domain_matches(const struct xm_painter *p, const struct xm_table_lin
     return cache->text_found;
 }
 
-bool xm_table_matches(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *line,
-                      const char *text)
+bool xm_table_matches(const struct xm_table *table, const struct xm_painter *p,
+                      const struct xm_table_line *line, const char *text)
 {
     struct xm_table_cell cell = {.known = false};
     char name[64];
@@ -283,8 +284,8 @@ bool xm_table_matches(const struct xm_table *table, const struct xm_painter *p, 
 }
 
 /* Marks the lines to keep; a domain stays where one of its vCPUs does. */
-static void mark_kept(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *lines,
-                      uint32_t count, bool *keep)
+static void mark_kept(const struct xm_table *table, const struct xm_painter *p,
+                      const struct xm_table_line *lines, uint32_t count, bool *keep)
 {
     const struct xm_choice *c = p->choice;
     uint32_t head = 0;
@@ -299,8 +300,8 @@ static void mark_kept(const struct xm_table *table, const struct xm_painter *p, 
 }
 
 /* Leaves out in place what is filtered or idle; returns how many stay. */
-static uint32_t filter_lines(const struct xm_table *table, const struct xm_painter *p, struct xm_table_line *lines,
-                             uint32_t count)
+static uint32_t filter_lines(const struct xm_table *table, const struct xm_painter *p,
+                             struct xm_table_line *lines, uint32_t count)
 {
     uint32_t kept = 0;
     if (!p->choice->filter[0] && !(p->choice->hide_idle && table->idle))
@@ -316,7 +317,8 @@ static uint32_t filter_lines(const struct xm_table *table, const struct xm_paint
     return kept;
 }
 
-struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct xm_painter *p, uint32_t *count)
+struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct xm_painter *p,
+                                     uint32_t *count)
 {
     struct xm_table_line *lines = table->lines(p, count);
     if (!lines)
@@ -396,7 +398,8 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
 
 /* ---- The header. */
 
-const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_column *column, char *text, size_t size)
+const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_column *column, char *text,
+                             size_t size)
 {
     snprintf(text, size, "%s", xm_table_title(column));
     size_t length = strlen(text);
@@ -406,8 +409,8 @@ const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_c
     return text;
 }
 
-static void paint_title(const struct xm_painter *p, unsigned y, const struct xm_table_column *column, unsigned from,
-                        unsigned end, const char *order)
+static void paint_title(const struct xm_painter *p, unsigned y, const struct xm_table_column *column,
+                        unsigned from, unsigned end, const char *order)
 {
     char text[48];
     enum xm_meaning meaning = order ? XM_MEANING_SORTED : XM_MEANING_HEADER;
@@ -467,7 +470,7 @@ static void mark_found(const struct xm_painter *p, unsigned x, unsigned end, uns
     const char *const wanted[] = {p->choice->search, p->choice->filter};
     for (unsigned i = 0; i < 2; i++) {
         const char *found = wanted[i][0] ? xm_table_find_text(name, wanted[i]) : NULL;
-        char before[sizeof ((struct xm_table_cell *)0)->text];
+        char before[sizeof((struct xm_table_cell *)0)->text];
         if (!found)
             continue;
         snprintf(before, sizeof before, "%.*s", (int)(found - name), name);
@@ -478,14 +481,15 @@ static void mark_found(const struct xm_painter *p, unsigned x, unsigned end, uns
     }
 }
 
-static void paint_name(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *line,
-                       unsigned y, unsigned end)
+static void paint_name(const struct xm_table *table, const struct xm_painter *p,
+                       const struct xm_table_line *line, unsigned y, unsigned end)
 {
     struct xm_table_cell cell = {.known = false};
     unsigned x = 1;
     if (line->mark) {
-        const char *mark = line->mark == '+' ? p->grid->utf8 ? "\xe2\x96\xb8" : "+"
-                           : line->mark == '-' ? p->grid->utf8 ? "\xe2\x96\xbe" : "-" : " ";
+        const char *mark = line->mark == '+'   ? p->grid->utf8 ? "\xe2\x96\xb8" : "+"
+                           : line->mark == '-' ? p->grid->utf8 ? "\xe2\x96\xbe" : "-"
+                                               : " ";
         xm_grid_put_within(p->grid, x, end, y, XM_MEANING_LABEL, mark);
         x += 2;
     }
@@ -516,8 +520,8 @@ static void paint_cell(const struct xm_painter *p, const struct xm_table_column 
         xm_grid_put_within(p->grid, from + 1, end, y, meaning, cell.text);
 }
 
-static void paint_line(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *line,
-                       const struct xm_table_layout *l, unsigned y)
+static void paint_line(const struct xm_table *table, const struct xm_painter *p,
+                       const struct xm_table_line *line, const struct xm_table_layout *l, unsigned y)
 {
     unsigned from = l->name;
     paint_name(table, p, line, y, l->name);
@@ -547,10 +551,12 @@ static void paint_nothing(const struct xm_table *table, const struct xm_painter 
 {
     const struct xm_choice *c = p->choice;
     if (c->filter[0])
-        xm_grid_print(p->grid, 0, y, XM_MEANING_FAINT, "no line has \"%s\" (Esc: without this filter)", c->filter);
+        xm_grid_print(p->grid, 0, y, XM_MEANING_FAINT, "no line has \"%s\" (Esc: without this filter)",
+                      c->filter);
     else
         xm_grid_put(p->grid, 0, y, XM_MEANING_FAINT,
-                    c->hide_idle && table->idle ? "nothing, or all is idle and left out (H)" : table->nothing);
+                    c->hide_idle && table->idle ? "nothing, or all is idle and left out (H)"
+                                                : table->nothing);
 }
 
 void xm_table_body(const struct xm_table *table, struct xm_painter *p)

@@ -38,10 +38,12 @@ static bool get_usage(const struct xm_painter *p, const struct xm_table_line *li
     if (last && coarse)
         return false;
     if (last)
-        return (domain ? xm_usage_last_domain(&w, line->slot, usage) : xm_usage_last_vcpu(&w, line->slot, usage)) &&
+        return (domain ? xm_usage_last_domain(&w, line->slot, usage)
+                       : xm_usage_last_vcpu(&w, line->slot, usage)) &&
                usage->executions > 0;
     if (domain && p->choice->one_cpu)
-        return !coarse && xm_screen_cpu_slot(p->model, p->choice, &cpu) && xm_usage_pair(&w, line->slot, cpu, usage);
+        return !coarse && xm_screen_cpu_slot(p->model, p->choice, &cpu) &&
+               xm_usage_pair(&w, line->slot, cpu, usage);
     return domain ? xm_usage_domain(&w, line->slot, usage) : xm_usage_vcpu(&w, line->slot, usage);
 }
 
@@ -114,8 +116,8 @@ void xm_table_duration(bool known, uint64_t ns, struct xm_table_cell *cell)
 /* What the slow series has (include/xenmon/metrics.def): nothing else is known of a coarse window. */
 static bool is_in_slow_series(const char *id, bool domain)
 {
-    static const char *const both[] = {"window_ns", "running_", "runnable_", "blocked_ns", "blocked_pct",
-                                       "blocked_of_", "offline_", "unknown_", "wait_any_"};
+    static const char *const both[] = {"window_ns",   "running_", "runnable_", "blocked_ns", "blocked_pct",
+                                       "blocked_of_", "offline_", "unknown_",  "wait_any_"};
     static const char *const domains[] = {"executions", "page_transfers", "grant_maps", "grant_unmaps",
                                           "blocked_per_execution_ns"};
     if (!domain && strstr(id, "per_execution"))
@@ -132,16 +134,16 @@ static bool is_in_slow_series(const char *id, bool domain)
 /* What is no time and no count of the vCPUs, and so is known of one that never ran. */
 static bool is_told(const char *id)
 {
-    static const char *const told[] = {"online", "paused", "weight", "cap_", "net_", "disk_", "unknown_", "window",
-                                       "io_", "grant_", "page_", "done_"};
+    static const char *const told[] = {"online",   "paused", "weight", "cap_",   "net_",  "disk_",
+                                       "unknown_", "window", "io_",    "grant_", "page_", "done_"};
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
         if (strncmp(id, told[i], strlen(told[i])) == 0)
             return true;
     return false;
 }
 
-bool xm_table_is_known(const struct xm_painter *p, const struct xm_table_line *line, const struct xm_usage *usage,
-                       const char *id)
+bool xm_table_is_known(const struct xm_painter *p, const struct xm_table_line *line,
+                       const struct xm_usage *usage, const char *id)
 {
     struct xm_window w;
     bool coarse;
@@ -153,8 +155,8 @@ bool xm_table_is_known(const struct xm_painter *p, const struct xm_table_line *l
     return !is_silent(usage) || is_told(id);
 }
 
-void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column, const struct xm_table_line *line,
-                        struct xm_table_cell *cell)
+void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column,
+                        const struct xm_table_line *line, struct xm_table_cell *cell)
 {
     struct xm_usage u;
     snprintf(cell->text, sizeof cell->text, "-");
@@ -223,7 +225,8 @@ unsigned xm_table_domain_states(const struct xm_painter *p, uint32_t slot)
     return mask;
 }
 
-const char *xm_table_state_words(const struct xm_painter *p, const struct xm_table_line *line, char *text, size_t size)
+const char *xm_table_state_words(const struct xm_painter *p, const struct xm_table_line *line, char *text,
+                                 size_t size)
 {
     const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
     enum xm_meaning meaning;

@@ -21,7 +21,8 @@ static void bare_name(const struct xm_painter *p, uint32_t domain, char *text, s
         number[-1] = '\0';
 }
 
-void xm_table_name_cell(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+void xm_table_name_cell(const struct xm_painter *p, const struct xm_table_line *line,
+                        struct xm_table_cell *cell)
 {
     char name[96];
     cell->known = true;
@@ -40,8 +41,8 @@ void xm_table_name_cell(const struct xm_painter *p, const struct xm_table_line *
         snprintf(cell->text, sizeof cell->text, "%s", name);
 }
 
-void xm_table_name_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end,
-                         unsigned y)
+void xm_table_name_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x,
+                         unsigned end, unsigned y)
 {
     char name[96];
     char vcpu[16] = "";
@@ -65,10 +66,10 @@ void xm_table_name_paint(const struct xm_painter *p, const struct xm_table_line 
 /* ---- Shares of time. */
 
 struct share {
-    const char *id;    /* as of view's column: whether it is known goes by it */
-    size_t part;       /* member of struct xm_usage */
-    bool on_cpu;       /* of one pCPU's time in that pCPU's view */
-    bool of_window;    /* never of all vCPUs' */
+    const char *id; /* as of view's column: whether it is known goes by it */
+    size_t part;    /* member of struct xm_usage */
+    bool on_cpu;    /* of one pCPU's time in that pCPU's view */
+    bool of_window; /* never of all vCPUs' */
     enum xm_meaning meaning;
 };
 
@@ -79,8 +80,8 @@ static uint64_t member(const struct xm_usage *u, size_t offset)
     return value;
 }
 
-static void share_cell(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell,
-                       const struct share *share)
+static void share_cell(const struct xm_painter *p, const struct xm_table_line *line,
+                       struct xm_table_cell *cell, const struct share *share)
 {
     struct xm_usage u;
     if (!xm_table_usage(p, line, &u) || !xm_table_is_known(p, line, &u, share->id)) {
@@ -107,12 +108,13 @@ SHARE(offline, "offline_ns", offsetof(struct xm_usage, offline_ns), false, false
 SHARE(unknown, "unknown_ns", offsetof(struct xm_usage, unknown_ns), false, false, XM_MEANING_UNKNOWN)
 SHARE(any, "wait_any_ns", offsetof(struct xm_usage, wait_any_ns), false, true, XM_MEANING_WAITING)
 SHARE(wake, "wait_after_wake_ns", offsetof(struct xm_usage, wait_wake_ns), true, false, XM_MEANING_WAITING)
-SHARE(preempt, "wait_after_preemption_ns", offsetof(struct xm_usage, wait_preempt_ns), true, false, XM_MEANING_WAITING)
+SHARE(preempt, "wait_after_preemption_ns", offsetof(struct xm_usage, wait_preempt_ns), true, false,
+      XM_MEANING_WAITING)
 SHARE(other, "wait_other_ns", offsetof(struct xm_usage, wait_other_ns), true, false, XM_MEANING_WAITING)
 
 /* The states side by side: of the window times the vCPUs, whatever the units. */
-void xm_table_states_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end,
-                           unsigned y)
+void xm_table_states_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x,
+                           unsigned end, unsigned y)
 {
     struct xm_usage u;
     if (!xm_table_usage(p, line, &u)) {
@@ -120,8 +122,9 @@ void xm_table_states_paint(const struct xm_painter *p, const struct xm_table_lin
         return;
     }
     uint64_t part[XM_CHART_STATES] = {
-        [XM_CHART_RUNNING] = u.running_ns, [XM_CHART_WAITING] = u.runnable_ns, [XM_CHART_BLOCKED] = u.blocked_ns,
-        [XM_CHART_OFFLINE] = u.offline_ns, [XM_CHART_UNKNOWN] = u.unknown_ns,
+        [XM_CHART_RUNNING] = u.running_ns, [XM_CHART_WAITING] = u.runnable_ns,
+        [XM_CHART_BLOCKED] = u.blocked_ns, [XM_CHART_OFFLINE] = u.offline_ns,
+        [XM_CHART_UNKNOWN] = u.unknown_ns,
     };
     xm_chart_states(p->grid, x, end, y, part);
 }
@@ -129,7 +132,8 @@ void xm_table_states_paint(const struct xm_painter *p, const struct xm_table_lin
 /* ---- The last minute. */
 
 /* The mean of the known steps that a cell of the strip stands for, in thousandths; false: none is. */
-static bool mean_of(const struct xm_trail_step *steps, unsigned from, unsigned to, bool waiting, unsigned *mean)
+static bool mean_of(const struct xm_trail_step *steps, unsigned from, unsigned to, bool waiting,
+                    unsigned *mean)
 {
     unsigned sum = 0;
     unsigned known = 0;
@@ -163,8 +167,8 @@ static const struct xm_trail_step *steps_of(const struct xm_painter *p, const st
     return trail->domain[line->slot];
 }
 
-static void spark_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end,
-                        unsigned y, bool waiting)
+static void spark_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x,
+                        unsigned end, unsigned y, bool waiting)
 {
     const struct xm_trail_step *steps = steps_of(p, line);
     if (steps)
@@ -173,8 +177,8 @@ static void spark_paint(const struct xm_painter *p, const struct xm_table_line *
         xm_grid_put_right(p->grid, end, y, XM_MEANING_FAINT, "-");
 }
 
-void xm_table_spark_run_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end,
-                              unsigned y)
+void xm_table_spark_run_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x,
+                              unsigned end, unsigned y)
 {
     spark_paint(p, line, x, end, y, false);
 }
@@ -200,7 +204,8 @@ static void rate_cell(const struct xm_painter *p, const struct xm_table_line *li
         xm_format_count((uint64_t)cell->key, 5, cell->text, sizeof cell->text);
 }
 
-void xm_table_executions(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+void xm_table_executions(const struct xm_painter *p, const struct xm_table_line *line,
+                         struct xm_table_cell *cell)
 {
     rate_cell(p, line, "executions_per_s", cell);
 }
@@ -214,11 +219,12 @@ void xm_table_io(const struct xm_painter *p, const struct xm_table_line *line, s
     }
 }
 
-void xm_table_longest(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+void xm_table_longest(const struct xm_painter *p, const struct xm_table_line *line,
+                      struct xm_table_cell *cell)
 {
     struct xm_usage u;
-    bool known = p->model->info.tsc_hz && xm_table_usage(p, line, &u) && xm_table_is_known(p, line, &u, "wait_max_ns") &&
-                 u.wait_max_ns;
+    bool known = p->model->info.tsc_hz && xm_table_usage(p, line, &u) &&
+                 xm_table_is_known(p, line, &u, "wait_max_ns") && u.wait_max_ns;
     xm_table_duration(known, known ? u.wait_max_ns : 0, cell);
     cell->meaning = XM_MEANING_WAITING;
 }
@@ -232,7 +238,8 @@ void xm_table_domid(const struct xm_painter *p, const struct xm_table_line *line
     snprintf(cell->text, sizeof cell->text, instance ? "%u#%u" : "%u", domid, instance);
 }
 
-void xm_table_vcpu_number(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell)
+void xm_table_vcpu_number(const struct xm_painter *p, const struct xm_table_line *line,
+                          struct xm_table_cell *cell)
 {
     cell->known = line->item.kind == XM_ITEM_VCPU;
     cell->key = xm_row_vcpu(line->item.id);
@@ -331,7 +338,8 @@ bool xm_table_starved(const struct xm_painter *p, const struct xm_table_line *li
         w->from->vcpu[line->slot].id == w->to->vcpu[line->slot].id &&
         w->from->vcpu[line->slot].running != w->to->vcpu[line->slot].running)
         return false;
-    return (domain ? xm_usage_domain(w, line->slot, &u) : xm_usage_vcpu(w, line->slot, &u)) && xm_usage_starved(&u);
+    return (domain ? xm_usage_domain(w, line->slot, &u) : xm_usage_vcpu(w, line->slot, &u)) &&
+           xm_usage_starved(&u);
 }
 
 bool xm_table_idle(const struct xm_painter *p, const struct xm_table_line *line)
@@ -343,8 +351,8 @@ bool xm_table_idle(const struct xm_painter *p, const struct xm_table_line *line)
 /* ---- Lines. */
 
 /* vCPU slots of the domains in `slots`, by their place there and their number.  NULL: out of memory. */
-static struct xm_screen_ordered *order_vcpus(const struct xm_painter *p, const uint32_t *slots, uint32_t domains,
-                                             bool all, uint32_t *count)
+static struct xm_screen_ordered *order_vcpus(const struct xm_painter *p, const uint32_t *slots,
+                                             uint32_t domains, bool all, uint32_t *count)
 {
     const struct xm_sample *s = p->model->window[XM_SPAN_1S].to;
     uint32_t *rank = calloc(s->used.domains + 1u, sizeof *rank);
@@ -408,7 +416,9 @@ struct xm_table_line *xm_table_domain_lines(const struct xm_painter *p, uint32_t
         lines[(*count)++] = (struct xm_table_line){.item = {XM_ITEM_DOMAIN, row->id},
                                                    .slot = slots[i],
                                                    .domain = slots[i],
-                                                   .mark = row->vcpus == 0 ? ' ' : open ? '-' : '+'};
+                                                   .mark = row->vcpus == 0 ? ' '
+                                                           : open          ? '-'
+                                                                           : '+'};
         while (list && next < vcpus && list[next].key >> 32 == i)
             lines[(*count)++] = vcpu_line(s, list[next++].slot, 1);
     }

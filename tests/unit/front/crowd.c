@@ -76,9 +76,10 @@ static void name(struct crowd *c, uint32_t domains)
         snprintf(c->fact[i].name, sizeof c->fact[i].name, i ? "guest-%u" : "Domain-%u", i);
         snprintf(c->fact[i].uuid, sizeof c->fact[i].uuid, "00000000-0000-4000-8000-%012x", 0xabc000 + i);
         for (uint32_t t = 0; t < XM_TRAIL_STEPS; t++)
-            c->trails[i][t] = (struct xm_trail_step){.known = t > 3,
-                                                     .running = t > 3 ? (uint16_t)((i * 7 + t * 13) % 700) : 0,
-                                                     .runnable = t > 3 ? (uint16_t)(t * 5) : 0};
+            c->trails[i][t] =
+                (struct xm_trail_step){.known = t > 3,
+                                       .running = t > 3 ? (uint16_t)((i * 7 + t * 13) % 700) : 0,
+                                       .runnable = t > 3 ? (uint16_t)(t * 5) : 0};
     }
 }
 
@@ -89,7 +90,8 @@ bool crowd_make(struct crowd *c, uint32_t domains, uint32_t vcpus, uint32_t pcpu
     memset(c, 0, sizeof *c);
     c->fact = calloc(domains, sizeof *c->fact);
     c->trails = calloc(domains, sizeof *c->trails);
-    if (!c->fact || !c->trails || !xm_scale_init(&c->scale, XM_NS_PER_S) || xm_sample_init(&c->to, capacity) != XM_OK)
+    if (!c->fact || !c->trails || !xm_scale_init(&c->scale, XM_NS_PER_S) ||
+        xm_sample_init(&c->to, capacity) != XM_OK)
         return false;
     fill(&c->to, domains, vcpus, pcpus, 20);
     for (unsigned i = 0; i < XM_SPANS; i++) {
@@ -113,8 +115,11 @@ bool crowd_make(struct crowd *c, uint32_t domains, uint32_t vcpus, uint32_t pcpu
     c->model.data = true;
     c->model.fact = c->fact;
     c->model.newest = c->to.host.window;
-    c->model.info = (struct xm_region_info){.creation_id = 1, .writer_pid = 4711, .tsc_hz = XM_NS_PER_S,
-                                            .source = XM_SOURCE_REPLAY, .source_name = "made up",
+    c->model.info = (struct xm_region_info){.creation_id = 1,
+                                            .writer_pid = 4711,
+                                            .tsc_hz = XM_NS_PER_S,
+                                            .source = XM_SOURCE_REPLAY,
+                                            .source_name = "made up",
                                             .io_seen = XM_IO_SEEN_GRANTS};
     return true;
 }

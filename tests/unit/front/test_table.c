@@ -117,12 +117,18 @@ static void test_order(void **state)
         bool descending;
         const char *order;
     } orders[] = {
-        {"run", true, "web|Domain-0|dom 7"},      {"run", false, "dom 7|Domain-0|web"},
-        {"wait", true, "dom 7|web|Domain-0"},     {"block", true, "Domain-0|web|dom 7"},
-        {"name", false, "Domain-0|dom 7|web"},    {"name", true, "web|dom 7|Domain-0"},
-        {"domid", false, "Domain-0|web|dom 7"},   {"vcpus", true, "Domain-0|web|dom 7"}, /* equals: as they were */
-        {"weight", true, "Domain-0|web|dom 7"},   {"weight", false, "Domain-0|web|dom 7"}, /* nothing is known */
-        {"executions_per_s", true, "Domain-0|web|dom 7"}, {"running_per_execution_ns", true, "web|Domain-0|dom 7"},
+        {"run", true, "web|Domain-0|dom 7"},
+        {"run", false, "dom 7|Domain-0|web"},
+        {"wait", true, "dom 7|web|Domain-0"},
+        {"block", true, "Domain-0|web|dom 7"},
+        {"name", false, "Domain-0|dom 7|web"},
+        {"name", true, "web|dom 7|Domain-0"},
+        {"domid", false, "Domain-0|web|dom 7"},
+        {"vcpus", true, "Domain-0|web|dom 7"}, /* equals: as they were */
+        {"weight", true, "Domain-0|web|dom 7"},
+        {"weight", false, "Domain-0|web|dom 7"}, /* nothing is known */
+        {"executions_per_s", true, "Domain-0|web|dom 7"},
+        {"running_per_execution_ns", true, "web|Domain-0|dom 7"},
         {"running_per_execution_ns", false, "Domain-0|web|dom 7"}, /* what is not known is last, either way */
     };
     struct here *h = *state;
@@ -169,7 +175,8 @@ static void test_filter(void **state)
     };
     struct here *h = *state;
     h->choice.expand_all = true;
-    snprintf(h->fake.fact[FAKE_WEB].uuid, sizeof h->fake.fact[FAKE_WEB].uuid, "%s", "00000000-0000-4000-8000-000000000001");
+    snprintf(h->fake.fact[FAKE_WEB].uuid, sizeof h->fake.fact[FAKE_WEB].uuid, "%s",
+             "00000000-0000-4000-8000-000000000001");
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
         snprintf(h->choice.filter, sizeof h->choice.filter, "%s", filters[i].filter);
         assert_order(h, filters[i].order);
@@ -192,7 +199,8 @@ static void test_found(void **state)
     build(h, 80, 24);
     unsigned y = fake_find(&h->grid, 0, "Domain-0");
     for (unsigned x = 3; x < 11; x++)
-        assert_int_equal(h->grid.cells[y * 80 + x].meaning, x >= 5 && x < 9 ? XM_MEANING_FOUND : XM_MEANING_SUBJECT);
+        assert_int_equal(h->grid.cells[y * 80 + x].meaning,
+                         x >= 5 && x < 9 ? XM_MEANING_FOUND : XM_MEANING_SUBJECT);
 }
 
 /* The cursor stays with what it is on; when that dies, where it was. */
@@ -321,7 +329,8 @@ static void test_numbers(void **state)
         const struct xm_table_column *c = &table->columns[at];
         assert_non_null(xm_table_title(c));
         for (uint32_t slot = 0; slot < FAKE_DOMAINS; slot++) {
-            struct xm_table_line l = {.item = {XM_ITEM_DOMAIN, h->fake.to.domain[slot].id}, .slot = slot, .domain = slot};
+            struct xm_table_line l = {
+                .item = {XM_ITEM_DOMAIN, h->fake.to.domain[slot].id}, .slot = slot, .domain = slot};
             struct xm_table_cell cell = {.known = false};
             struct xm_cell truth = {.known = false};
             struct xm_usage u;
@@ -367,7 +376,8 @@ static void test_bad_choice(void **state)
 {
     struct here *h = *state;
     struct xm_choice_table *t = &h->choice.table[XM_VIEW_DOMAINS];
-    *t = (struct xm_choice_table){.column = {200, 3, 3, 0, 5, 255}, .columns = 6, .sort = 250, .chosen = true};
+    *t =
+        (struct xm_choice_table){.column = {200, 3, 3, 0, 5, 255}, .columns = 6, .sort = 250, .chosen = true};
     struct xm_choice_table clean = xm_table_choice(&xm_domains_table, &h->choice);
     assert_int_equal(clean.columns, 2);
     assert_int_equal(clean.column[0], 3);
@@ -418,9 +428,18 @@ static uint64_t next_random(struct xt_rng *seed)
 }
 
 static const char *const hostile[] = {
-    "\x1b]0;title\x07\x1b[2J", "\xe2\x80\xae" "0 niamoD", "\xcc\x81\xcc\x81\xcc\x81", "\xff\xfe\xc0\x80", "%s%n%x",
-    "\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87", "(", "",
-    "0123456789012345678901234567890123456789012345678901234567890123", "a (dom 1)\r\nAll   1 s",
+    "\x1b]0;title\x07\x1b[2J",
+    "\xe2\x80\xae"
+    "0 niamoD",
+    "\xcc\x81\xcc\x81\xcc\x81",
+    "\xff\xfe\xc0\x80",
+    "%s%n%x",
+    "\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8"
+    "\xad\xe6\x96\x87",
+    "(",
+    "",
+    "0123456789012345678901234567890123456789012345678901234567890123",
+    "a (dom 1)\r\nAll   1 s",
 };
 
 static void choose_anything(struct xm_choice *c, const struct crowd *crowd, struct xt_rng *seed)
@@ -441,7 +460,8 @@ static void choose_anything(struct xm_choice *c, const struct crowd *crowd, stru
     c->popup.line = (unsigned)(next_random(seed) % 120);
     c->prompt.kind = (enum xm_prompt_kind)(next_random(seed) % 4 ? 0 : next_random(seed) % 6);
     for (unsigned v = 0; v < XM_VIEWS; v++) {
-        c->cursor[v] = (struct xm_item){(enum xm_item_kind)(next_random(seed) % 4), XM_ROW_USED | next_random(seed) % 30};
+        c->cursor[v] = (struct xm_item){(enum xm_item_kind)(next_random(seed) % 4),
+                                        XM_ROW_USED | next_random(seed) % 30};
         c->cursor_line[v] = (unsigned)(next_random(seed) % 200);
         c->table[v].chosen = next_random(seed) % 2;
         c->table[v].columns = (uint8_t)next_random(seed);
@@ -453,7 +473,8 @@ static void choose_anything(struct xm_choice *c, const struct crowd *crowd, stru
     const char *text = hostile[next_random(seed) % (sizeof hostile / sizeof hostile[0])];
     snprintf(c->filter, sizeof c->filter, "%s", next_random(seed) % 4 ? "" : text);
     snprintf(c->search, sizeof c->search, "%s", next_random(seed) % 2 ? "" : text);
-    snprintf(c->said, sizeof c->said, "%s", next_random(seed) % 2 ? "" : "saved to a place with a rather long name, in a folder");
+    snprintf(c->said, sizeof c->said, "%s",
+             next_random(seed) % 2 ? "" : "saved to a place with a rather long name, in a folder");
     snprintf(c->prompt.text, sizeof c->prompt.text, "%s", text);
     c->frozen = next_random(seed) % 2;
     c->travelling = next_random(seed) % 2;
@@ -506,13 +527,15 @@ static void assert_clean(const struct xm_grid *grid)
     }
 }
 
-static void press_anything(struct xm_choice *c, const struct crowd *crowd, struct xm_grid *grid, struct xt_rng *seed)
+static void press_anything(struct xm_choice *c, const struct crowd *crowd, struct xm_grid *grid,
+                           struct xt_rng *seed)
 {
     static const char typed[] = "123456?hvezfsjkgGwaux0HV/\\t[]{}<>SPWBN (),.+-=dTMDLy\t5m\x0e\x10\x02\x06";
     unsigned keys = (unsigned)(next_random(seed) % 12);
     for (unsigned i = 0; i < keys; i++) {
-        int key = next_random(seed) % 2 ? typed[next_random(seed) % (sizeof typed - 1)]
-                                        : XM_KEY_FIRST + 1 + (int)(next_random(seed) % (XM_KEY_END - XM_KEY_FIRST - 1));
+        int key = next_random(seed) % 2
+                      ? typed[next_random(seed) % (sizeof typed - 1)]
+                      : XM_KEY_FIRST + 1 + (int)(next_random(seed) % (XM_KEY_END - XM_KEY_FIRST - 1));
         if (next_random(seed) % 8 == 0)
             key = XM_KEY_ENTER;
         xm_choice_key(c, &crowd->model, key);
@@ -531,7 +554,8 @@ static void test_anything(void **state)
     for (unsigned round = 0; round < 400; round++) {
         struct crowd crowd;
         struct xm_choice c;
-        assert_true(crowd_make(&crowd, 1 + (uint32_t)(next_random(&seed) % 30), 1 + (uint32_t)(next_random(&seed) % 4), 4));
+        assert_true(crowd_make(&crowd, 1 + (uint32_t)(next_random(&seed) % 30),
+                               1 + (uint32_t)(next_random(&seed) % 4), 4));
         spoil(&crowd, &seed);
         choose_anything(&c, &crowd, &seed);
         unsigned width = 1 + (unsigned)(next_random(&seed) % (next_random(&seed) % 4 ? 130 : 300));
@@ -554,9 +578,9 @@ static void test_anything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_order),   TEST(test_filter),  TEST(test_found),  TEST(test_cursor),     TEST(test_scroll),
-        TEST(test_units),   TEST(test_windows), TEST(test_numbers), TEST(test_tables),    TEST(test_bad_choice),
-        TEST(test_thousand), TEST(test_anything),
+        TEST(test_order),  TEST(test_filter),     TEST(test_found),    TEST(test_cursor),
+        TEST(test_scroll), TEST(test_units),      TEST(test_windows),  TEST(test_numbers),
+        TEST(test_tables), TEST(test_bad_choice), TEST(test_thousand), TEST(test_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
