@@ -42,6 +42,7 @@ struct xm_host_spread {
     uint32_t *waits;           /* [domain slot * XM_SPREAD_BUCKETS] of this update */
     struct xm_spread_entry ring[XM_SPREAD_RING];
     unsigned next;
+    unsigned turn;             /* of whose histograms are read, where there are many */
     uint64_t edge_cycles[XM_HOST_EDGES];
     uint64_t edges_hz;         /* the rate they were made for */
 };

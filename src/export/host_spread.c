@@ -6,7 +6,10 @@
 #include "base/histogram.h"
 #include "export/host_int.h"
 
-#define MS UINT64_C(1000000)
+/* More vCPUs than this have their turns: their histograms are read in one of four updates. */
+#define AT_ONCE 1024u
+#define TURNS   4u
+#define MS      UINT64_C(1000000)
 /* A window of a second begins with the youngest histogram that is nearly as old: updates are never exactly on
  * time. */
 #define NEARLY(ns) ((ns) - (ns) / 20)
@@ -75,26 +78,41 @@ static uint64_t share(uint64_t count, uint64_t low, uint64_t width, uint64_t edg
     return (uint64_t)((unsigned __int128)count * (edge - low + 1) / width);
 }
 
+/* Values in buckets [from, to). */
+static uint64_t sum_counts(const uint64_t *counts, unsigned from, unsigned to)
+{
+    uint64_t sum = 0;
+    for (unsigned i = from; i < to; i++)
+        sum += counts[i];
+    return sum;
+}
+
+static uint64_t sum_values_ns(const uint64_t counts[XM_HIST_BUCKETS], const struct xm_scale *scale)
+{
+    unsigned __int128 sum = 0;
+    for (unsigned i = 0; i < XM_HIST_BUCKETS; i++)
+        if (counts[i])
+            sum += (unsigned __int128)counts[i] * (xm_hist_low(i) + xm_hist_width(i) / 2);
+    return xm_scale_to_ns(scale, xm_cycles_of(sum >> 64 ? UINT64_MAX : (uint64_t)sum)).v;
+}
+
 void xm_host_distribution_of(const uint64_t counts[XM_HIST_BUCKETS],
                              const uint64_t edge_cycles[XM_HOST_EDGES], const struct xm_scale *scale,
                              struct xm_host_distribution *d)
 {
-    unsigned __int128 sum = 0;
-    uint64_t below = 0;
-    unsigned edge = 0;
-    for (unsigned i = 0; i < XM_HIST_BUCKETS; i++) {
-        uint64_t low = xm_hist_low(i);
-        uint64_t width = xm_hist_width(i);
-        /* Every edge before the end of this bucket; the last bucket has none: its values have no bound. */
-        for (; edge < XM_HOST_EDGES && i + 1 < XM_HIST_BUCKETS && edge_cycles[edge] - low < width; edge++)
-            d->at_most[edge] += below + share(counts[i], low, width, edge_cycles[edge]);
-        below += counts[i];
-        sum += (unsigned __int128)counts[i] * (low + width / 2);
+    uint64_t below = 0; /* values in the buckets before `done` */
+    unsigned done = 0;
+    for (unsigned edge = 0; edge < XM_HOST_EDGES; edge++) {
+        unsigned cut = xm_hist_index(edge_cycles[edge]);
+        below += sum_counts(counts, done, cut);
+        done = cut;
+        /* The last bucket has no end: its values are above all edges. */
+        bool open = cut == XM_HIST_BUCKETS - 1;
+        d->at_most[edge] +=
+            below + (open ? 0 : share(counts[cut], xm_hist_low(cut), xm_hist_width(cut), edge_cycles[edge]));
     }
-    for (; edge < XM_HOST_EDGES; edge++)
-        d->at_most[edge] += below - counts[XM_HIST_BUCKETS - 1];
-    d->at_most[XM_HOST_EDGES] += below;
-    d->sum_ns += xm_scale_to_ns(scale, xm_cycles_of(sum >> 64 ? UINT64_MAX : (uint64_t)sum)).v;
+    d->at_most[XM_HOST_EDGES] += below + sum_counts(counts, done, XM_HIST_BUCKETS);
+    d->sum_ns += sum_values_ns(counts, scale);
 }
 
 static void add(struct xm_host_distribution *to, const struct xm_host_distribution *d)
@@ -248,12 +266,14 @@ void xm_host_spread_read(struct xm_host_spread *spread, struct xm_region *region
 {
     const struct xm_sample *now = &slot->to[0];
     set_edges(spread, &slot->s.scale);
+    spread->turn = (spread->turn + 1) % TURNS;
     memset(spread->waits, 0, (size_t)now->used.domains * XM_SPREAD_BUCKETS * sizeof *spread->waits);
     for (uint32_t i = 0; i < now->used.vcpus; i++) {
         slot->vcpu[i] = (struct xm_host_vcpu){0};
         if (now->vcpu[i].id == 0)
             continue;
-        read_vcpu(spread, region, &now->vcpu[i], i, &slot->s.scale);
+        if (now->used.vcpus <= AT_ONCE || i % TURNS == spread->turn || spread->vcpu_id[i] != now->vcpu[i].id)
+            read_vcpu(spread, region, &now->vcpu[i], i, &slot->s.scale);
         slot->vcpu[i] = spread->vcpu[i];
         sum_vcpu(spread, slot, i);
     }

@@ -134,22 +134,14 @@ static struct xm_http_buffer *choose(struct page *p, struct xm_http *http)
 
 struct part {
     const struct xm_metric *metric;
-    const char *label;
     xm_metrics_known *known;
+    enum xm_number kind;
+    struct xm_metrics_lead lead, created;
 };
 
-static void put_value(struct page *p, const struct xm_metrics_family *f, const struct xm_metric *m,
-                      uint64_t value)
+static uint64_t in_ns(const struct page *p, const struct xm_metric *m, uint64_t value)
 {
-    if (m->unit == XM_UNIT_CYCLES)
-        xm_put_ns(&p->out, xm_scale_to_ns(&p->s->scale, xm_cycles_of(value)).v);
-    else if (m->unit == XM_UNIT_NS)
-        xm_put_ns(&p->out, value);
-    else if (f->divisor > 1)
-        xm_put_ratio(&p->out, value, f->divisor);
-    else
-        xm_put_u64(&p->out, value);
-    xm_end(&p->out);
+    return m->unit == XM_UNIT_CYCLES ? xm_scale_to_ns(&p->s->scale, xm_cycles_of(value)).v : value;
 }
 
 static uint64_t at(const void *row, const struct xm_metric *m)
@@ -169,38 +161,47 @@ static uint64_t began_ns(const struct page *p, const struct shown *row)
     return now->real > ago_ns ? now->real - ago_ns : 0;
 }
 
-static void put_created(struct page *p, const char *labels, size_t bytes, const char *more,
-                        const struct shown *of)
+static bool wants_created(const struct page *p)
 {
-    if (!p->config->created || !p->out.open)
-        return;
-    xm_series(&p->out, "_created", labels, bytes, more);
-    xm_put_ns(&p->out, began_ns(p, of));
-    xm_end(&p->out);
+    return p->config->created && p->out.open;
 }
 
 static void put_row(struct page *p, const struct xm_metrics_family *f, const struct part *parts,
-                    unsigned count, const void *row, const char *labels, size_t bytes,
-                    const struct shown *domain)
+                    unsigned count, const void *row, const char *labels, size_t bytes, const struct shown *of)
 {
-    bool counter = f->type == XM_FAMILY_COUNTER;
+    bool created = f->type == XM_FAMILY_COUNTER && wants_created(p);
     for (unsigned i = 0; i < count; i++) {
         if (parts[i].known && !parts[i].known(p->s, row))
             continue;
-        xm_series(&p->out, counter ? "_total" : "", labels, bytes, parts[i].label);
-        put_value(p, f, parts[i].metric, at(row, parts[i].metric));
-        if (counter)
-            put_created(p, labels, bytes, parts[i].label, domain);
+        uint64_t value = in_ns(p, parts[i].metric, at(row, parts[i].metric));
+        xm_lead_series(&p->out, &parts[i].lead, labels, bytes, parts[i].kind, value);
+        if (created)
+            xm_lead_series(&p->out, &parts[i].created, labels, bytes, XM_NUMBER_NS, began_ns(p, of));
     }
+}
+
+static enum xm_number kind_of(const struct xm_metrics_family *f, const struct xm_metric *m)
+{
+    if (m->unit == XM_UNIT_CYCLES || m->unit == XM_UNIT_NS)
+        return XM_NUMBER_NS;
+    return f->divisor > 1 ? (enum xm_number)f->divisor : XM_NUMBER_WHOLE;
 }
 
 static unsigned find_parts(const struct xm_metrics_family *f, struct part parts[XM_METRICS_PARTS])
 {
+    bool labels = f->scope != XM_SCOPE_HOST;
     unsigned count = 0;
     for (unsigned i = 0; i < XM_METRICS_PARTS && f->part[i].metric; i++) {
         const struct xm_metric *m = xm_metrics_find(f->scope, f->part[i].metric);
-        if (m)
-            parts[count++] = (struct part){m, f->part[i].label, f->part[i].known};
+        if (!m)
+            continue;
+        struct part *part = &parts[count++];
+        part->metric = m;
+        part->known = f->part[i].known;
+        part->kind = kind_of(f, m);
+        xm_lead_init(&part->lead, f->name, f->type == XM_FAMILY_COUNTER ? "_total" : "", labels,
+                     f->part[i].label);
+        xm_lead_init(&part->created, f->name, "_created", labels, f->part[i].label);
     }
     return count;
 }
@@ -266,34 +267,48 @@ static const struct {
                          "How long vCPUs were blocked before they were woken."},
 };
 
-static void put_distribution(struct page *p, const struct xm_host_distribution *d, const struct shown *row)
+/* What the series of a distribution begin and end with. */
+struct leads {
+    struct xm_metrics_lead bucket[XM_HOST_EDGES + 1], count, sum, created;
+};
+
+static void begin_distributions(struct page *p, unsigned kind, const char *name, struct leads *leads)
 {
-    for (unsigned i = 0; i <= XM_HOST_EDGES; i++) {
-        xm_series(&p->out, "_bucket", row->labels, row->label_bytes, edge_labels[i]);
-        xm_put_u64(&p->out, d->at_most[i]);
-        xm_end(&p->out);
-    }
-    xm_series(&p->out, "_count", row->labels, row->label_bytes, "");
-    xm_put_u64(&p->out, d->at_most[XM_HOST_EDGES]);
-    xm_end(&p->out);
-    xm_series(&p->out, "_sum", row->labels, row->label_bytes, "");
-    xm_put_ns(&p->out, d->sum_ns);
-    xm_end(&p->out);
-    put_created(p, row->labels, row->label_bytes, "", row);
+    xm_family(&p->out, name, "histogram", "seconds", distributions[kind].help);
+    for (unsigned i = 0; i <= XM_HOST_EDGES; i++)
+        xm_lead_init(&leads->bucket[i], name, "_bucket", true, edge_labels[i]);
+    xm_lead_init(&leads->count, name, "_count", true, "");
+    xm_lead_init(&leads->sum, name, "_sum", true, "");
+    xm_lead_init(&leads->created, name, "_created", true, "");
+}
+
+static void put_distribution(struct page *p, const struct leads *leads, const struct xm_host_distribution *d,
+                             const struct shown *row)
+{
+    for (unsigned i = 0; i <= XM_HOST_EDGES; i++)
+        xm_lead_series(&p->out, &leads->bucket[i], row->labels, row->label_bytes, XM_NUMBER_WHOLE,
+                       d->at_most[i]);
+    xm_lead_series(&p->out, &leads->count, row->labels, row->label_bytes, XM_NUMBER_WHOLE,
+                   d->at_most[XM_HOST_EDGES]);
+    xm_lead_series(&p->out, &leads->sum, row->labels, row->label_bytes, XM_NUMBER_NS, d->sum_ns);
+    if (wants_created(p))
+        xm_lead_series(&p->out, &leads->created, row->labels, row->label_bytes, XM_NUMBER_NS,
+                       began_ns(p, row));
 }
 
 static void put_distributions(struct page *p)
 {
+    struct leads leads;
     for (unsigned kind = 0; kind < XM_HISTS; kind++) {
         if (p->config->collectors & XM_COLLECT_HISTOGRAM) {
-            xm_family(&p->out, distributions[kind].domain, "histogram", "seconds", distributions[kind].help);
+            begin_distributions(p, kind, distributions[kind].domain, &leads);
             for (size_t i = 0; i < p->domains; i++)
-                put_distribution(p, &p->s->domain[p->domain[i].slot].of[kind], &p->domain[i]);
+                put_distribution(p, &leads, &p->s->domain[p->domain[i].slot].of[kind], &p->domain[i]);
         }
         if (p->config->collectors & XM_COLLECT_VCPU_HISTOGRAM) {
-            xm_family(&p->out, distributions[kind].vcpu, "histogram", "seconds", distributions[kind].help);
+            begin_distributions(p, kind, distributions[kind].vcpu, &leads);
             for (size_t i = 0; i < p->vcpus; i++)
-                put_distribution(p, &p->s->vcpu[p->vcpu[i].slot].of[kind], &p->vcpu[i]);
+                put_distribution(p, &leads, &p->s->vcpu[p->vcpu[i].slot].of[kind], &p->vcpu[i]);
         }
     }
 }

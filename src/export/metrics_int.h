@@ -51,9 +51,15 @@ struct xm_metrics_out {
 /* Makes room for `bytes`; false: there is none. */
 bool xm_metrics_room(struct xm_metrics_out *out, size_t bytes);
 
+#define XM_NUMBER_BYTES 32u /* no number is longer */
+static inline bool xm_has_room(struct xm_metrics_out *out, size_t bytes)
+{
+    return (size_t)(out->end - out->at) >= bytes || xm_metrics_room(out, bytes);
+}
+
 static inline void xm_put(struct xm_metrics_out *out, const char *text, size_t bytes)
 {
-    if ((size_t)(out->end - out->at) < bytes && !xm_metrics_room(out, bytes))
+    if (!xm_has_room(out, bytes))
         return;
     memcpy(out->at, text, bytes);
     out->at += bytes;
@@ -88,6 +94,20 @@ static inline void xm_end(struct xm_metrics_out *out)
 }
 /* A whole series of the family, with a whole number. */
 void xm_series_u64(struct xm_metrics_out *out, const char *suffix, const char *labels, uint64_t value);
+
+/*
+ * What all series of one part of a family have in common: NAME SUFFIX { and , MORE }.  labels: whether each
+ * has labels of its own. Made once, so that a series is three copies and a number.
+ */
+struct xm_metrics_lead {
+    char head[96], tail[96];
+    uint32_t head_bytes, tail_bytes;
+};
+/* How a value is written: a whole number, ns as seconds, or divided by this many. */
+enum xm_number { XM_NUMBER_WHOLE = 0, XM_NUMBER_NS = 1, XM_NUMBER_HUNDREDTHS = 100, XM_NUMBER_THOUSANDTHS = 1000 };
+void xm_lead_init(struct xm_metrics_lead *lead, const char *name, const char *suffix, bool labels, const char *more);
+void xm_lead_series(struct xm_metrics_out *out, const struct xm_metrics_lead *lead, const char *labels, size_t bytes,
+                    enum xm_number kind, uint64_t value);
 
 /* Families of the server and its process (metrics_self.c). */
 void xm_metrics_self(struct xm_metrics_out *out, const struct xm_metrics_config *config,

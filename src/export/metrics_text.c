@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The text formats: numbers, labels, heads of families. */
+#include "base/check.h"
 #include "export/http_int.h"
 #include "export/metrics_int.h"
 
@@ -29,47 +30,80 @@ bool xm_metrics_room(struct xm_metrics_out *out, size_t bytes)
     return true;
 }
 
-void xm_put_u64(struct xm_metrics_out *out, uint64_t value)
+static const char pairs[201] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+/* At most 20 bytes to `at`; returns where they end. */
+static char *format_u64(char *at, uint64_t value)
 {
     char text[20];
-    unsigned at = sizeof text;
-    do {
-        text[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    xm_put(out, text + at, sizeof text - at);
+    unsigned from = sizeof text;
+    while (value >= 100) {
+        from -= 2;
+        memcpy(text + from, pairs + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        from -= 2;
+        memcpy(text + from, pairs + value * 2, 2);
+    } else {
+        text[--from] = (char)('0' + value);
+    }
+    memcpy(at, text + from, sizeof text - from);
+    return at + sizeof text - from;
 }
 
-void xm_put_ratio(struct xm_metrics_out *out, uint64_t value, unsigned divisor)
+static char *format_ns(char *at, uint64_t ns)
 {
-    char text[10];
-    unsigned bytes = 0;
-    xm_put_u64(out, value / divisor);
-    uint64_t rest = value % divisor;
+    uint32_t rest = (uint32_t)(ns % XM_NS_PER_S);
+    at = format_u64(at, ns / XM_NS_PER_S);
     if (rest == 0)
-        return;
-    text[bytes++] = '.';
-    while (rest && bytes < sizeof text) {
+        return at;
+    *at = '.';
+    at[9] = (char)('0' + rest % 10);
+    rest /= 10;
+    for (unsigned i = 7; i < 8; i -= 2) { /* 7, 5, 3, 1 */
+        memcpy(at + i, pairs + rest % 100 * 2, 2);
+        rest /= 100;
+    }
+    at += 9;
+    while (*at == '0')
+        at--;
+    return at + 1;
+}
+
+static char *format_ratio(char *at, uint64_t value, unsigned divisor)
+{
+    uint64_t rest = value % divisor;
+    at = format_u64(at, value / divisor);
+    if (rest)
+        *at++ = '.';
+    for (unsigned i = 0; rest && i < 9; i++) {
         rest *= 10;
-        text[bytes++] = (char)('0' + rest / divisor);
+        *at++ = (char)('0' + rest / divisor);
         rest %= divisor;
     }
-    xm_put(out, text, bytes);
+    return at;
+}
+
+void xm_put_u64(struct xm_metrics_out *out, uint64_t value)
+{
+    if (xm_has_room(out, XM_NUMBER_BYTES))
+        out->at = format_u64(out->at, value);
 }
 
 void xm_put_ns(struct xm_metrics_out *out, uint64_t ns)
 {
-    char text[10] = ".000000000";
-    unsigned rest = (unsigned)(ns % XM_NS_PER_S);
-    unsigned last = 0;
-    xm_put_u64(out, ns / XM_NS_PER_S);
-    for (unsigned i = 9; i > 0 && rest; i--, rest /= 10) {
-        text[i] = (char)('0' + rest % 10);
-        if (!last && rest % 10)
-            last = i;
-    }
-    if (last)
-        xm_put(out, text, last + 1);
+    if (xm_has_room(out, XM_NUMBER_BYTES))
+        out->at = format_ns(out->at, ns);
+}
+
+void xm_put_ratio(struct xm_metrics_out *out, uint64_t value, unsigned divisor)
+{
+    if (xm_has_room(out, XM_NUMBER_BYTES))
+        out->at = format_ratio(out->at, value, divisor);
 }
 
 size_t xm_metrics_escape(const char *text, char *to, size_t size)
@@ -143,4 +177,49 @@ void xm_series_u64(struct xm_metrics_out *out, const char *suffix, const char *l
     xm_series(out, suffix, labels, strlen(labels), "");
     xm_put_u64(out, value);
     xm_end(out);
+}
+
+/* ---- Many series of one kind. */
+
+static void append(char *text, size_t size, uint32_t *bytes, const char *more)
+{
+    size_t length = strlen(more);
+    XM_ASSERT(*bytes + length < size); /* names are our own */
+    memcpy(text + *bytes, more, length);
+    *bytes += (uint32_t)length;
+}
+
+void xm_lead_init(struct xm_metrics_lead *lead, const char *name, const char *suffix, bool labels,
+                  const char *more)
+{
+    lead->head_bytes = lead->tail_bytes = 0;
+    append(lead->head, sizeof lead->head, &lead->head_bytes, name);
+    append(lead->head, sizeof lead->head, &lead->head_bytes, suffix);
+    if (labels || *more)
+        append(lead->head, sizeof lead->head, &lead->head_bytes, "{");
+    if (labels && *more)
+        append(lead->tail, sizeof lead->tail, &lead->tail_bytes, ",");
+    append(lead->tail, sizeof lead->tail, &lead->tail_bytes, more);
+    append(lead->tail, sizeof lead->tail, &lead->tail_bytes, labels || *more ? "} " : " ");
+}
+
+void xm_lead_series(struct xm_metrics_out *out, const struct xm_metrics_lead *lead, const char *labels,
+                    size_t bytes, enum xm_number kind, uint64_t value)
+{
+    if (!out->begun)
+        head(out);
+    if (!xm_has_room(out, sizeof lead->head + sizeof lead->tail + bytes + XM_NUMBER_BYTES + 1))
+        return;
+    char *at = out->at;
+    memcpy(at, lead->head, lead->head_bytes);
+    at += lead->head_bytes;
+    memcpy(at, labels, bytes);
+    at += bytes;
+    memcpy(at, lead->tail, lead->tail_bytes);
+    at += lead->tail_bytes;
+    at = kind == XM_NUMBER_NS ? format_ns(at, value)
+         : kind               ? format_ratio(at, value, kind)
+                              : format_u64(at, value);
+    *at++ = '\n';
+    out->at = at;
 }
