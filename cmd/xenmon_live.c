@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "front/live.h"
@@ -21,10 +22,11 @@
 #include "replay.h"
 #include "xenmon/region.h"
 
-#define PROGRAM       "xenmon"
-#define PATIENCE_NS   (5 * XM_NS_PER_S)
-#define FRAMES        3
-#define DEFAULT_WIDTH 80
+#define PROGRAM          "xenmon"
+#define PATIENCE_NS      (5 * XM_NS_PER_S)
+#define FILE_PATIENCE_NS (60 * XM_NS_PER_S) /* it is looked through first */
+#define FRAMES           3
+#define DEFAULT_WIDTH    80
 
 /* ---- What must be put right when the process ends, in whatever way. */
 
@@ -81,6 +83,12 @@ static unsigned frame_width(const struct xm_live_config *config)
     return (unsigned)width;
 }
 
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int print_frames(struct xm_live_config *config, const char *region)
 {
     struct xm_error err;
@@ -88,7 +96,8 @@ static int print_frames(struct xm_live_config *config, const char *region)
     struct xm_live_frames frames = {
         .count = config->frames ? (unsigned)config->frames : FRAMES,
         .width = frame_width(config),
-        .patience_ns = PATIENCE_NS,
+        .patience_ns = config->replay && is_file(config->replay) ? FILE_PATIENCE_NS : PATIENCE_NS,
+        .own = config->replay != NULL,
     };
     xm_error_clear(&err);
     switch (xm_live_print(region, &config->choice, &frames, stdout, &err)) {

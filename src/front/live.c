@@ -171,7 +171,7 @@ static bool bakes(const struct xm_model *m, const struct xm_choice *choice)
 }
 
 static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel, struct xm_choice *choice,
-                                 uint64_t patience_ns, struct xm_error *err)
+                                 const struct xm_live_frames *frames, struct xm_error *err)
 {
     const struct xm_model *m = xm_feed_model(feed);
     uint64_t start_ns = monotonic_ns();
@@ -180,7 +180,9 @@ static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel,
         xm_travel_update(travel, feed, choice, now_ns);
         if (covers_a_second(m) && baked(m, choice))
             return XM_OK;
-        if (now_ns - start_ns >= patience_ns && !bakes(m, choice))
+        if (frames->own && !m->data && (m->link == XM_LINK_GONE || m->link == XM_LINK_ENDED))
+            break;
+        if (now_ns - start_ns >= frames->patience_ns && !bakes(m, choice))
             break;
         sleep_until(now_ns + WAIT_NS / 4);
     }
@@ -208,7 +210,7 @@ static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choic
     struct xm_travel travel = {0};
     if (choice->replay && choice->start_ns < XM_NS_PER_S)
         choice->start_ns = XM_NS_PER_S; /* the first frame has a second to show */
-    enum xm_status status = await_data(feed, &travel, choice, frames->patience_ns, err);
+    enum xm_status status = await_data(feed, &travel, choice, frames, err);
     uint64_t due_ns = monotonic_ns();
     for (unsigned i = 0; i < frames->count && status == XM_OK; i++) {
         if (i) {

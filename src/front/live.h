@@ -33,6 +33,7 @@ struct xm_live_frames {
     unsigned count;
     unsigned width;       /* columns */
     uint64_t patience_ns; /* how long to wait for a first sample */
+    bool own;             /* nobody but a xenbaked of our own writes the region: once it is gone nothing comes */
 };
 
 /*
