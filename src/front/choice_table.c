@@ -197,9 +197,9 @@ void xm_choice_sort_by(struct xm_choice *choice, const struct xm_model *model, i
     static const struct {
         int key;
         const char *ids[4];
-    } measures[] = {{'P', {"run", "busy", "running_ns", NULL}},
-                    {'W', {"wait", "waiting", "wait_p99", "runnable_ns"}},
-                    {'B', {"block", "blocked", "blocked_p50", "blocked_ns"}}};
+    } measures[] = {{'P', {"run", "busy", "run_p99_ns", NULL}},
+                    {'W', {"wait", "queue", "wait_p99_ns", NULL}},
+                    {'B', {"block", "blocked_p99_ns", NULL}}};
     if (key == 'N') {
         sort_by(choice, table, 0);
         return;

@@ -108,54 +108,69 @@ bool xm_choice_parse_duration(const char *text, uint64_t *ns)
     return false;
 }
 
-/* "10:42", "10:42:05", "10:42:05.25"; what is after the number goes to *end. */
-static bool parse_clock(const char *text, struct tm *tm, uint64_t *fraction_ns, const char **end)
+/* One to `most` digits; *text goes on after them. */
+static bool parse_digits(const char **text, unsigned most, int *value)
 {
-    unsigned hour;
-    unsigned minute;
-    int used = 0;
-    if (text[0] < '0' || text[0] > '9' || sscanf(text, "%2u:%2u%n", &hour, &minute, &used) != 2 ||
-        hour > 23 || minute > 59)
-        return false;
-    tm->tm_hour = (int)hour;
-    tm->tm_min = (int)minute;
-    tm->tm_sec = 0;
-    *fraction_ns = 0;
-    text += used;
-    if (*text == ':') {
-        char seconds[16];
-        char *after;
-        size_t length = strspn(text + 1, "0123456789.");
-        if (text[1] < '0' || text[1] > '9' || length >= sizeof seconds)
-            return false;
-        memcpy(seconds, text + 1, length);
-        seconds[length] = '\0';
-        double s = strtod(seconds, &after);
-        if (*after || !(s >= 0 && s < 60))
-            return false;
-        tm->tm_sec = (int)s;
-        *fraction_ns = (uint64_t)((s - (double)tm->tm_sec) * 1e9);
-        text += 1 + length;
+    unsigned digits = 0;
+    *value = 0;
+    while (digits < most && **text >= '0' && **text <= '9') {
+        *value = *value * 10 + (**text - '0');
+        (*text)++;
+        digits++;
     }
-    *end = text;
+    return digits > 0;
+}
+
+static bool parse_char(const char **text, char c)
+{
+    if (**text != c)
+        return false;
+    (*text)++;
     return true;
+}
+
+/* "05", "05.25". */
+static bool parse_seconds(const char **text, int *whole, uint64_t *fraction_ns)
+{
+    uint64_t place = XM_NS_PER_S;
+    if (!parse_digits(text, 2, whole) || *whole > 59)
+        return false;
+    if (!parse_char(text, '.'))
+        return true;
+    for (; **text >= '0' && **text <= '9'; (*text)++) {
+        place /= 10;
+        *fraction_ns += place * (uint64_t)(**text - '0');
+    }
+    return true;
+}
+
+/* "10:42", "10:42:05", "10:42:05.25"; *text goes on after it. */
+static bool parse_clock(const char **text, struct tm *tm, uint64_t *fraction_ns)
+{
+    *fraction_ns = 0;
+    tm->tm_sec = 0;
+    if (!parse_digits(text, 2, &tm->tm_hour) || !parse_char(text, ':') ||
+        !parse_digits(text, 2, &tm->tm_min) || tm->tm_hour > 23 || tm->tm_min > 59)
+        return false;
+    return !parse_char(text, ':') || parse_seconds(text, &tm->tm_sec, fraction_ns);
 }
 
 /* "2026-11-26", and the blank or T after it. */
 static bool parse_date(const char **text, struct tm *tm)
 {
+    const char *at = *text;
     int year;
     int month;
     int day;
-    int used = 0;
-    if (sscanf(*text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || year < 1970 || month < 1 ||
-        month > 12 || day < 1 || day > 31)
+    if (!parse_digits(&at, 4, &year) || !parse_char(&at, '-') || !parse_digits(&at, 2, &month) ||
+        !parse_char(&at, '-') || !parse_digits(&at, 2, &day))
+        return false;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31)
         return false;
     tm->tm_year = year - 1900;
     tm->tm_mon = month - 1;
     tm->tm_mday = day;
-    *text += used;
-    *text += strspn(*text, " T");
+    *text = at + strspn(at, " T");
     return true;
 }
 
@@ -189,7 +204,6 @@ bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns
     time_t shown = (time_t)(real_ns / XM_NS_PER_S);
     uint64_t fraction_ns;
     uint64_t moment_ns;
-    const char *end;
     text += strspn(text, " ");
     if (text[0] == '-' || text[0] == '+')
         return parse_shift(text, jump, error, size);
@@ -198,7 +212,7 @@ bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns
         return false;
     }
     bool dated = parse_date(&text, &tm);
-    if (!parse_clock(text, &tm, &fraction_ns, &end) || end[strspn(end, " ")] != '\0') {
+    if (!parse_clock(&text, &tm, &fraction_ns) || text[strspn(text, " ")] != '\0') {
         snprintf(error, size, "a time is meant: 10:42, 10:42:05, 2026-11-26 10:42, -5m, +30s");
         return false;
     }

@@ -111,7 +111,7 @@ static void paint_body(struct xm_painter *p)
         xm_screen_empty_body(p);
     else if (v.table)
         xm_table_body(v.table, p);
-    else
+    else if (v.body)
         v.body(p);
 }
 
@@ -188,7 +188,7 @@ static void paint_header(const struct frame *f, unsigned y)
     struct xm_frame_view v = xm_frame_view(f->p.choice->view);
     if (v.table)
         xm_table_header(v.table, &f->p, y);
-    else
+    else if (v.header)
         v.header(&f->p, y, f->layout.header);
     if (!f->layout.status)
         xm_screen_position(&f->p, y, XM_MEANING_HEADER, 0, f->body_lines);

@@ -289,6 +289,19 @@ static void test_order(void **state)
     assert_string_equal(sorted_by(&c), "block");
     press(&c, &f, "1");
     assert_string_equal(sorted_by(&c), "name");
+    /* The same measures where they are called otherwise. */
+    press(&c, &f, "3W");
+    assert_string_equal(sorted_by(&c), "queue");
+    press(&c, &f, "P");
+    assert_string_equal(sorted_by(&c), "busy");
+    press(&c, &f, "B");
+    assert_string_equal(sorted_by(&c), "busy");
+    assert_non_null(strstr(c.said, "no such column"));
+    press(&c, &f, "5P");
+    assert_string_equal(sorted_by(&c), "run_p99_ns");
+    press(&c, &f, "W");
+    assert_string_equal(sorted_by(&c), "wait_p99_ns");
+    press(&c, &f, "B1");
     /* The menu. */
     press(&c, &f, "s");
     assert_int_equal(c.popup.kind, XM_POPUP_SORT);
