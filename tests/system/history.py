@@ -1,0 +1,477 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The durable history as a user meets it: kept by xenbaked, killed, out of room, queried, accounted from.
+
+usage: history.py XENBAKED XENMON SOURCE_ROOT      TAP on stdout, exit 1 when anything fails
+"""
+import csv
+import io
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+XENBAKED, XENMON, ROOT = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+LIFECYCLE = ROOT / "scenarios" / "lifecycle.ini"
+STATES = ("running", "runnable", "blocked", "offline", "unknown")
+SEED = int(os.environ.get("XM_SEED", "0")) or int(time.time())
+ENVIRONMENT = {**os.environ, "TZ": "UTC"}
+HZ = 1000000000
+
+
+class Skip(Exception):
+    """Why a test cannot be run here."""
+
+
+def run(*command, code=0, env=None, **options):
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                          timeout=120, env=env or ENVIRONMENT, **options)
+    assert done.returncode == code, f"{command}: exit {done.returncode}, not {code}: {done.stderr}"
+    return done
+
+
+def history(*arguments, code=0, **options):
+    return run(XENMON, "history", *arguments, code=code, **options)
+
+
+def rows(*arguments):
+    return list(csv.DictReader(io.StringIO(history(*arguments, "--format=csv").stdout)))
+
+
+def trace(folder, name, seconds, scenario=LIFECYCLE, *options):
+    path = folder / name
+    run(XENMON, "sim", scenario, f"--duration={seconds}s", "-q", "-o", path, *options)
+    return path
+
+
+def bake(folder, *arguments, **options):
+    """xenbaked itself, so that a signal reaches it and not a shell."""
+    return subprocess.Popen([XENBAKED, "--region", folder / "shm", *map(str, arguments)], stderr=subprocess.PIPE, text=True,
+                            env=ENVIRONMENT, **options)
+
+
+def finish(process, code=0):
+    said = process.communicate(timeout=90)[1]
+    assert process.returncode == code, f"exit {process.returncode}, not {code}: {said}"
+    return said
+
+
+def wait_for(condition, what="in vain"):
+    for _ in range(1500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"waited {what}")
+
+
+def samples(directory):
+    try:
+        with sqlite3.connect(f"file:{directory}/history.db?mode=ro", uri=True) as db:
+            return db.execute("SELECT count(*) FROM sample").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
+def intact(directory):
+    with sqlite3.connect(f"file:{directory}/history.db?mode=ro", uri=True) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    done = history("check", directory)
+    assert " 0 faults" in done.stdout, done.stdout
+    return done.stdout
+
+
+def by_vcpu(table, extra=()):
+    sums = {}
+    for row in table:
+        if row["vcpu"] == "":
+            continue
+        key = (int(row["domid"]), int(row["instance"]), int(row["vcpu"]))
+        into = sums.setdefault(key, {})
+        for name in (*(f"{s}_ns" for s in STATES), *extra):
+            into[name] = into.get(name, 0) + int(row[name] or 0)
+    return sums
+
+
+def test_five_minutes_agree_to_the_nanosecond(folder):
+    """Region, log and history of five minutes: the same sums, whatever the step."""
+    path = trace(folder, "t", 300, LIFECYCLE, "--set=web.rate=40")
+    counts = ("executions", "migrations", "preemptions", "wait_after_wake_ns")
+    daemon = bake(folder, "--speed=max", "--cpu-hz", HZ, "--fast-history=1200s", "--slow-history=2h", "--memory=1G",
+                  f"--history={folder}/h", path)
+    try:
+        wait_for((folder / "shm").exists, "for the region")
+        done = run(XENMON, "log", "--region", folder / "shm", "--format=csv", "--from-start", "-t", "60", "-i", "700")
+        region = json.loads(run(XENMON, "report", "--region", folder / "shm", "--format=json", "--cpu-hz", HZ).stdout)
+        wait_for(lambda: samples(folder / "h") and "ended" in history("runs", folder / "h").stdout, "for the history")
+    finally:
+        daemon.terminate()
+    finish(daemon)
+    intact(folder / "h")
+    log = by_vcpu(csv.DictReader(io.StringIO(done.stdout)), counts)
+    metrics = [f"--metric={name}" for name in (*(f"{s}_ns" for s in STATES), *counts)]
+    whole = by_vcpu(rows("--vcpu", *metrics, folder / "h"), counts)
+    assert len(whole) >= 6 and set(whole) == set(log), (sorted(whole), sorted(log))
+    assert sum(v["running_ns"] for v in whole.values()) > 10**9
+    for key, values in whole.items():
+        assert values == log[key], f"{key}: {values} is not {log[key]}"
+    for domain in region["domains"]:
+        for vcpu in domain["vcpus"]:
+            mine = whole[domain["domid"], domain["instance"], vcpu["vcpu"]]
+            assert mine["executions"] == vcpu["executions"] and mine["running_ns"] <= vcpu["running_ns"]
+            assert vcpu["running_ns"] - mine["running_ns"] <= mine["unknown_ns"]
+    # A domain that was not there yet is in no earlier window: what it lacks is offline, or unknown.
+    for step in ("1s", "5s", "1m", "1h"):
+        parts = by_vcpu(rows("--vcpu", f"--step={step}", *metrics, folder / "h"), counts)
+        for key, values in parts.items():
+            for name in ("running_ns", "runnable_ns", "blocked_ns", *counts):
+                assert values[name] == whole[key][name], f"step {step}, {key}, {name}: {values[name]}, not {whole[key][name]}"
+
+
+def test_every_format_says_the_same(folder):
+    path = trace(folder, "t", 12)
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    for arguments in ([], ["--step=5s"], ["--vcpu", "--step=1s"], ["report"], ["report", "--by=day"], ["report", "--by=month"],
+                      ["report", "--by=total"], ["runs"], ["--step=day"], ["--step=month", "--vcpu"]):
+        text = history(*arguments, folder / "h").stdout.splitlines()
+        table = rows(*arguments, folder / "h")
+        lines = [json.loads(line) for line in history(*arguments, "--format=jsonl", folder / "h").stdout.splitlines()]
+        assert table and len(lines) == len(table), arguments
+        assert len(text) == len(table) + (2 if "report" in arguments else 1), arguments
+        for row, line in zip(table, lines):
+            assert row.keys() == line.keys()
+            for key, value in row.items():
+                mine = line[key]
+                same = value == "" if mine is None else value == mine if isinstance(mine, str) else float(value) == float(mine)
+                assert same or mine == "", f"{arguments}: {key}: {value!r}, {mine!r}"
+    every = history("--list-metrics").stdout.split("\n")
+    for name in (line.split()[0] for line in every if line):
+        assert rows(f"--metric={name}", folder / "h")[0].get(name) is not None
+    assert all(row["domid"] == "2" for row in rows("--domain=2", folder / "h"))
+    assert {row["instance"] for row in rows("--domain=2", folder / "h")} == {"0", "1"}
+    assert rows("--domain=Domain-0", folder / "h")[0]["domid"] == "0"
+
+
+def test_windows_by_the_clock(folder):
+    """Steps begin where a clock's do, and windows follow each other without a seam."""
+    path = trace(folder, "t", 20)
+    finish(bake(folder, "--speed=max", "--cpu-hz", HZ, "--exit-at-end", f"--history={folder}/h", path))
+    table = [row for row in rows("--step=5s", "--domain=Domain-0", folder / "h")]
+    assert 8 <= len(table) <= 10, table  # at this rate 20 s are 40
+    for row in table:
+        assert int(row["time"][17:19]) % 5 == 0 and row["time"][20:23] == "000", row["time"]
+    for a, b in zip(table, table[1:]):
+        assert a["to"] == b["from"]
+        assert sum(int(a[f"{s}_ns"]) for s in STATES) == int(a["window_ns"])
+    inner = table[1:-1]
+    assert inner and all(0.7 < float(row["coverage"]) <= 1 for row in inner), inner
+    middle = table[1]["from"], table[-2]["to"]
+    part = rows("--domain=0", f"--from={middle[0]}", f"--to={middle[1]}", folder / "h")
+    assert len(part) == 1
+    for name in ("window_ns", "running_ns", "blocked_ns", "executions"):
+        assert int(part[0][name]) == sum(int(row[name]) for row in inner), name
+
+
+def test_restarts_and_ids_used_again(folder):
+    """Lives that xenbaked's restart cut in two are one; an id used again is another life; a gap is in the coverage alone."""
+    arguments = [f"--source=sim:{LIFECYCLE}", f"--history={folder}/h", "--history-sync=300ms"]
+    for _ in range(2):
+        daemon = bake(folder, *arguments)
+        time.sleep(9.3)
+        daemon.terminate()
+        finish(daemon)
+        time.sleep(1.2)
+    intact(folder / "h")
+    runs = rows("runs", folder / "h")
+    assert len(runs) == 2 and all(r["state"] == "ended" and r["source"] == "live" for r in runs), runs
+    report = rows("report", "--by=total", folder / "h")
+    dom0 = [row for row in report if row["domid"] == "0"]
+    assert len(dom0) == 1, report
+    spans = sum(int(r["span_ns"]) for r in runs)
+    assert abs(int(dom0[0]["known_ns"]) - spans) < 10**6, (dom0, spans)
+    gap = int(dom0[0]["life_ns"]) - int(dom0[0]["known_ns"])
+    assert 10**9 < gap < 4 * 10**9, gap
+    assert 0.8 < float(dom0[0]["coverage"]) < 0.97
+    # Domain 2 is 'build', and then 'rebuild': two lives in each run.
+    two = [row for row in report if row["domid"] == "2"]
+    assert len(two) == 4 and {row["instance"] for row in two} == {"0", "1"}, two
+    for row in report:
+        total = sum(int(row[f"{s}_ns"]) for s in ("running", "waiting", "blocked", "offline", "unknown"))
+        assert abs(total - int(row["known_ns"]) * int(row["vcpus"]) - int(row["unknown_ns"])) < 10**7, row
+    said = history("--step=1s", "--format=csv", folder / "h").stderr
+    assert said.count("nothing is known from") == 1, said
+    assert "nothing is known from" in history("--step=1s", folder / "h").stdout
+    assert '"known": false' in history("--format=jsonl", folder / "h").stdout
+    parts = rows("report", "--by=hour", folder / "h")
+    assert sum(int(r["running_ns"]) for r in parts) == sum(int(r["running_ns"]) for r in report)
+
+
+def test_kill_the_keeper_at_random_moments(folder):
+    """The database is whole each time, and in the end nothing is missing: the region had it all."""
+    dice = random.Random(SEED)
+    print(f"# XM_SEED={SEED}")
+    path = trace(folder, "t", 40)
+    daemon = bake(folder, "--speed=4", "--cpu-hz", HZ, path)
+    try:
+        wait_for((folder / "shm").exists, "for the region")
+        (folder / "h").mkdir()
+        before = 0
+        for _ in range(50):
+            keeper = subprocess.Popen([XENMON, "history", "keep", "--sync=100ms", "--region", folder / "shm", folder / "h"],
+                                      stderr=subprocess.DEVNULL)
+            time.sleep(dice.uniform(0.005, 0.25))
+            keeper.kill()
+            keeper.wait()
+            now = samples(folder / "h")
+            assert now >= before, f"{now} samples, and there were {before}"
+            before = now
+        assert before > 3, before
+        intact(folder / "h")
+        run(XENMON, "history", "keep", "--exit-at-end", "--sync=100ms", "--region", folder / "shm", folder / "h")
+    finally:
+        daemon.terminate()
+    finish(daemon)
+    intact(folder / "h")
+    finish(bake(folder, "--speed=max", "--cpu-hz", HZ, "--exit-at-end", f"--history={folder}/whole", path))
+    killed, whole = (by_vcpu(rows("--vcpu", folder / name)) for name in ("h", "whole"))
+    assert killed == whole, (killed, whole)
+    with sqlite3.connect(folder / "h/history.db") as db:
+        runs, kept, distinct = db.execute("SELECT (SELECT count(*) FROM run), count(*), count(DISTINCT window) FROM sample").fetchone()
+    # At this rate 40 s are 80.
+    assert runs == 1 and kept == distinct and 81 <= kept <= 82, (runs, kept, distinct)
+
+
+def test_kill_xenbaked(folder):
+    """Nothing that the keeper could still read is lost, and the next xenbaked's run is another."""
+    for number in range(3):
+        daemon = bake(folder, f"--source=sim:{LIFECYCLE}", f"--history={folder}/h", "--history-sync=60s")
+        time.sleep(2.5)
+        daemon.send_signal(signal.SIGKILL)
+        finish(daemon, -signal.SIGKILL)
+        wait_for(lambda n=number: samples(folder / "h") >= 2 * (n + 1), "for the rest of a killed xenbaked")
+        wait_for(lambda: subprocess.run(["flock", "-n", folder / "h/history.lock", "true"], check=False).returncode == 0,
+                 "for the keeper to end")
+    intact(folder / "h")
+    assert len(rows("runs", folder / "h")) == 3
+
+
+def test_a_keeper_that_dies_is_started_again(folder):
+    daemon = bake(folder, f"--source=sim:{LIFECYCLE}", f"--history={folder}/h", "--history-sync=200ms")
+    try:
+        lock = folder / "h/history.lock"
+        wait_for(lambda: lock.exists() and lock.read_text().strip(), "for the keeper")
+        first = int(lock.read_text())
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: int(lock.read_text() or first) != first, "for another keeper")
+        had = samples(folder / "h")
+        wait_for(lambda: samples(folder / "h") > had, "for samples")
+    finally:
+        daemon.terminate()
+    said = finish(daemon)
+    assert said.count("what keeps the history was ended by a signal: Killed") == 1, said
+    intact(folder / "h")
+
+
+def test_two_writers(folder):
+    path = trace(folder, "t", 6)
+    (folder / "h").mkdir()
+    first = subprocess.Popen([XENMON, "history", "keep", "--region", folder / "shm", folder / "h"], stderr=subprocess.PIPE)
+    try:
+        lock = folder / "h/history.lock"
+        wait_for(lambda: lock.exists() and lock.read_text().strip(), "for the lock")
+        said = history("keep", "--region", folder / "shm", folder / "h", code=1).stderr
+        assert f"process {first.pid} writes this history already" in said and said.count("\n") == 1, said
+        said = finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+        assert f"process {first.pid} writes" in said and "the trace has ended" in said, said
+    finally:
+        first.terminate()
+        first.communicate(timeout=20)
+
+
+FULL = """
+mount -t tmpfs -o size=2M none "$1/h" || exit 77
+head -c 100M /dev/zero >"$1/h/ballast" 2>/dev/null
+truncate -s -220K "$1/h/ballast"
+"$2" history keep --sync=100ms --region "$1/shm" --exit-at-end "$1/h" 2>"$1/said" &
+keeper=$!
+for i in $(seq 300); do grep -q full "$1/said" && break; sleep 0.05; done
+rm "$1/h/ballast"
+wait $keeper || exit 1
+cp "$1/h/history.db"* "$1/out" || exit 1
+"""
+
+
+def test_a_full_disk(folder):
+    """Said once, waited for, and caught up from the region when there is room again."""
+    for name in ("h", "out"):
+        (folder / name).mkdir()
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-Urm", "mount", "-t", "tmpfs", "none", folder / "h"],
+                                                     stderr=subprocess.DEVNULL, check=False).returncode:
+        raise Skip("no namespace to mount a small disk in")
+    path = trace(folder, "t", 120, LIFECYCLE, "--set=web.rate=20")
+    daemon = bake(folder, "--speed=60", "--cpu-hz", HZ, path)
+    try:
+        wait_for((folder / "shm").exists, "for the region")
+        time.sleep(0.5)
+        done = subprocess.run(["unshare", "-Urm", "bash", "-c", FULL, "full", folder, XENMON], check=False, timeout=60)
+        assert done.returncode == 0, (done.returncode, (folder / "said").read_text())
+    finally:
+        daemon.terminate()
+    finish(daemon)
+    said = (folder / "said").read_text()
+    assert said.count("is full") == 1 and said.count("the history is written again") == 1, said
+    intact(folder / "out")
+    assert samples(folder / "out") in (241, 242), samples(folder / "out")  # at this rate 120 s are 240
+
+
+def test_databases_that_are_none(folder):
+    """Each is refused by name, in one line, and is left as it was."""
+    for name, content, text in (("text", b"this is no database, not at all\n" * 100, "file is not a database"),
+                                ("other", None, "a database of another program"),
+                                ("newer", None, "of version 99, and this xenmon knows versions up to 1")):
+        directory = folder / name
+        directory.mkdir()
+        file = directory / "history.db"
+        if content:
+            file.write_bytes(content)
+        else:
+            with sqlite3.connect(file) as db:
+                db.execute("CREATE TABLE mine(a)")
+                if name == "newer":
+                    db.execute(f"PRAGMA application_id = {0x584d4844}")
+                    db.execute("PRAGMA user_version = 99")
+            db.close()
+        before = file.read_bytes()
+        for command in ([], ["report"], ["runs"], ["check"], ["show"], ["keep"]):
+            said = history(*command, directory, code=1).stderr
+            assert text in said and "history.db" in said and said.count("\n") == 1, said
+        assert file.read_bytes() == before
+    for command in ([], ["report"], ["check"]):
+        said = history(*command, folder / "nowhere", code=1).stderr
+        assert "No such file" in said and said.count("\n") == 1, said
+    said = history("keep", folder / "nowhere", code=1).stderr
+    assert "nowhere" in said, said
+
+
+def test_damage_is_found(folder):
+    path = trace(folder, "t", 8)
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    intact(folder / "h")
+    good = (folder / "h/history.db").read_bytes()
+    for sql, text in (("UPDATE vcpu_sample SET running = running + 1 WHERE sample = 4", "add up to"),
+                      ("UPDATE domain_sample SET executions = 0 WHERE sample = 5 AND domain = 1", "executions goes back"),
+                      ("UPDATE sample SET window = 1 WHERE id = 6", "time does not go on"),
+                      ("UPDATE pcpu_sample SET idle = idle - 7 WHERE sample = 3", "add up to"),
+                      ("DELETE FROM sample WHERE id = 3", "rows belong to nothing")):
+        with sqlite3.connect(folder / "h/history.db") as db:
+            db.execute(sql)
+        db.close()
+        done = subprocess.run([XENMON, "history", "check", folder / "h"], stdout=subprocess.PIPE, text=True, check=False,
+                              timeout=60)
+        assert done.returncode == 1, (sql, done.stdout)
+        assert text in done.stdout and "run 1" in done.stdout or "belong" in done.stdout, (sql, done.stdout)
+        for name in ("history.db-wal", "history.db-shm"):
+            (folder / "h" / name).unlink(missing_ok=True)
+        (folder / "h/history.db").write_bytes(good)
+    dice = random.Random(SEED)
+    for _ in range(40):
+        bad = bytearray(good)
+        for _ in range(dice.choice((1, 20, 400))):
+            bad[dice.randrange(100, len(bad))] = dice.randrange(256)
+        (folder / "h/history.db").write_bytes(bad[:dice.choice((len(bad), len(bad), dice.randrange(1, len(bad))))])
+        for command in (["check"], ["report"], ["--step=1s", "--vcpu"]):
+            done = subprocess.run([XENMON, "history", *command, folder / "h"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  check=False, timeout=60)
+            assert done.returncode in (0, 1), (SEED, command, done.returncode, done.stderr)
+        for name in ("history.db-wal", "history.db-shm"):
+            (folder / "h" / name).unlink(missing_ok=True)
+
+
+def test_a_directory_that_is_not_ours(folder):
+    path = trace(folder, "t", 5)
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    (folder / "file").write_text("")
+    said = finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/file", path))
+    assert "the trace has ended" in said and "file" in said, said
+    if os.geteuid() == 0:
+        return
+    (folder / "h").chmod(0o500)
+    try:
+        assert rows("report", folder / "h")
+        history("keep", "--region", folder / "shm", folder / "h", code=3)
+    finally:
+        (folder / "h").chmod(0o700)
+
+
+def test_what_is_shown(folder):
+    """A stretch of the past as a region: its windows are those of the history."""
+    path = trace(folder, "t", 20)
+    finish(bake(folder, "--speed=max", "--cpu-hz", HZ, "--exit-at-end", f"--history={folder}/h", path))
+    history("show", "--region", folder / "past", folder / "h")
+    done = run(XENMON, "report", "--region", folder / "past", "--format=json", "--cpu-hz", HZ)
+    region = json.loads(done.stdout)
+    whole = by_vcpu(rows("--vcpu", folder / "h"))
+    seen = {(d["domid"], d["instance"], v["vcpu"]): v for d in region["domains"] for v in d["vcpus"]}
+    for key in ((0, 0, 0), (1, 0, 0), (4, 0, 0)):
+        for state in STATES[:3]:
+            assert seen[key][f"{state}_ns"] == whole[key][f"{state}_ns"], (key, state, seen[key], whole[key])
+        # A report's totals have what was learned later where it belongs.
+        rest = [sum(v[f"{s}_ns"] for s in STATES[3:]) for v in (seen[key], whole[key])]
+        assert rest[0] == rest[1], (key, rest)
+    history("show", "--run=7", folder / "h", code=1)
+
+
+def test_wrong_usage(folder):
+    for arguments in (["--step=7h"], ["--step=0"], ["--step=x"], ["--from=yesterday"], ["--to=2026-02-31"], ["--metric=speed"],
+                      ["--metric=wait_max_ns"], ["--format=xml"], ["--from=-1h", "--to=-2h"], ["report", "--by=week"], ["a", "b"],
+                      ["keep", "--keep=1s"], ["keep", "--keep=1m:1d,1s:2d"], ["keep", "--keep=1s:1d,1m:1h"], ["keep", "--step=1"
+                       "us"], ["runs", "--by=hour"], ["check", "--format=csv"], ["show", "--run=0"]):
+        said = history(*arguments, code=2).stderr
+        assert said.count("\n") == 1 and "--help" in said, said
+    for command in ([], ["report"], ["runs"], ["check"], ["show"], ["keep"]):
+        assert history(*command, "--help").stdout.startswith("Usage: xenmon history")
+    path = trace(folder, "t", 5)
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    assert "no such domain" in history("--domain=nobody", folder / "h", code=1).stderr
+    assert bake(folder, "--history=", path).wait(20) == 2
+    assert bake(folder, "--history=0", path).wait(20) == 2
+    pages = sum(len(history(*c, "--help").stdout) for c in ([], ["keep"]))
+    assert pages > 1000
+    written = (ROOT / "man/xenmon-history.1").read_text()
+    for command in ([], ["report"], ["runs"], ["check"], ["show"], ["keep"]):
+        for word in history(*command, "--help").stdout.split():
+            option = word.split("=")[0].rstrip(",")
+            if option.startswith("--") and option not in ("--help", "--history", "--fast-history"):
+                assert option[2:].split("-")[0] in written, option
+
+
+def main():
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    only = sys.argv[4:]
+    tests = [t for t in tests if not only or t[0] in only]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for number, (name, test) in enumerate(tests, 1):
+        title = name[5:].replace("_", " ")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                print(f"ok {number} - {title}", flush=True)
+            except Skip as why:
+                print(f"ok {number} - {title} # SKIP {why}", flush=True)
+            except Exception as problem:  # pylint: disable=broad-exception-caught
+                failed += 1
+                for line in f"{type(problem).__name__}: {problem}"[:3000].splitlines():
+                    print(f"# {line}")
+                print(f"not ok {number} - {title}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
