@@ -47,7 +47,8 @@ static const struct xm_option options[] = {
     {"speed", 0, XM_ARG_NEEDED, set_speed, AT(choice.speed), "FACTOR", "how fast it is played (1)", 0, 0, 0},
     {"start", 0, XM_ARG_NEEDED, xm_set_duration, AT(choice.start_ns), "TIME",
      "how far from its beginning (0s)", 0, 0, XM_NS_PER_S},
-    {"paused", 0, XM_ARG_NONE, xm_set_flag, AT(paused), NULL, "not played yet: y or Ctrl-P does that", 0, 0, 0},
+    {"paused", 0, XM_ARG_NONE, xm_set_flag, AT(paused), NULL, "not played yet: y or Ctrl-P does that", 0, 0,
+     0},
     {"view", 0, XM_ARG_NEEDED, set_setting, AT(choice), "domains|vcpus|pcpus|domain|latency|paper",
      "what to begin with (domains)", 0, 0, 0},
     {"cpu", 0, XM_ARG_NEEDED, xm_set_count, AT(cpu), "N", "one physical CPU, not all", 0, UINT32_MAX, 0},
@@ -210,7 +211,8 @@ static void read_files(struct xm_live_config *config)
     for (size_t i = 0; i < files.count; i++)
         read_file(config, files.path[i]);
 #else
-    (void)read_file; /* said when somebody wants to keep settings */
+    if (config->file) /* it says that it cannot; else that is said when somebody wants to keep settings */
+        read_file(config, config->file);
 #endif
     xm_conf_files_fini(&files);
 }
@@ -291,6 +293,23 @@ static int look_at_arguments(int argc, char **argv, struct xm_live_config *confi
     return XM_EXIT_DONE;
 }
 
+/* The trace that is to be replayed, if there is one, and what goes with it. */
+static int settle_trace(struct xm_live_config *config, char **argv, int operands, const bool given[OPTIONS])
+{
+    if (operands > 1 || (operands && config->replay))
+        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[operands]);
+    if (operands)
+        config->replay = argv[1];
+    if (config->replay && config->region)
+        return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
+    if (!config->replay && !config->help && strcmp(argv[0], "replay") == 0)
+        return xm_usage_error(PROGRAM, "a trace is needed: a FILE");
+    bool played = given[index_of("speed")] || given[index_of("start")] || given[index_of("paused")];
+    if (!config->replay && played)
+        return xm_usage_error(PROGRAM, "--speed, --start and --paused are for a trace that is replayed");
+    return XM_EXIT_DONE;
+}
+
 int xm_live_config_read(int argc, char **argv, struct xm_live_config *config)
 {
     /* What has no place in [live]: what is of one call only, or is kept in [screen]. */
@@ -328,17 +347,8 @@ int xm_live_config_read(int argc, char **argv, struct xm_live_config *config)
         return xm_usage_error(PROGRAM, "%s", err.text);
     config->lines.skip = NULL;
     config->lines.scratch = NULL;
-    if (operands > 1 || (operands && config->replay))
-        return xm_usage_error(PROGRAM, "one trace at a time, and '%s' is a second one", argv[operands]);
-    if (operands)
-        config->replay = argv[1];
-    if (config->replay && config->region)
-        return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
-    if (!config->replay && !config->help && strcmp(argv[0], "replay") == 0)
-        return xm_usage_error(PROGRAM, "a trace is needed: a FILE");
-    if (!config->replay && (given[index_of("speed")] || given[index_of("start")] || given[index_of("paused")]))
-        return xm_usage_error(PROGRAM, "--speed, --start and --paused are for a trace that is replayed");
-    return settle(config);
+    code = settle_trace(config, argv, operands, given);
+    return code == XM_EXIT_DONE ? settle(config) : code;
 }
 
 void xm_live_config_fini(struct xm_live_config *config)

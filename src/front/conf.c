@@ -183,6 +183,38 @@ static const char *fault(const struct reading *r, const char *line, size_t lengt
 
 #ifdef XM_HAVE_INIH
 
+/* The next line without what stands before and behind it (a byte order mark, blanks, its end). */
+static const char *next_piece(struct reading *r, size_t *length)
+{
+    const char *from = r->at;
+    const char *newline = memchr(from, '\n', (size_t)(r->end - from));
+    const char *end = newline ? newline : r->end;
+    r->at = newline ? newline + 1 : r->end;
+    if (r->line++ == 0 && end - from >= 3 && memcmp(from, "\xef\xbb\xbf", 3) == 0)
+        from += 3;
+    while (from < end && (*from == ' ' || *from == '\t' || *from == '\r'))
+        from++;
+    *length = (size_t)(end - from);
+    return from;
+}
+
+/* Whether inih is to see the line; if it is a title, or none that can be, that is seen to. */
+static bool is_given(struct reading *r, const char *line, size_t length)
+{
+    if (length == 0 || line[0] == ';' || line[0] == '#')
+        return false;
+    if (line[0] == '[') {
+        begin_section(r, line, length);
+        return false;
+    }
+    if (r->place == SKIPPED)
+        return false;
+    const char *cause = fault(r, line, length);
+    if (cause)
+        say(r, NULL, cause);
+    return !cause;
+}
+
 /*
  * A line for inih, which splits it.  What it would make something else of (a long line, an indented one,
  * a long title) never reaches it: an empty line goes in its place.
@@ -190,30 +222,11 @@ static const char *fault(const struct reading *r, const char *line, size_t lengt
 static char *next_line(char *line, int size, void *user)
 {
     struct reading *r = user;
+    size_t length;
     if (r->at >= r->end)
         return NULL;
-    const char *from = r->at;
-    const char *newline = memchr(from, '\n', (size_t)(r->end - from));
-    size_t length = (size_t)((newline ? newline : r->end) - from);
-    r->at = newline ? newline + 1 : r->end;
-    if (r->line++ == 0 && length >= 3 && memcmp(from, "\xef\xbb\xbf", 3) == 0) {
-        from += 3;
-        length -= 3;
-    }
-    while (length && strchr(" \t\r", *from) && *from) {
-        from++;
-        length--;
-    }
-    const char *cause = NULL;
-    if (length && from[0] == '[')
-        begin_section(r, from, length);
-    else if (length && from[0] != ';' && from[0] != '#' && r->place != SKIPPED)
-        cause = fault(r, from, length);
-    else
-        length = 0;
-    if (cause)
-        say(r, NULL, cause);
-    bool given = length && !cause && from[0] != '[' && length + 2 <= (size_t)size;
+    const char *from = next_piece(r, &length);
+    bool given = is_given(r, from, length) && length + 2 <= (size_t)size;
     snprintf(line, (size_t)size, "%.*s\n", given ? (int)length : 0, from);
     return line;
 }
