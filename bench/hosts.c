@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps a region as xenbaked would on a host of any size, without its work: hosts PATH DOMAINS VCPUS PCPUS SECONDS.
+ * Keeps a region as xenbaked would on a host of any size, without its work: hosts PATH DOMAINS VCPUS PCPUS
+ * SECONDS.
  *
- * Every vCPU (VCPUS of each domain) runs, waits and blocks by shares of its own that change slowly; ten samples a
- * second, one a second into the slow series, histograms beside it.  Before it begins to keep time it writes two minutes
- * of history, so that readers find full windows.
+ * Every vCPU (VCPUS of each domain) runs, waits and blocks by shares of its own that change slowly; ten
+ * samples a second, one a second into the slow series, histograms beside it.  Before it begins to keep time
+ * it writes two minutes of history, so that readers find full windows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +164,8 @@ int main(int argc, char **argv)
     uint64_t number[4] = {0};
     for (int i = 0; i < 4 && argc == 6; i++)
         number[i] = strtoull(argv[i + 2], NULL, 10);
-    if (argc != 6 || !number[0] || !number[1] || !number[2] || number[0] > 8000 || number[1] > 128 || number[2] > 4096) {
+    if (argc != 6 || !number[0] || !number[1] || !number[2] || number[0] > 8000 || number[1] > 128 ||
+        number[2] > 4096) {
         fputs("usage: hosts PATH DOMAINS VCPUS PCPUS SECONDS\n", stderr);
         return 2;
     }

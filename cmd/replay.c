@@ -95,7 +95,8 @@ static uint32_t seconds(uint64_t ns, uint32_t most)
 /* 10 ms, 20 ms, 50 ms, ... 60 s: as fine as there is room for. */
 static bool choose_interval(const struct survey *s, uint64_t asked_ns, struct xm_region_plan *plan)
 {
-    static const uint64_t steps_ms[] = {10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000};
+    static const uint64_t steps_ms[] = {10,   20,   50,    100,   200,   500,  1000,
+                                        2000, 5000, 10000, 20000, 30000, 60000};
     struct xm_region_settings settings = {
         .capacity = s->rows,
         .interval_ns = asked_ns,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What it takes to have a whole trace in a region at once, so that one can go back and forth in it: how long it is, how
- * many rows it has, and from that the time between samples.
+ * What it takes to have a whole trace in a region at once, so that one can go back and forth in it: how
+ * long it is, how many rows it has, and from that the time between samples.
  */
 #ifndef XM_CMD_REPLAY_H
 #define XM_CMD_REPLAY_H
@@ -20,10 +20,10 @@ struct xm_replay {
 };
 
 /*
- * Reads the trace at `path` to its end.  interval_ns: between samples, 0: as fine as 512 MiB and 20 000 samples allow,
- * 10 ms at the finest.  False where it cannot be had whole: no regular file, no trace, or one that does not show its
- * clock's rate; xenbaked is to say what is wrong with it.
- * Cost: some 30 ns a record.  Not for two threads.
+ * Reads the trace at `path` to its end.  interval_ns: between samples, 0: as fine as 512 MiB and 20 000
+ * samples allow, 10 ms at the finest.  False where it cannot be had whole: no regular file, no trace, or
+ * one that does not show its clock's rate; xenbaked is to say what is wrong with it.
+ * Cost: that of xenmon report.  Not for two threads.
  */
 bool xm_replay_plan(const char *path, uint64_t interval_ns, struct xm_replay *replay);
 

@@ -12,7 +12,10 @@
 #define NOTICE_NS     (5 * XM_NS_PER_S)
 #define MIN_CHOSEN_NS UINT64_C(1000000)
 #define MAX_CHOSEN_NS (7 * 86400 * XM_NS_PER_S)
-/* Facts of more domains than this are looked at in turns: each is some system calls, and they hardly change. */
+/*
+ * Facts of more domains than this are looked at in turns: each is some system calls, and they hardly
+ * change.
+ */
 #define FACTS_AT_ONCE 128u
 #define FACTS_TURNS   8u
 
@@ -202,7 +205,8 @@ static enum xm_status read_samples(struct xm_feed *feed, uint64_t now_ns)
         struct xm_feed_place place;
         if (!choose_place(feed, &place))
             return XM_OK;
-        bool same = feed->model.data && place.series == feed->shown.series && place.index == feed->shown.index;
+        bool same =
+            feed->model.data && place.series == feed->shown.series && place.index == feed->shown.index;
         enum xm_status status = !same || feed->stale ? show_place(feed, &place) : XM_OK;
         if (status != XM_OK)
             return status;

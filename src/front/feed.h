@@ -21,9 +21,8 @@ void xm_feed_destroy(struct xm_feed *feed); /* NULL is fine */
 
 /*
  * Looks at the region and takes in what is new.  now_ns: CLOCK_MONOTONIC, never going back.  Whatever goes
- * wrong, the model says it, and the next update tries again.
- * Cost: of the samples since the last update the peaks are read, of a minute's at most at the first one of many
- * rows; five samples are copied whole.
+ * wrong, the model says it, and the next update tries again.  Cost: of the samples since the last update the
+ * peaks are read, of a minute's at most at the first one of many rows; five samples are copied whole.
  */
 void xm_feed_update(struct xm_feed *feed, uint64_t now_ns);
 
@@ -40,12 +39,15 @@ void xm_feed_seek(struct xm_feed *feed, uint64_t cycles);
 void xm_feed_follow(struct xm_feed *feed);
 
 /*
- * The position that is `steps` samples of the fast series (where the series no longer has them: of the slow one)
- * before (negative) or after the sample on show; cut at both ends.
+ * The position that is `steps` samples of the fast series (where the series no longer has them: of the slow
+ * one) before (negative) or after the sample on show; cut at both ends.
  */
 uint64_t xm_feed_step(const struct xm_feed *feed, int steps);
 
-/* The position of a moment of CLOCK_REALTIME; false, and the nearest end, where no sample is that old or new. */
+/*
+ * The position of a moment of CLOCK_REALTIME; false, and the nearest end, where no sample is that old or
+ * new.
+ */
 bool xm_feed_position(struct xm_feed *feed, uint64_t real_ns, uint64_t *cycles);
 
 /* XM_SPREAD_WATCHED begins anew for every domain. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of a feed share: the connection (feed.c), windows (feed_window.c), places in time (feed_time.c), the
- * last minute (feed_trail.c), distributions (feed_spread.c).
+ * What the parts of a feed share: the connection (feed.c), windows (feed_window.c), places in time
+ * (feed_time.c), the last minute (feed_trail.c), distributions (feed_spread.c).
  */
 #ifndef XM_FEED_INT_H
 #define XM_FEED_INT_H
@@ -33,7 +33,7 @@ enum { XM_FEED_CHOSEN = XM_SPANS, XM_FEED_WINDOWS };
 
 /* What a domain's histograms were when it was first asked for. */
 struct xm_feed_baseline {
-    uint64_t id; /* of the domain; 0: free */
+    uint64_t id;     /* of the domain; 0: free */
     uint64_t window; /* of the newest sample then */
     uint64_t round;  /* the update that it was last asked for in */
     uint64_t counts[XM_HISTS][XM_HIST_BUCKETS];
@@ -42,11 +42,11 @@ struct xm_feed_baseline {
 struct xm_feed_trail {
     struct xm_trail shown;
     struct xm_trail_step (*domain)[XM_TRAIL_STEPS]; /* what shown.domain is */
-    uint64_t *id;               /* of the domain in each slot */
+    uint64_t *id;                                   /* of the domain in each slot */
     struct xm_sample sample[2]; /* [turn] is of the newest step's end, the other of its beginning */
     unsigned turn;
-    bool begun;                 /* sample[turn] is there */
-    uint64_t newest;            /* index of the slow sample that the newest step ends at; XM_FEED_NONE: none */
+    bool begun;      /* sample[turn] is there */
+    uint64_t newest; /* index of the slow sample that the newest step ends at; XM_FEED_NONE: none */
 };
 
 struct xm_feed {
@@ -64,8 +64,8 @@ struct xm_feed {
     bool held; /* `sought` is shown, not the newest */
     uint64_t sought;
     struct xm_feed_place shown;
-    bool settled;   /* held: no sample to come can be nearer to what was sought */
-    bool stale;     /* something is to be made again although the sample is the same */
+    bool settled; /* held: no sample to come can be nearer to what was sought */
+    bool stale;   /* something is to be made again although the sample is the same */
 
     struct xm_sample sample;  /* the one on show */
     struct xm_sample scratch; /* of parts */
@@ -75,8 +75,8 @@ struct xm_feed {
     struct xm_feed_trail trail;
     struct xm_spread spread;
     uint64_t counts[XM_HISTS][XM_HIST_BUCKETS]; /* of one vCPU */
-    struct xm_feed_baseline **baseline; /* XM_FEED_BASELINES; NULL: none yet */
-    uint64_t round;                     /* counts updates */
+    struct xm_feed_baseline **baseline;         /* XM_FEED_BASELINES; NULL: none yet */
+    uint64_t round;                             /* counts updates */
 };
 
 /* ---- Windows. */
@@ -84,7 +84,10 @@ struct xm_feed {
 enum xm_status xm_feed_windows_init(struct xm_feed *feed, struct xm_capacity capacity) XM_MUST_CHECK;
 void xm_feed_windows_fini(struct xm_feed *feed);
 
-/* Makes all windows of the model that end at feed->sample.  False: there is no data of that kind, or not any more. */
+/*
+ * Makes all windows of the model that end at feed->sample.  False: there is no data of that kind, or not
+ * any more.
+ */
 bool xm_feed_windows_make(struct xm_feed *feed) XM_MUST_CHECK;
 
 /* ---- Places in time.  `region` is open, info is of now. */
@@ -92,7 +95,10 @@ bool xm_feed_windows_make(struct xm_feed *feed) XM_MUST_CHECK;
 /* The oldest sample of a series that windows can end at, now and for some time yet; false: none. */
 bool xm_feed_oldest(const struct xm_feed *feed, enum xm_series series, struct xm_feed_place *place);
 
-/* The last sample no later than `window`: of the fast series where it reaches; the oldest where all are later. */
+/*
+ * The last sample no later than `window`: of the fast series where it reaches; the oldest where all are
+ * later.
+ */
 bool xm_feed_find(const struct xm_feed *feed, uint64_t window, struct xm_feed_place *place);
 
 /* ---- The last minute. */
@@ -103,7 +109,8 @@ void xm_feed_trail_drop(struct xm_feed *feed);
 
 /* ---- Distributions. */
 
-const struct xm_spread *xm_feed_spread(void *user, uint32_t slot, enum xm_spread_since since); /* user: a feed */
+const struct xm_spread *xm_feed_spread(void *user, uint32_t slot,
+                                       enum xm_spread_since since); /* user: a feed */
 void xm_feed_spread_drop(struct xm_feed *feed);
 
 #endif

@@ -31,7 +31,8 @@ static bool sum_vcpus(struct xm_feed *feed, uint32_t domain, struct xm_spread *s
         if (s->vcpu[slot].id == 0 || s->vcpu_domain[slot] != domain)
             continue;
         /* The histograms are those of now: in the past the slot may have been another's. */
-        if (xm_region_histograms(feed->region, slot, feed->counts, &id) != XM_REGION_OK || id != s->vcpu[slot].id)
+        if (xm_region_histograms(feed->region, slot, feed->counts, &id) != XM_REGION_OK ||
+            id != s->vcpu[slot].id)
             continue;
         found = true;
         for (unsigned kind = 0; kind < XM_HISTS; kind++)
@@ -51,8 +52,8 @@ static void add_up(struct xm_spread *spread)
 }
 
 /*
- * The domain's baseline, made from `now` where there is none yet.  NULL: out of memory, or more domains are watched than
- * there is room for; one that nobody asked for lately makes room.
+ * The domain's baseline, made from `now` where there is none yet.  NULL: out of memory, or more domains are
+ * watched than there is room for; one that nobody asked for lately makes room.
  */
 static struct xm_feed_baseline *baseline_of(struct xm_feed *feed, uint64_t id, const struct xm_spread *now)
 {
@@ -103,7 +104,8 @@ const struct xm_spread *xm_feed_spread(void *user, uint32_t slot, enum xm_spread
         for (unsigned kind = 0; kind < XM_HISTS; kind++)
             for (unsigned i = 0; i < XM_HIST_BUCKETS; i++) {
                 uint64_t before = b->counts[kind][i];
-                spread->counts[kind][i] -= before < spread->counts[kind][i] ? before : spread->counts[kind][i];
+                spread->counts[kind][i] -=
+                    before < spread->counts[kind][i] ? before : spread->counts[kind][i];
             }
     }
     add_up(spread);

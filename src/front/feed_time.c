@@ -17,7 +17,8 @@ void xm_feed_follow(struct xm_feed *feed)
     feed->settled = false;
 }
 
-static bool place_at(const struct xm_feed *feed, enum xm_series series, uint64_t index, struct xm_feed_place *place)
+static bool place_at(const struct xm_feed *feed, enum xm_series series, uint64_t index,
+                     struct xm_feed_place *place)
 {
     struct xm_host_row host;
     if (xm_region_host(feed->region, series, index, &host) != XM_REGION_OK)
@@ -47,7 +48,8 @@ bool xm_feed_oldest(const struct xm_feed *feed, enum xm_series series, struct xm
 }
 
 /* The last sample no later than `window` that a window can end at. */
-static bool find_in(const struct xm_feed *feed, enum xm_series series, uint64_t window, struct xm_feed_place *place)
+static bool find_in(const struct xm_feed *feed, enum xm_series series, uint64_t window,
+                    struct xm_feed_place *place)
 {
     struct xm_feed_place oldest;
     uint64_t index;
@@ -115,12 +117,16 @@ uint64_t xm_feed_step(const struct xm_feed *feed, int steps)
     const struct xm_feed_place *at = &feed->shown;
     if (!feed->region || at->index == XM_FEED_NONE || steps == 0)
         return feed->model.data ? at->window : 0;
-    return steps < 0 ? step_back(feed, *at, (uint64_t)(-(int64_t)steps)) : step_on(feed, *at, (uint64_t)steps);
+    return steps < 0 ? step_back(feed, *at, (uint64_t)(-(int64_t)steps))
+                     : step_on(feed, *at, (uint64_t)steps);
 }
 
 /* ---- Moments of the clock. */
 
-/* The last sample of [low, high] that is no later; false: none.  The clock may have been set: what is found is one. */
+/*
+ * The last sample of [low, high] that is no later; false: none.  The clock may have been set: what is found
+ * is one.
+ */
 static bool find_real(const struct xm_feed *feed, enum xm_series series, uint64_t low, uint64_t high,
                       uint64_t real_ns, uint64_t *window)
 {
@@ -152,7 +158,8 @@ bool xm_feed_position(struct xm_feed *feed, uint64_t real_ns, uint64_t *cycles)
     if (!feed->region || !feed->model.data)
         return false;
     uint64_t last = feed->model.info.series[XM_SERIES_FAST].newest;
-    if (xm_region_host(feed->region, XM_SERIES_FAST, last, &newest) == XM_REGION_OK && real_ns > newest.real) {
+    if (xm_region_host(feed->region, XM_SERIES_FAST, last, &newest) == XM_REGION_OK &&
+        real_ns > newest.real) {
         *cycles = newest.window;
         return false;
     }

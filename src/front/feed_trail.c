@@ -5,9 +5,9 @@
 
 #include "front/feed_int.h"
 
-#define STEPS   XM_TRAIL_STEPS
-#define NEWEST  (STEPS - 1)
-#define ROWS    (1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
+#define STEPS  XM_TRAIL_STEPS
+#define NEWEST (STEPS - 1)
+#define ROWS   (1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
 
 enum { RUNNING, RUNNABLE, BLOCKED, OFFLINE, UNKNOWN, STATES };
 
@@ -79,7 +79,10 @@ static struct xm_trail_step step_of(const uint64_t state[STATES])
     };
 }
 
-/* A vCPU that was first seen within the step brings the time since the trace began: what is before it comes off. */
+/*
+ * A vCPU that was first seen within the step brings the time since the trace began: what is before it comes
+ * off.
+ */
 static void take_off(uint64_t state[STATES], uint64_t cycles)
 {
     static const unsigned order[] = {UNKNOWN, OFFLINE};
@@ -151,7 +154,10 @@ static void forget_domain(struct xm_feed_trail *t, uint32_t slot)
     t->id[slot] = 0;
 }
 
-/* Sample `index` is the end of the newest step; where it is gone, the step is not known, nor is the one after it. */
+/*
+ * Sample `index` is the end of the newest step; where it is gone, the step is not known, nor is the one
+ * after it.
+ */
 static void add_step(struct xm_feed *feed, uint64_t index)
 {
     struct xm_feed_trail *t = &feed->trail;
@@ -179,7 +185,8 @@ static void add_step(struct xm_feed *feed, uint64_t index)
     if (!begun || now->host.window <= then->host.window)
         return;
     t->shown.host[NEWEST] = host_step(now, then);
-    t->shown.step_ns[NEWEST] = xm_scale_to_ns(&feed->scale, xm_cycles_of(now->host.window - then->host.window)).v;
+    t->shown.step_ns[NEWEST] =
+        xm_scale_to_ns(&feed->scale, xm_cycles_of(now->host.window - then->host.window)).v;
 }
 
 /* ---- Keeping up. */

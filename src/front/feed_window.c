@@ -63,14 +63,15 @@ struct beginning {
 };
 
 /*
- * The sample of `series` nearest to `cycles` before the one on show.  XM_REGION_OVERRUN: *b is the oldest there is, and the
- * window begins before it.
+ * The sample of `series` nearest to `cycles` before the one on show.  XM_REGION_OVERRUN: *b is the oldest
+ * there is, and the window begins before it.
  */
 static enum xm_region_outcome find_beginning(struct xm_feed *feed, enum xm_series series, uint64_t cycles,
                                              struct beginning *b)
 {
     uint64_t now = feed->shown.window;
-    uint64_t half = xm_scale_to_cycles(&feed->scale, xm_ns_of(feed->model.info.series[series].interval_ns / 2)).v;
+    uint64_t half =
+        xm_scale_to_cycles(&feed->scale, xm_ns_of(feed->model.info.series[series].interval_ns / 2)).v;
     *b = (struct beginning){.place = {.series = series}};
     if (half > now)
         half = now;
@@ -108,7 +109,8 @@ static bool read_beginning(struct xm_feed *feed, struct beginning *b, struct xm_
 }
 
 /* In the series of the sample on show; a window that reaches further back is as long as that series. */
-static bool begin_in_series(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from, struct beginning *b)
+static bool begin_in_series(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from,
+                            struct beginning *b)
 {
     for (unsigned tries = 0; tries < 3; tries++) {
         enum xm_region_outcome found = find_beginning(feed, feed->shown.series, cycles, b);
@@ -121,7 +123,8 @@ static bool begin_in_series(struct xm_feed *feed, uint64_t cycles, struct xm_sam
 }
 
 /* In the slow series, where the fast one does not reach and the slow one does further. */
-static bool begin_further_back(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from, struct beginning *b)
+static bool begin_further_back(struct xm_feed *feed, uint64_t cycles, struct xm_sample *from,
+                               struct beginning *b)
 {
     struct xm_feed_place oldest;
     struct beginning fast;
@@ -184,7 +187,8 @@ static void fold_peaks(struct xm_feed *feed, const struct beginning *b, struct x
         feed->stale = true;
 }
 
-static bool make_window(struct xm_feed *feed, uint64_t ns, unsigned which, struct xm_window *window, bool *coarse)
+static bool make_window(struct xm_feed *feed, uint64_t ns, unsigned which, struct xm_window *window,
+                        bool *coarse)
 {
     struct xm_feed_window *w = &feed->window[which];
     uint64_t cycles = xm_scale_to_cycles(&feed->scale, xm_ns_of(ns)).v;

@@ -109,7 +109,8 @@ static enum xm_status hear_keys(struct live *live)
     const struct xm_choice *choice = live->choice;
     enum xm_status status = XM_OK;
     while (status == XM_OK && !choice->quit) {
-        uint64_t pause_ns = live->model->data || choice->interval_ns < WAIT_NS ? choice->interval_ns : WAIT_NS;
+        uint64_t pause_ns =
+            live->model->data || choice->interval_ns < WAIT_NS ? choice->interval_ns : WAIT_NS;
         uint64_t due_ns = live->updated_ns + pause_ns;
         uint64_t now_ns = monotonic_ns();
         uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
@@ -164,7 +165,9 @@ static bool baked(const struct xm_model *m, const struct xm_choice *choice)
            (choice->travelling && m->newest >= choice->position);
 }
 
-/* Xenbaked is at it: a long trace takes its time before there is a sample, and until `position` is reached. */
+/*
+ * Xenbaked is at it: a long trace takes its time before there is a sample, and until `position` is reached.
+ */
 static bool bakes(const struct xm_model *m, const struct xm_choice *choice)
 {
     return choice->replay && (m->link == XM_LINK_EMPTY || (m->data && !baked(m, choice)));

@@ -12,8 +12,8 @@
 #include "xenmon/status.h"
 
 /*
- * Keeps the settings of a choice, and says in choice->said what came of it.  Called where choice->save was set,
- * which is cleared then.
+ * Keeps the settings of a choice, and says in choice->said what came of it.  Called where choice->save was
+ * set, which is cleared then.
  */
 struct xm_live_keep {
     void (*keep)(void *user, struct xm_choice *choice);
@@ -33,7 +33,7 @@ struct xm_live_frames {
     unsigned count;
     unsigned width;       /* columns */
     uint64_t patience_ns; /* how long to wait for a first sample */
-    bool own;             /* nobody but a xenbaked of our own writes the region: once it is gone nothing comes */
+    bool own; /* nobody but a xenbaked of our own writes the region: once it is gone nothing comes */
 };
 
 /*

@@ -12,7 +12,10 @@
 #define LEAST_READ   128u
 #define FAILED_ROWS  16u /* what a sample that is gone costs, in rows */
 
-/* How many are kept at each level: 10 s of samples at 10 a second and some; a minute of folds; hours of larger ones. */
+/*
+ * How many are kept at each level: 10 s of samples at 10 a second and some; a minute of folds; hours of
+ * larger ones.
+ */
 static const uint32_t kept[LEVELS] = {128, 64, 64, 256};
 
 #define ROWS (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
@@ -20,8 +23,8 @@ enum { VCPU, DOMAIN, PCPU, KINDS };
 static const enum xm_scope scope_of[KINDS] = {XM_SCOPE_VCPU, XM_SCOPE_DOMAIN, XM_SCOPE_PCPU};
 
 /*
- * The peaks of 16^level samples.  A row is its id and its peaks, troughs inverted so that the larger one always wins.
- * All vCPUs, all domains, all pCPUs follow each other.
+ * The peaks of 16^level samples.  A row is its id and its peaks, troughs inverted so that the larger one
+ * always wins. All vCPUs, all domains, all pCPUs follow each other.
  */
 struct fold {
     uint64_t place; /* the first sample / 16^level; NO_INDEX: empty */
@@ -38,11 +41,11 @@ struct peak {
 struct xm_peaks {
     struct fold *level[LEVELS]; /* place p is at p modulo kept[] */
     struct peak peak[KINDS][MOST_PEAKS];
-    unsigned count[KINDS]; /* words of a row are one more */
+    unsigned count[KINDS];     /* words of a row are one more */
     struct fold spare[LEVELS]; /* where folds are made: one that is not whole is not kept */
-    uint32_t left; /* rows that may be read in this round */
-    uint32_t read; /* samples that were */
-    bool whole;    /* nothing was left out so far */
+    uint32_t left;             /* rows that may be read in this round */
+    uint32_t read;             /* samples that were */
+    bool whole;                /* nothing was left out so far */
 };
 
 /* ---- Life. */
@@ -139,7 +142,9 @@ static bool make_room(const struct xm_peaks *p, struct fold *f, const uint32_t r
 static const char *rows_in(const struct xm_sample *s, unsigned kind, uint32_t *count)
 {
     *count = kind == VCPU ? s->used.vcpus : kind == DOMAIN ? s->used.domains : s->used.pcpus;
-    return kind == VCPU ? (const char *)s->vcpu : kind == DOMAIN ? (const char *)s->domain : (const char *)s->pcpu;
+    return kind == VCPU     ? (const char *)s->vcpu
+           : kind == DOMAIN ? (const char *)s->domain
+                            : (const char *)s->pcpu;
 }
 
 static uint64_t word_at(const char *row, size_t offset)
@@ -170,7 +175,10 @@ static bool fold_of_sample(const struct xm_peaks *p, const struct xm_sample *s, 
     return true;
 }
 
-/* Rows of a later fold into those of an earlier one.  Where a slot has another row since, that one is what lives. */
+/*
+ * Rows of a later fold into those of an earlier one.  Where a slot has another row since, that one is what
+ * lives.
+ */
 static void add_rows(uint64_t *to, const uint64_t *from, uint32_t rows, size_t step)
 {
     for (uint32_t i = 0; i < rows; i++, to += step, from += step) {

@@ -29,12 +29,11 @@ void xm_peaks_forget(struct xm_peaks *peaks);
 void xm_peaks_begin(struct xm_peaks *peaks);
 
 /*
- * Folds fast samples `first` to `last` into the peaks of `into`; rows are matched by slot and id.  scratch: of the
- * region's capacity, overwritten.  Samples that the region no longer has bring nothing.
- * True; false: not all of it could be read in this round (see below), or there was no memory: *into has the newest
- * part, and another round gets further.
- * Cost: some tens of folds of 3 words a row.  Samples not seen before are read: a million rows a round, and 128
- * samples at least.
+ * Folds fast samples `first` to `last` into the peaks of `into`; rows are matched by slot and id.  scratch:
+ * of the region's capacity, overwritten.  Samples that the region no longer has bring nothing.  True; false:
+ * not all of it could be read in this round (see below), or there was no memory: *into has the newest part,
+ * and another round gets further.  Cost: some tens of folds of 3 words a row.  Samples not seen before are
+ * read: a million rows a round, and 128 samples at least.
  */
 bool xm_peaks_fold(struct xm_peaks *peaks, struct xm_region *region, uint64_t first, uint64_t last,
                    struct xm_sample *scratch, struct xm_sample *into) XM_MUST_CHECK;

@@ -46,7 +46,7 @@ static uint64_t half_interval(const struct xm_model *m)
 
 static void jump_by(const struct xm_model *m, int64_t ns, struct xm_choice *choice)
 {
-    uint64_t length = ns < 0 ? (uint64_t)-(ns + 1) + 1 : (uint64_t)ns;
+    uint64_t length = ns < 0 ? (uint64_t) - (ns + 1) + 1 : (uint64_t)ns;
     uint64_t cycles = xm_scale_to_cycles(m->window[XM_SPAN_1S].scale, xm_ns_of(length)).v;
     uint64_t from = shown(m);
     uint64_t back = from > m->oldest ? from - m->oldest : 0;
@@ -100,7 +100,8 @@ static void arrive(const struct xm_model *m, struct xm_choice *choice)
     }
 }
 
-static void play(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice, uint64_t now_ns)
+static void play(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice,
+                 uint64_t now_ns)
 {
     uint64_t passed_ns = travel->last_ns && now_ns > travel->last_ns ? now_ns - travel->last_ns : 0;
     travel->last_ns = now_ns;
@@ -132,7 +133,8 @@ static void begin_replay(struct xm_travel *travel, const struct xm_model *m, str
     travel->last_ns = now_ns;
 }
 
-static void settle(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice, uint64_t now_ns)
+static void settle(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice,
+                   uint64_t now_ns)
 {
     if (!m->data)
         return;
@@ -148,7 +150,8 @@ static void settle(struct xm_travel *travel, const struct xm_model *m, struct xm
     }
 }
 
-void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_choice *choice, uint64_t now_ns)
+void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_choice *choice,
+                      uint64_t now_ns)
 {
     const struct xm_model *m = xm_feed_model(feed);
     bool had = m->data;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time on the screen: takes what a choice asks for (freeze, steps, jumps, playing on) to the feed, and says back where
- * that led.
+ * Time on the screen: takes what a choice asks for (freeze, steps, jumps, playing on) to the feed, and says
+ * back where that led.
  *
  *     !travelling            the newest sample is shown
  *     travelling, frozen     `position` is held
- *     travelling, !frozen    played on from `position`, `speed` times as fast as it was; at the newest sample it is live
- *                            again, or, where no more will come, held there
+ *     travelling, !frozen    played on from `position`, `speed` times as fast as it was; at the newest sample
+ *                            it is live again, or, where no more will come, held there
  *
  * Reads no clock.  Threads: one.
  */
@@ -28,10 +28,11 @@ struct xm_travel {
 };
 
 /*
- * Brings the feed to what the choice asks for, as of now_ns (CLOCK_MONOTONIC), and updates it.  Requests are cleared;
- * where there is no sample of the moment asked for, the nearest is shown and choice->said says so.  A restart of
- * xenbaked ends travelling.
+ * Brings the feed to what the choice asks for, as of now_ns (CLOCK_MONOTONIC), and updates it.  Requests
+ * are cleared; where there is no sample of the moment asked for, the nearest is shown and choice->said says
+ * so.  A restart of xenbaked ends travelling.
  */
-void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_choice *choice, uint64_t now_ns);
+void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_choice *choice,
+                      uint64_t now_ns);
 
 #endif

@@ -75,7 +75,7 @@ static void open_writer(struct scene *s)
 }
 
 /* Two cycles a ns. */
-#define CYCLES(samples) ((uint64_t)(samples) * STEP * 2)
+#define CYCLES(samples) ((uint64_t)(samples)*STEP * 2)
 
 static void publish(struct scene *s, unsigned count)
 {
@@ -310,7 +310,7 @@ static void test_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_freeze), TEST(test_jumps), TEST(test_playing), TEST(test_end),
+        TEST(test_freeze), TEST(test_jumps),  TEST(test_playing), TEST(test_end),
         TEST(test_replay), TEST(test_paused), TEST(test_restart), TEST(test_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
