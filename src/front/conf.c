@@ -20,7 +20,11 @@
 
 bool xm_conf_is_section(const char *name)
 {
-    return strcmp(name, "screen") == 0 || strcmp(name, "live") == 0 || strcmp(name, "xenbaked") == 0;
+    static const char *const names[] = {"screen", "live", "xenbaked", "serve"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 /* ---- Trust. */

@@ -18,7 +18,7 @@
 #include "xenmon/status.h"
 
 /* What there is to configure, and what to say of a section that is none of these. */
-#define XM_CONF_SECTIONS   "[screen], [live] and [xenbaked]"
+#define XM_CONF_SECTIONS   "[screen], [live], [xenbaked] and [serve]"
 #define XM_CONF_NO_SECTION "there is no such section: " XM_CONF_SECTIONS " are right"
 bool xm_conf_is_section(const char *name);
 

@@ -117,10 +117,10 @@ static void test_sections(void **state)
     static const char text[] = "[other]\na = b\nnonsense\n[xenbaked]\ncount = x\n";
     struct xm_config config;
     assert_int_equal(read_text(text, NULL, true, &config), XM_INVALID);
-    assert_string_equal(said,
-                        ":2: [other] a: there is no such section: [screen], [live] and [xenbaked] are right\n"
-                        ":3: neither [section] nor name = value\n"
-                        ":5: [xenbaked] count: 'x' is not a whole number, 1 to 9\n");
+    assert_string_equal(
+        said, ":2: [other] a: there is no such section: [screen], [live], [xenbaked] and [serve] are right\n"
+              ":3: neither [section] nor name = value\n"
+              ":5: [xenbaked] count: 'x' is not a whole number, 1 to 9\n");
     xm_config_fini(&config);
     /* Where another reader speaks of the rest. */
     assert_int_equal(read_text(text, NULL, false, &config), XM_INVALID);

@@ -90,7 +90,8 @@ static void test_wrong_lines(void **state)
 {
     (void)state;
     expect("[a]\nb = c\nnonsense\nd = e\n", "a.b=c;a.d=e;", ":3: neither [section] nor name = value\n");
-    expect("b = c\n[a]\nd = e\n", "a.d=e;", ":1: a section comes first: [screen], [live] and [xenbaked] are right\n");
+    expect("b = c\n[a]\nd = e\n", "a.d=e;",
+           ":1: a section comes first: [screen], [live], [xenbaked] and [serve] are right\n");
     expect("[a]\nbad = 1\nd = e\n", "a.d=e;", ":2: [a] bad: it is bad\n");
     expect("[a\nb = c\n[d]\ne = f\n", "d.e=f;", ":1: a section ends in ]\n");
     expect("[a]\n= c\nd = e\n", "a.d=e;", ":2: neither [section] nor name = value\n");

@@ -213,10 +213,11 @@ static void test_wrong_lines(void **state)
         "[xenbaked]\nfoo = bar\n[screen]\nunits = cpu\n");
     read_over(&choice);
     assert_string_equal(
-        said, ":3: [screen] theme: 'pink' is not one of dark, light, high-contrast, colour-blind, mono\n"
-              ":4: [screen] speed: there is no such setting\n"
-              ":5: neither [section] nor name = value\n"
-              ":7: [sreen] units: there is no such section: [screen], [live] and [xenbaked] are right\n");
+        said,
+        ":3: [screen] theme: 'pink' is not one of dark, light, high-contrast, colour-blind, mono\n"
+        ":4: [screen] speed: there is no such setting\n"
+        ":5: neither [section] nor name = value\n"
+        ":7: [sreen] units: there is no such section: [screen], [live], [xenbaked] and [serve] are right\n");
     assert_int_equal(choice.view, XM_VIEW_VCPUS); /* the rest holds */
     assert_int_equal(choice.units, XM_UNITS_OF_ONE);
 }
