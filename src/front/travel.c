@@ -150,6 +150,30 @@ static void settle(struct xm_travel *travel, const struct xm_model *m, struct xm
     }
 }
 
+/* Another run of xenbaked has another time: what was held is nowhere in it. */
+static bool restarted(struct xm_travel *travel, const struct xm_model *m)
+{
+    uint64_t lineage = m->info.lineage_id;
+    bool other = travel->lineage && lineage && travel->lineage != lineage;
+    travel->lineage = lineage ? lineage : travel->lineage;
+    return other;
+}
+
+static void conclude(struct xm_travel *travel, struct xm_feed *feed, struct xm_choice *choice,
+                     uint64_t now_ns)
+{
+    const struct xm_model *m = xm_feed_model(feed);
+    if (restarted(travel, m) && choice->travelling) {
+        choice->travelling = false;
+        choice->frozen = false;
+        travel->begun = false;
+        xm_feed_follow(feed);
+        xm_feed_update(feed, now_ns);
+    } else if (m->data && choice->travelling && choice->frozen && choice->position <= m->newest) {
+        choice->position = shown(m);
+    }
+}
+
 void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_choice *choice,
                       uint64_t now_ns)
 {
@@ -172,15 +196,5 @@ void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_
         xm_feed_seek(feed, choice->position);
         xm_feed_update(feed, now_ns);
     }
-    bool other = travel->lineage && m->info.lineage_id && travel->lineage != m->info.lineage_id;
-    travel->lineage = m->info.lineage_id ? m->info.lineage_id : travel->lineage;
-    if (other && choice->travelling) {
-        choice->travelling = false;
-        choice->frozen = false;
-        travel->begun = false;
-        xm_feed_follow(feed);
-        xm_feed_update(feed, now_ns);
-    } else if (m->data && choice->travelling && choice->frozen && choice->position <= m->newest) {
-        choice->position = shown(m);
-    }
+    conclude(travel, feed, choice, now_ns);
 }
