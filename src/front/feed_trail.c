@@ -221,7 +221,9 @@ enum xm_status xm_feed_trail_update(struct xm_feed *feed)
     }
     bool onward = t->newest != XM_FEED_NONE && end >= t->newest && end - t->newest <= STEPS;
     if (!onward) {
-        memset(t->domain, 0, feed->model.info.capacity.domains * sizeof *t->domain);
+        /* Rows past those are 0 still: a region may have room for far more. */
+        memset(t->domain, 0, t->shown.domains * sizeof *t->domain);
+        memset(t->id, 0, t->shown.domains * sizeof *t->id);
         memset(&t->shown, 0, sizeof t->shown);
         t->begun = false;
         t->newest = XM_FEED_NONE;
