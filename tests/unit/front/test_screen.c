@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 #include <cmocka.h>
@@ -436,6 +437,68 @@ static void test_links(void **state)
     assert_true(has(s, "the region has grown; no new sample for 5 s"));
 }
 
+static bool begins(struct screen *s, unsigned y, const char *text)
+{
+    return strncmp(line(s, y), text, strlen(text)) == 0;
+}
+
+/* Where in time, before all else that the line says. */
+static void test_position(void **state)
+{
+    struct screen *s = *state;
+    struct xm_model *m = &s->fake.model;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    m->newest = s->fake.to.host.window;
+    build(s, 120, 24);
+    assert_true(begins(s, 4, "Paper on"));
+    s->choice.frozen = true;
+    build(s, 120, 24);
+    assert_true(begins(s, 4, "FROZEN  Paper on"));
+    assert_int_equal(meaning(s, 4, "FROZEN"), XM_MEANING_WARNING);
+    m->past = true;
+    m->newest += 12300 * UINT64_C(1000000);
+    m->real_ns = (1795694400 + 42 * 60 + 5) * XM_NS_PER_S;
+    s->choice.travelling = true;
+    build(s, 120, 24);
+    assert_true(begins(s, 4, "FROZEN -12.3 s, 12:42:05  Paper on"));
+    s->choice.frozen = false;
+    s->choice.speed = 2;
+    m->newest = s->fake.to.host.window + 3725 * XM_NS_PER_S;
+    snprintf(s->choice.said, sizeof s->choice.said, "the oldest that there is");
+    build(s, 120, 24);
+    assert_true(begins(s, 4, "PLAYING x2 -1:02:05, 12:42:05  the oldest that there is  Paper on"));
+    /* Where there is little room it is what stays. */
+    build(s, 40, 10);
+    assert_true(begins(s, 1, "PLAYING x2 -1:02:0"));
+}
+
+/* The host: what its pCPUs do, and how many wait; at least one of them for as long as is certain. */
+static void test_host(void **state)
+{
+    struct screen *s = *state;
+    static struct xm_trail trail;
+    for (unsigned i = 0; i < XM_TRAIL_STEPS; i++)
+        trail.host[i] = (struct xm_trail_step){.known = i >= 30, .running = i >= 30 ? 1000 : 0};
+    s->fake.model.trail = &trail;
+    /* dom 7 no longer waits throughout: web did for 250 ms, Domain-0 for 100. */
+    s->fake.to.domain[FAKE_STARVED].wait_any = s->fake.from[XM_SPAN_1S].domain[FAKE_STARVED].wait_any;
+    s->fake.to.domain[FAKE_STARVED].runnable = s->fake.from[XM_SPAN_1S].domain[FAKE_STARVED].runnable;
+    build(s, 150, 30);
+    assert_non_null(strstr(line(s, 2), "40.0% busy of 2 pCPUs  0.35 vCPUs waiting  1 or more: >=25.0%  "));
+    const char *strip = strstr(line(s, 2), "1 min [");
+    assert_non_null(strip);
+    assert_non_null(strstr(strip, "\u2588\u2588\u2588\u2588\u2588\u2588]"));
+    s->grid.utf8 = false;
+    build(s, 150, 30);
+    assert_null(strchr(line(s, 2), '?'));
+    build(s, 40, 30);
+    assert_string_equal(line(s, 2), "Host 40.0% busy of 2 pCPUs");
+    s->fake.to.used.pcpus = 0;
+    build(s, 80, 30);
+    assert_non_null(strstr(line(s, 2), "of 0 pCPUs"));
+}
+
 static void test_beat(void **state)
 {
     struct screen *s = *state;
@@ -768,6 +831,7 @@ int main(void)
         TEST(test_20x5),        TEST(test_200x60),    TEST(test_all_sizes),    TEST(test_vcpus),
         TEST(test_vcpu_guess),  TEST(test_names),     TEST(test_reused_id),    TEST(test_ended),
         TEST(test_warnings),    TEST(test_unknown),   TEST(test_links),        TEST(test_beat),
+        TEST(test_position), TEST(test_host),
         TEST(test_no_rate),     TEST(test_short_window), TEST(test_help),
         TEST(test_frame),       TEST(test_slices),    TEST(test_live_title),   TEST(test_devices),
         TEST(test_toolstack),   TEST(test_no_record), TEST(test_quality),      TEST(test_starved_out_of_sight),
