@@ -23,7 +23,8 @@ struct xm_access_log;
 /*
  * path: a file to append to, made with mode 0640; "-": standard error.  XM_OK; XM_IO; XM_NOMEM.
  */
-enum xm_status xm_access_log_open(const char *path, struct xm_access_log **log, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_access_log_open(const char *path, struct xm_access_log **log,
+                                  struct xm_error *err) XM_MUST_CHECK;
 void xm_access_log_close(struct xm_access_log *log); /* NULL is fine */
 
 /* Opens the file anew: after it was rotated.  On failure the old one goes on. */

@@ -16,10 +16,10 @@
 
 #include "xenmon/status.h"
 
-#define XM_AUTH_MOST 256u        /* tokens; users */
-#define XM_AUTH_TOKEN_MIN 16u    /* characters: shorter ones can be guessed */
+#define XM_AUTH_MOST      256u /* tokens; users */
+#define XM_AUTH_TOKEN_MIN 16u  /* characters: shorter ones can be guessed */
 #define XM_AUTH_TOKEN_MAX 512u
-#define XM_AUTH_FILE_MAX 65536u  /* bytes of a file */
+#define XM_AUTH_FILE_MAX  65536u /* bytes of a file */
 
 struct xm_auth;
 

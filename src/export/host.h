@@ -86,19 +86,19 @@ struct xm_host_reading {
 };
 
 struct xm_host_snapshot {
-    uint64_t number;         /* 1 for the first; each one later is larger.  Unique while the server runs */
+    uint64_t number; /* 1 for the first; each one later is larger.  Unique while the server runs */
     enum xm_host_state state;
-    char reason[200];        /* of a state that is not running: one sentence for people, "" else */
-    bool data;               /* false: nothing below but `reading` means anything */
-    uint64_t age_ns;         /* of the newest sample when the snapshot was made: CLOCK_MONOTONIC; 0 in a
+    char reason[200];          /* of a state that is not running: one sentence for people, "" else */
+    bool data;                 /* false: nothing below but `reading` means anything */
+    uint64_t age_ns;           /* of the newest sample when the snapshot was made: CLOCK_MONOTONIC; 0 in a
                                 replay */
     uint64_t since_restart_ns; /* since this run of xenbaked was first seen; UINT64_MAX: it was there from the
                                   first */
     uint64_t made_mono_ns, made_real_ns;
 
     struct xm_region_info info;
-    uint64_t index;          /* of the newest sample, in the fast series */
-    uint64_t began_real_ns;  /* CLOCK_REALTIME at which this trace began: now's real time less its window */
+    uint64_t index;         /* of the newest sample, in the fast series */
+    uint64_t began_real_ns; /* CLOCK_REALTIME at which this trace began: now's real time less its window */
     /*
      * window[].to is the newest sample, with the peaks of that window; from is NULL where the trace is
      * younger than the window. Both windows' `to` have the same rows.  xm_usage_*() takes these; the last

@@ -23,7 +23,7 @@ struct xm_host_slot {
 /* Waits of a second ago and more are found in this ring of cumulative histograms, four buckets of the
  * region's to one here. */
 #define XM_SPREAD_BUCKETS (XM_HIST_BUCKETS / 4)
-#define XM_SPREAD_RING 11u
+#define XM_SPREAD_RING    11u
 
 struct xm_spread_entry {
     uint64_t mono_ns; /* 0: not used yet */
@@ -42,9 +42,9 @@ struct xm_host_spread {
     uint32_t *waits;           /* [domain slot * XM_SPREAD_BUCKETS] of this update */
     struct xm_spread_entry ring[XM_SPREAD_RING];
     unsigned next;
-    unsigned turn;             /* of whose histograms are read, where there are many */
+    unsigned turn; /* of whose histograms are read, where there are many */
     uint64_t edge_cycles[XM_HOST_EDGES];
-    uint64_t edges_hz;         /* the rate they were made for */
+    uint64_t edges_hz; /* the rate they were made for */
 };
 
 /* Room for a capacity; what was there is forgotten.  XM_OK; XM_NOMEM: nothing is left. */
@@ -61,8 +61,9 @@ void xm_host_spread_read(struct xm_host_spread *spread, struct xm_region *region
                          uint64_t mono_ns);
 
 /* Adds a histogram to a distribution; edges in cycles, ascending.  Pure. */
-void xm_host_distribution_of(const uint64_t counts[XM_HIST_BUCKETS], const uint64_t edge_cycles[XM_HOST_EDGES],
-                             const struct xm_scale *scale, struct xm_host_distribution *d);
+void xm_host_distribution_of(const uint64_t counts[XM_HIST_BUCKETS],
+                             const uint64_t edge_cycles[XM_HOST_EDGES], const struct xm_scale *scale,
+                             struct xm_host_distribution *d);
 
 /* What is kept between updates. */
 struct xm_host_reader {

@@ -20,11 +20,11 @@
 #include "export/host.h"
 #include "xenmon/status.h"
 
-#define XM_HTTP_GET 1u /* HEAD too: handlers answer it as a GET, the server leaves the body out */
+#define XM_HTTP_GET  1u /* HEAD too: handlers answer it as a GET, the server leaves the body out */
 #define XM_HTTP_POST 2u
 
-#define XM_HTTP_SEGMENTS 4u /* {variables} in a path */
-#define XM_HTTP_QUERY 16u   /* keys in a query */
+#define XM_HTTP_SEGMENTS 4u  /* {variables} in a path */
+#define XM_HTTP_QUERY    16u /* keys in a query */
 
 struct xm_http_request;
 struct xm_http_response;
@@ -81,15 +81,16 @@ void xm_http_add_header(struct xm_http_response *response, const char *name, con
  */
 bool xm_http_write(struct xm_http_response *response, const void *data, size_t bytes);
 bool xm_http_printf(struct xm_http_response *response, const char *format, ...) XM_PRINTF(2, 3);
-bool xm_http_vprintf(struct xm_http_response *response, const char *format, va_list arguments) XM_PRINTF(2, 0);
+bool xm_http_vprintf(struct xm_http_response *response, const char *format, va_list arguments)
+    XM_PRINTF(2, 0);
 
 /* The body is this, which outlives the server: files that are built in. */
 void xm_http_set_static(struct xm_http_response *response, const void *data, size_t bytes);
 
 /* Error `status` with {"error":{"code","message"}} as its body; what was written before is dropped.  `code`
  * in snake_case. */
-void xm_http_fail(struct xm_http_response *response, unsigned status, const char *code, const char *format, ...)
-    XM_PRINTF(4, 5);
+void xm_http_fail(struct xm_http_response *response, unsigned status, const char *code, const char *format,
+                  ...) XM_PRINTF(4, 5);
 
 /* ETag and If-None-Match: false, and the answer is 304 without a body, where the client has it already. 
  * `tag` without quotes. */
@@ -117,7 +118,7 @@ struct xm_auth;
 struct xm_access_log;
 
 #define XM_HTTP_ROUTE_TABLES 8u
-#define XM_HTTP_LISTENERS 8u
+#define XM_HTTP_LISTENERS    8u
 
 /* A socket that listens already: the server takes it over. */
 struct xm_http_listener {
@@ -155,9 +156,9 @@ struct xm_http_config {
     struct xm_http_limits limits;
     struct xm_http_table table[XM_HTTP_ROUTE_TABLES];
     unsigned tables;
-    struct xm_auth *auth;           /* NULL: none is asked for */
-    struct xm_access_log *log;      /* NULL: none */
-    const char *certificate, *key;  /* PEM files; NULL where no listener has TLS */
+    struct xm_auth *auth;          /* NULL: none is asked for */
+    struct xm_access_log *log;     /* NULL: none */
+    const char *certificate, *key; /* PEM files; NULL where no listener has TLS */
 };
 
 /* What the server did, for its own metrics. */

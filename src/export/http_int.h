@@ -36,7 +36,7 @@ bool xm_http_buffer_reserve(struct xm_http_buffer *buffer, size_t bytes, size_t 
 /* ---- Requests. */
 
 #define XM_HTTP_TARGET 320u
-#define XM_HTTP_TEXTS 4096u /* of decoded path and query */
+#define XM_HTTP_TEXTS  4096u /* of decoded path and query */
 
 struct xm_http_request {
     struct xm_http *http;
@@ -63,7 +63,7 @@ struct xm_http_request {
 
 /* ---- Responses. */
 
-#define XM_HTTP_HEADERS 16u
+#define XM_HTTP_HEADERS      16u
 #define XM_HTTP_HEADER_TEXTS 6144u
 
 struct xm_http_response {
@@ -115,7 +115,7 @@ struct xm_http_connection {
     struct MHD_Connection *mhd;
     int fd;
     struct sockaddr_storage address;
-    bool counted;         /* in the limits */
+    bool counted; /* in the limits */
     enum xm_http_phase phase;
     uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
     bool suspended;       /* a stream that had nothing to send */

@@ -40,7 +40,8 @@ void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address);
 bool xm_limits_take(struct xm_limits *limits, const struct sockaddr *address, unsigned cost, uint64_t now_ns,
                     unsigned *wait_s);
 /* The same, but it is taken even where it is not there: for what has been done already. */
-void xm_limits_charge(struct xm_limits *limits, const struct sockaddr *address, unsigned cost, uint64_t now_ns);
+void xm_limits_charge(struct xm_limits *limits, const struct sockaddr *address, unsigned cost,
+                      uint64_t now_ns);
 
 /* Connections now. */
 unsigned xm_limits_connections(struct xm_limits *limits);

@@ -32,9 +32,9 @@ enum xm_collector {
     XM_COLLECT_SELF = 1u << 8            /* of what this server and its process do */
 };
 #define XM_COLLECTORS 9u
-#define XM_COLLECT_DEFAULT                                                                                             \
-    (XM_COLLECT_DOMAIN | XM_COLLECT_HISTOGRAM | XM_COLLECT_IO | XM_COLLECT_DEVICE | XM_COLLECT_VCPU | XM_COLLECT_CPU |       \
-     XM_COLLECT_SELF)
+#define XM_COLLECT_DEFAULT                                                                                   \
+    (XM_COLLECT_DOMAIN | XM_COLLECT_HISTOGRAM | XM_COLLECT_IO | XM_COLLECT_DEVICE | XM_COLLECT_VCPU |        \
+     XM_COLLECT_CPU | XM_COLLECT_SELF)
 /* "domain", "histogram", ...; bit: 0 to XM_COLLECTORS - 1. */
 const char *xm_collector_name(unsigned bit);
 
@@ -50,14 +50,15 @@ struct xm_metrics_config {
  * Writes all families into the body.  open: OpenMetrics, else 0.0.4.  Cost: about 100 ns a series; allocates
  * nothing but the answer's buffer.
  */
-void xm_metrics_write(const struct xm_metrics_config *config, const struct xm_host_snapshot *snapshot, bool open,
-                      struct xm_http_response *response);
+void xm_metrics_write(const struct xm_metrics_config *config, const struct xm_host_snapshot *snapshot,
+                      bool open, struct xm_http_response *response);
 
 /* The route; user: struct xm_metrics_config. */
 extern const struct xm_http_route xm_metrics_routes[1];
 
 /* Series that a host of this size has at most, for --show-config. */
-uint64_t xm_metrics_series(const struct xm_metrics_config *config, uint64_t domains, uint64_t vcpus, uint64_t pcpus);
+uint64_t xm_metrics_series(const struct xm_metrics_config *config, uint64_t domains, uint64_t vcpus,
+                           uint64_t pcpus);
 
 /*
  * Why a metric of metrics.def is in no family, NULL where it is in one.  scope and name as in struct

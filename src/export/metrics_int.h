@@ -15,8 +15,8 @@ enum xm_family_type { XM_FAMILY_COUNTER, XM_FAMILY_GAUGE };
 typedef bool xm_metrics_known(const struct xm_host_snapshot *snapshot, const void *row);
 
 struct xm_metrics_part {
-    const char *metric; /* name in metrics.def */
-    const char *label;  /* label="value" as it is written; "": the family has one part */
+    const char *metric;      /* name in metrics.def */
+    const char *label;       /* label="value" as it is written; "": the family has one part */
     xm_metrics_known *known; /* NULL: always */
 };
 
@@ -82,12 +82,14 @@ size_t xm_metrics_escape(const char *text, char *to, size_t size);
  * A family begins: nothing is written before its first series.  type: "counter", "gauge", "histogram",
  * "info".
  */
-void xm_family(struct xm_metrics_out *out, const char *name, const char *type, const char *unit, const char *help);
+void xm_family(struct xm_metrics_out *out, const char *name, const char *type, const char *unit,
+               const char *help);
 /*
  * Begins a series: NAME SUFFIX {labels, more}; both may be "".  What follows is a value and xm_end(). 
  * labels: already escaped.
  */
-void xm_series(struct xm_metrics_out *out, const char *suffix, const char *labels, size_t label_bytes, const char *more);
+void xm_series(struct xm_metrics_out *out, const char *suffix, const char *labels, size_t label_bytes,
+               const char *more);
 static inline void xm_end(struct xm_metrics_out *out)
 {
     xm_put(out, "\n", 1);
@@ -104,10 +106,16 @@ struct xm_metrics_lead {
     uint32_t head_bytes, tail_bytes;
 };
 /* How a value is written: a whole number, ns as seconds, or divided by this many. */
-enum xm_number { XM_NUMBER_WHOLE = 0, XM_NUMBER_NS = 1, XM_NUMBER_HUNDREDTHS = 100, XM_NUMBER_THOUSANDTHS = 1000 };
-void xm_lead_init(struct xm_metrics_lead *lead, const char *name, const char *suffix, bool labels, const char *more);
-void xm_lead_series(struct xm_metrics_out *out, const struct xm_metrics_lead *lead, const char *labels, size_t bytes,
-                    enum xm_number kind, uint64_t value);
+enum xm_number {
+    XM_NUMBER_WHOLE = 0,
+    XM_NUMBER_NS = 1,
+    XM_NUMBER_HUNDREDTHS = 100,
+    XM_NUMBER_THOUSANDTHS = 1000
+};
+void xm_lead_init(struct xm_metrics_lead *lead, const char *name, const char *suffix, bool labels,
+                  const char *more);
+void xm_lead_series(struct xm_metrics_out *out, const struct xm_metrics_lead *lead, const char *labels,
+                    size_t bytes, enum xm_number kind, uint64_t value);
 
 /* Families of the server and its process (metrics_self.c). */
 void xm_metrics_self(struct xm_metrics_out *out, const struct xm_metrics_config *config,
