@@ -90,7 +90,7 @@ try() {
 }
 in_zsh() {
     "$xenmon" completion zsh >"$script" && zsh -fc '
-        autoload -U compinit && compinit -u -d /dev/null && . "$1" && [[ ${_comps[xenmon]} == _xenmon ]] &&
+        autoload -U compinit && compinit -u -D && . "$1" && [[ ${_comps[xenmon]} == _xenmon ]] &&
         [[ ${_comps[xenbaked]} == _xenmon ]] &&
         functions _xenmon_command | grep -q -- "--view=.*latency" && functions _xenmon_names | grep -q "report:"
     ' zsh "$script"
