@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The tables of domains and vCPUs on a terminal: tables.py XENMON XENBAKED TRACE READER_DIRECTORY
+"""The tables of domains and vCPUs on a terminal: tables.py XENMON XENBAKED TRACE READER_DIRECTORY HOSTS
 
 As views.py: the trace is replayed to its end, and every number of a line must be the one that the region has for the
-window on show, in each of the units.
+window on show, in each of the units.  HOSTS keeps the region of a made-up host, of a thousand domains here.
 """
 import os
 import re
@@ -16,6 +16,7 @@ from session import Session
 from views import TRACE, XENBAKED, XENMON, Truth, check, name_of, tap
 
 STATES = ('running', 'runnable', 'blocked')
+HOSTS = os.path.abspath(sys.argv[5])
 WORDS = ('running', 'waiting', 'blocked', 'offline', 'unknown')
 
 
@@ -102,6 +103,49 @@ def test_host(session, truth):
     check(want in session.line('Host '), 'the host: %s' % want, session)
 
 
+def cpu_seconds(pid):
+    with open('/proc/%d/stat' % pid) as f:
+        fields = f.read().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_thousand(directory):
+    """A thousand domains of four vCPUs: all there, and keys are answered at once."""
+    path = os.path.join(directory, 'many')
+    host = subprocess.Popen([HOSTS, path, '1000', '4', '16', '120'], stdin=subprocess.DEVNULL)
+    session = Session([XENMON, 'live', '--region', path], columns=120, lines=40)
+    try:
+        check(session.wait(' of 1000', 60), 'a thousand domains', session)
+        session.send('zv')
+        check(session.wait(' of 5000', 10), 'and their vCPUs: five thousand lines', session)
+        session.send('G')
+        check(session.wait('-5000 of 5000', 10), 'G: the last', session)
+        session.send('gN')
+        check(session.wait(lambda s: re.search(r'^>.*Domain-0', s.text(), re.M), 10), 'by name: Domain-0 first', session)
+        session.pump(0.5)
+        before = cpu_seconds(session.pid)
+        for _ in range(200):
+            session.send('j')
+            session.pump(0.01)
+        at = lambda s: re.search(r' (\d+)-\d+ of 5000', s.text())
+        check(session.wait(lambda s: at(s) and int(at(s).group(1)) > 150, 20), 'two hundred lines down', session)
+        took = cpu_seconds(session.pid) - before
+        print('# 200 keys at 5000 lines took %.0f ms of CPU each' % (took * 1000 / 200))
+        check(took < 20, 'none of them took a tenth of a second', session, took)
+        session.send('/guest-777')
+        check(session.wait(lambda s: re.search(r'^>.*guest-777 ', s.text(), re.M), 10), 'found as it is typed', session)
+        session.send('\r\\guest-99')
+        check(session.wait(lambda s: 'guest-998' in s.text() and 'guest-100' not in s.text(), 10), 'filtered', session)
+        session.send('\x1bq')
+        session.pump(1)
+        session.send('q')
+        check(session.wait_end() == 0, 'q', session)
+    finally:
+        host.kill()
+        host.wait()
+        session.close()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix='xenmon-tables-') as directory:
         path = os.path.join(directory, 'shm')
@@ -131,6 +175,7 @@ def main():
                 session.send('1')
                 session.wait('[1 Domains]', 5)
             test_expanded(session, truth)
+            test_thousand(directory)
         finally:
             baked.terminate()
             baked.wait()
