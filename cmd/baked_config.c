@@ -253,14 +253,13 @@ static void say(void *user, const char *text)
 /* The system's files for root, the user's own for others; or those that the command line names. */
 static enum xm_status find_files(const struct xm_baked_config *told, struct xm_conf_files *files, struct xm_error *err)
 {
-    char own[PATH_MAX];
     if (told->no_file)
         return XM_OK;
     if (told->file)
         return xm_conf_files_add(files, told->file, err);
     if (geteuid() == 0)
         return xm_conf_files_add(files, XM_CONF_SYSTEM, err);
-    return xm_conf_own_path(own) ? xm_conf_files_add(files, own, err) : XM_OK;
+    return xm_conf_files_add_own(files, err);
 }
 
 /* told: the command line alone.  A daemon does not begin with what somebody did not mean: each wrong line is said. */

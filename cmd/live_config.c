@@ -195,9 +195,7 @@ static enum xm_status find_files(struct xm_live_config *config, struct xm_conf_f
     status = xm_conf_files_add(files, XM_CONF_SYSTEM, err);
     if (!xm_conf_own_path(config->keep_path))
         config->keep_path[0] = '\0';
-    else if (status == XM_OK)
-        status = xm_conf_files_add(files, config->keep_path, err);
-    return status;
+    return status == XM_OK ? xm_conf_files_add_own(files, err) : status;
 }
 
 static void read_files(struct xm_live_config *config)

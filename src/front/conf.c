@@ -357,6 +357,15 @@ bool xm_conf_own_path(char path[PATH_MAX])
     return n > 0 && n < PATH_MAX;
 }
 
+enum xm_status xm_conf_files_add_own(struct xm_conf_files *files, struct xm_error *err)
+{
+    struct stat st;
+    char path[PATH_MAX];
+    if (!xm_conf_own_path(path) || (stat(path, &st) != 0 && errno == EACCES))
+        return XM_OK;
+    return xm_conf_files_add(files, path, err);
+}
+
 bool xm_conf_read_bool(const char *text, bool *value)
 {
     static const char *const words[][2] = {{"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};

@@ -76,6 +76,12 @@ enum xm_status xm_conf_files_add(struct xm_conf_files *files, const char *path,
 void xm_conf_files_fini(struct xm_conf_files *files);
 
 /*
+ * The same with the user's own file.  Where that is a home nobody lets us into (somebody else's, as
+ * after su), there is none.
+ */
+enum xm_status xm_conf_files_add_own(struct xm_conf_files *files, struct xm_error *err) XM_MUST_CHECK;
+
+/*
  * The user's own file: $XDG_CONFIG_HOME/xenmon/config, else ~/.config/xenmon/config.  False: neither
  * variable says where, or it is too long.
  */

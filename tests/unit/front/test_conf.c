@@ -277,6 +277,30 @@ static void test_own_path(void **state)
     assert_false(xm_conf_own_path(own));
 }
 
+/* A home that is somebody else's; one's own file that cannot be read is another matter. */
+static void test_other_home(void **state)
+{
+    struct xm_conf_files files = {0};
+    struct xm_error err;
+    char place[100];
+    (void)state;
+    xm_error_clear(&err);
+    snprintf(place, sizeof place, "%s/home", directory);
+    assert_int_equal(mkdir(place, 0700), 0);
+    setenv("XDG_CONFIG_HOME", place, 1);
+    assert_int_equal(xm_conf_files_add_own(&files, &err), XM_OK);
+    assert_int_equal(files.count, 0);
+    if (geteuid() == 0) {
+        assert_int_equal(seteuid(12345), 0);
+        enum xm_status status = xm_conf_files_add_own(&files, &err);
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(status, XM_OK);
+        assert_int_equal(files.count, 0);
+    }
+    xm_conf_files_fini(&files);
+    rmdir(place);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -302,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_random),     cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_large),      cmocka_unit_test(test_trust),
         cmocka_unit_test(test_files),      cmocka_unit_test(test_own_path),
+        cmocka_unit_test(test_other_home),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
