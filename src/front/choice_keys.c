@@ -335,6 +335,7 @@ static const struct xm_binding bindings[] = {
     {'O', "O", ALL, NULL, NULL, save, 0},
     {XM_KEY_REDRAW, "Ctrl-L", ALL, NULL, "draw everything again", redraw, 0},
     {'r', NULL, SCROLLED, NULL, NULL, redraw, 0},
+    {26, "Ctrl-Z", ALL, NULL, "stop, and leave the terminal to the shell until it goes on", redraw, 0},
     {XM_KEY_RESIZE, NULL, ALL, NULL, NULL, redraw, 0},
 };
 

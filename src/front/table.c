@@ -364,15 +364,19 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
     unsigned fixed = table->columns[0].width;
     unsigned used = least_name(width);
     struct xm_choice_table all = xm_table_choice(table, p->choice);
-    l->choice = all;
-    l->choice.columns = 0;
-    for (unsigned i = 0; i < all.columns; i++)
-        if (table->columns[all.column[i]].from_width <= width)
-            l->choice.column[l->choice.columns++] = all.column[i];
-    l->dropped = all.columns - l->choice.columns;
     l->shown = 0;
     if (fixed && fixed < used)
         used = fixed;
+    l->choice = all;
+    l->choice.columns = 0;
+    unsigned whole = used;
+    for (unsigned i = 0; i < all.columns; i++)
+        whole += xm_table_width(&table->columns[all.column[i]]);
+    /* Where not all of them fit, those go first that others say in less room. */
+    for (unsigned i = 0; i < all.columns; i++)
+        if (whole <= width || table->columns[all.column[i]].from_width <= width)
+            l->choice.column[l->choice.columns++] = all.column[i];
+    l->dropped = all.columns - l->choice.columns;
     unsigned least = used;
     /* From the left until one does not fit: which columns there are should be easy to foresee. */
     while (l->shown < l->choice.columns) {

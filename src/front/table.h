@@ -53,7 +53,7 @@ struct xm_table_column {
     void (*cell)(const struct xm_painter *p, const struct xm_table_line *line, struct xm_table_cell *cell);
     /* Where text of one meaning does not do (bars): paints columns [x, end) of row y.  NULL: the cell's text. */
     void (*paint)(const struct xm_painter *p, const struct xm_table_line *line, unsigned x, unsigned end, unsigned y);
-    unsigned from_width; /* of the grid: on a narrower one it is left out, where others say more in less room */
+    unsigned from_width; /* of the grid: on a narrower one it goes before all others, unless all fit */
 };
 
 /* Title, help and width of a column, whether its own or view's. */

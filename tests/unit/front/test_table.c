@@ -388,6 +388,29 @@ static void test_bad_choice(void **state)
     assert_true(has(h, "web"));
 }
 
+/* On a narrow grid bars go first; who chooses few columns has them there too. */
+static void test_narrow(void **state)
+{
+    struct here *h = *state;
+    build(h, 60, 24);
+    assert_false(has(h, "states"));
+    assert_true(has(h, "run%"));
+    build(h, 20, 10);
+    assert_false(has(h, "state"));
+    assert_true(has(h, "run%"));
+    h->choice.table[XM_VIEW_DOMAINS] =
+        (struct xm_choice_table){.column = {(uint8_t)column_of(&xm_domains_table, "run_trail"), 3},
+                                 .columns = 2,
+                                 .sort = 3,
+                                 .descending = true,
+                                 .chosen = true};
+    build(h, 60, 24);
+    assert_true(has(h, "run, 1 min"));
+    build(h, 34, 24);
+    assert_false(has(h, "run, 1 min"));
+    assert_true(has(h, "run%") && has(h, "+1"));
+}
+
 static void test_thousand(void **state)
 {
     struct here *h = *state;
@@ -578,9 +601,9 @@ static void test_anything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_order),  TEST(test_filter),     TEST(test_found),    TEST(test_cursor),
-        TEST(test_scroll), TEST(test_units),      TEST(test_windows),  TEST(test_numbers),
-        TEST(test_tables), TEST(test_bad_choice), TEST(test_thousand), TEST(test_anything),
+        TEST(test_order),  TEST(test_filter),   TEST(test_found),    TEST(test_cursor), TEST(test_scroll),
+        TEST(test_units),  TEST(test_windows),  TEST(test_numbers),  TEST(test_tables), TEST(test_bad_choice),
+        TEST(test_narrow), TEST(test_thousand), TEST(test_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
