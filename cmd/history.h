@@ -12,7 +12,7 @@
 #include "options.h"
 
 #define XM_HISTORY_DIRECTORY "/var/lib/xenmon"
-#define XM_HISTORY_LIST 64
+#define XM_HISTORY_LIST      64
 
 /* The subcommands; argv[0] is the subcommand's own name. */
 int xenmon_history_query_main(int argc, char **argv);
@@ -52,11 +52,15 @@ int xm_history_complain(const char *program, const struct xm_error *err);
 /* Whether a domain is selected: by name, by number, by uuid; all are where nothing is. */
 bool xm_history_selects(const struct xm_list *domains, const struct xm_history_domain *domain);
 
-/* Ends output: XM_EXIT_DONE, or XM_EXIT_FAILED where it could not be written (a reader that went away is none). */
+/*
+ * Ends output: XM_EXIT_DONE, or XM_EXIT_FAILED where it could not be written (a reader that went away is
+ * none).
+ */
 int xm_history_flush(const char *program, int code);
 
 /*
- * The windows of one run, one after the other: opens what is needed, and gives each window to `each` with the samples that bound
+ * The windows of one run, one after the other: opens what is needed, and gives each window to `each` with
+ * the samples that bound
  * it.
  */
 struct xm_history_view {

@@ -20,7 +20,8 @@ const char *xm_set_list(const struct xm_option *option, const char *text, void *
 
 int xm_range_read(const char *program, struct xm_range *r)
 {
-    static const char *const forms = "a time such as 2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, -2h or 10m";
+    static const char *const forms =
+        "a time such as 2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, -2h or 10m";
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     uint64_t now = (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
@@ -48,7 +49,9 @@ const char *xm_history_directory(const char *program, int operands, char **argv)
 int xm_history_complain(const char *program, const struct xm_error *err)
 {
     xm_complain(program, "%s", err->text);
-    return err->status == XM_DENIED ? XM_EXIT_ACCESS : err->status == XM_INVALID ? XM_EXIT_USAGE : XM_EXIT_FAILED;
+    return err->status == XM_DENIED    ? XM_EXIT_ACCESS
+           : err->status == XM_INVALID ? XM_EXIT_USAGE
+                                       : XM_EXIT_FAILED;
 }
 
 int xm_history_attach(const char *program, const char *directory, struct xm_history *history)
@@ -101,15 +104,17 @@ static enum xm_status make_samples(struct walk *w, struct xm_error *err)
     enum xm_status status = xm_sample_init(&w->sample[0], c);
     if (status == XM_OK)
         status = xm_sample_init(&w->sample[1], c);
-    return status == XM_OK ? XM_OK : xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", c.domains,
-                                             c.vcpus);
+    return status == XM_OK ? XM_OK
+                           : xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs",
+                                     c.domains, c.vcpus);
 }
 
 /* The window's end is the next one's beginning where they meet: every sample is read once. */
-static enum xm_status go(struct walk *w, const struct xm_history_run *run, const struct xm_history_instant *instant,
-                         const struct xm_history_window *window, size_t count,
-                         enum xm_status (*each)(void *user, const struct xm_history_view *view, struct xm_error *err),
-                         void *user, struct xm_error *err)
+static enum xm_status
+go(struct walk *w, const struct xm_history_run *run, const struct xm_history_instant *instant,
+   const struct xm_history_window *window, size_t count,
+   enum xm_status (*each)(void *user, const struct xm_history_view *view, struct xm_error *err), void *user,
+   struct xm_error *err)
 {
     enum xm_status status = XM_OK;
     unsigned from = 0;
@@ -124,10 +129,14 @@ static enum xm_status go(struct walk *w, const struct xm_history_run *run, const
             status = xm_history_sample(&w->stretch, b, a->sample, &w->sample[from ^ 1], err);
         if (status != XM_OK)
             break;
-        const struct xm_history_view view = {
-            .run = run, .stretch = &w->stretch, .bounds = &window[i], .detail = a->detail && b->detail,
-            .window = {.from = a->sample ? &w->sample[from] : NULL, .to = &w->sample[from ^ 1], .scale = &run->scale,
-                       .io_seen = run->io_seen}};
+        const struct xm_history_view view = {.run = run,
+                                             .stretch = &w->stretch,
+                                             .bounds = &window[i],
+                                             .detail = a->detail && b->detail,
+                                             .window = {.from = a->sample ? &w->sample[from] : NULL,
+                                                        .to = &w->sample[from ^ 1],
+                                                        .scale = &run->scale,
+                                                        .io_seen = run->io_seen}};
         status = each(user, &view, err);
     }
     return status;
@@ -148,10 +157,11 @@ enum xm_status xm_history_each_window(struct xm_history *history, const struct x
                        "run %lld has no rate of its clock: its cycles are no durations", (long long)run->id);
     enum xm_status status = xm_history_instants(history, run, &instant, &instants, err);
     if (status == XM_OK)
-        status = xm_history_windows(instant, instants, grid, range->from_ns, range->to_ns, &window, &windows, err);
+        status =
+            xm_history_windows(instant, instants, grid, range->from_ns, range->to_ns, &window, &windows, err);
     if (status == XM_OK && windows) {
-        status = xm_history_stretch(history, run, instant[window[0].from].sample, instant[window[windows - 1].to].sample,
-                                    &w.stretch, err);
+        status = xm_history_stretch(history, run, instant[window[0].from].sample,
+                                    instant[window[windows - 1].to].sample, &w.stretch, err);
         if (status == XM_OK)
             status = make_samples(&w, err);
         if (status == XM_OK)

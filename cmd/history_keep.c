@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenmon history keep: follows a region and keeps its samples.  xenbaked runs it beside itself, anybody can by hand.
+ * xenmon history keep: follows a region and keeps its samples.  xenbaked runs it beside itself, anybody can
+ * by hand.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -19,7 +20,7 @@
 #include "xenmon/region.h"
 
 #define PROGRAM "xenmon history keep"
-#define MS UINT64_C(1000000)
+#define MS      UINT64_C(1000000)
 
 struct config {
     const char *region, *log_to;
@@ -56,7 +57,8 @@ static bool read_age(const char **text, uint64_t *ns)
 
 static const char *set_keep(const struct xm_option *option, const char *text, void *where)
 {
-    static const char *const form = "rules such as 1s:1d,1m:31d,1h:2y: a sample each so often, for so long; at most 8";
+    static const char *const form =
+        "rules such as 1s:1d,1m:31d,1h:2y: a sample each so often, for so long; at most 8";
     struct xm_retention *r = where;
     r->rules = 0;
     for (;; text++) {
@@ -77,16 +79,27 @@ static const char *set_keep(const struct xm_option *option, const char *text, vo
 #define AT(member) offsetof(struct config, member)
 static const struct xm_option options[] = {
     {.help = "What is kept:"},
-    {"step", 's', XM_ARG_NEEDED, xm_set_duration, AT(step_ns), "TIME", "between samples (1s)", 10 * MS, 3600 * XM_NS_PER_S, XM_NS_PER_S},
-    {"sync", 0, XM_ARG_NEEDED, xm_set_duration, AT(sync_ns), "TIME", "between transactions: so much a crash can lose, unless the region still has it (10s)", 100 * MS, 3600 * XM_NS_PER_S, XM_NS_PER_S},
-    {"keep", 0, XM_ARG_NEEDED, set_keep, AT(retention), "RULES", "how long, and how coarse with age (1s:1d,1m:31d,1h:2y)", 0, 0, 0},
-    {"max-size", 0, XM_ARG_NEEDED, xm_set_size, AT(retention.max_bytes), "SIZE", "of the database; past it the oldest is thinned before its time (1G)", UINT64_C(1) << 18, UINT64_C(1) << 50, 0},
+    {"step", 's', XM_ARG_NEEDED, xm_set_duration, AT(step_ns), "TIME", "between samples (1s)", 10 * MS,
+     3600 * XM_NS_PER_S, XM_NS_PER_S},
+    {"sync", 0, XM_ARG_NEEDED, xm_set_duration, AT(sync_ns), "TIME",
+     "between transactions: so much a crash can lose, unless the region still has it (10s)", 100 * MS,
+     3600 * XM_NS_PER_S, XM_NS_PER_S},
+    {"keep", 0, XM_ARG_NEEDED, set_keep, AT(retention), "RULES",
+     "how long, and how coarse with age (1s:1d,1m:31d,1h:2y)", 0, 0, 0},
+    {"max-size", 0, XM_ARG_NEEDED, xm_set_size, AT(retention.max_bytes), "SIZE",
+     "of the database; past it the oldest is thinned before its time (1G)", UINT64_C(1) << 18,
+     UINT64_C(1) << 50, 0},
     {.help = "How it runs:"},
-    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
-    {"exit-at-end", 0, XM_ARG_NONE, xm_set_flag, AT(at_end), NULL, "end when the region's writer has", 0, 0, 0},
-    {"log-to", 0, XM_ARG_NEEDED, xm_set_text, AT(log_to), "WHERE", "stderr (the default), syslog, or a file", 0, 0, 0},
-    {"log-level", 0, XM_ARG_NEEDED, xm_set_choice, AT(log_level), XM_LOG_LEVELS, "how much is said (info)", 0, 0, 0},
-    {"again", 0, XM_ARG_NONE, xm_set_flag, AT(again), NULL, NULL, 0, 0, 0}, /* by xenbaked: why it cannot start has been said */
+    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH",
+     "the region to read; by default that of the system's, or the user's, xenbaked", 0, 0, 0},
+    {"exit-at-end", 0, XM_ARG_NONE, xm_set_flag, AT(at_end), NULL, "end when the region's writer has", 0, 0,
+     0},
+    {"log-to", 0, XM_ARG_NEEDED, xm_set_text, AT(log_to), "WHERE", "stderr (the default), syslog, or a file",
+     0, 0, 0},
+    {"log-level", 0, XM_ARG_NEEDED, xm_set_choice, AT(log_level), XM_LOG_LEVELS, "how much is said (info)", 0,
+     0, 0},
+    {"again", 0, XM_ARG_NONE, xm_set_flag, AT(again), NULL, NULL, 0, 0,
+     0}, /* by xenbaked: why it cannot start has been said */
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -132,7 +145,8 @@ static struct xm_signals *hear_signals(void)
     return signals;
 }
 
-static int run(struct xm_keeper *keeper, const struct config *c, struct xm_log *log, struct xm_signals *signals)
+static int run(struct xm_keeper *keeper, const struct config *c, struct xm_log *log,
+               struct xm_signals *signals)
 {
     struct xm_error err;
     enum xm_status status = XM_AGAIN;
@@ -165,12 +179,18 @@ static int keep(const struct config *c, const char *directory, const char *regio
     struct xm_log log;
     struct xm_keeper *keeper;
     xm_error_clear(&err);
-    if (xm_log_open(&log, PROGRAM, c->log_to ? c->log_to : "stderr", (enum xm_log_level)c->log_level, &err) != XM_OK) {
+    if (xm_log_open(&log, PROGRAM, c->log_to ? c->log_to : "stderr", (enum xm_log_level)c->log_level, &err) !=
+        XM_OK) {
         xm_complain(PROGRAM, "%s", err.text);
         return XM_EXIT_FAILED;
     }
-    const struct xm_keeper_config config = {.region = region, .directory = directory, .step_ns = c->step_ns,
-                                            .sync_ns = c->sync_ns, .retention = c->retention, .say = say, .user = &log};
+    const struct xm_keeper_config config = {.region = region,
+                                            .directory = directory,
+                                            .step_ns = c->step_ns,
+                                            .sync_ns = c->sync_ns,
+                                            .retention = c->retention,
+                                            .say = say,
+                                            .user = &log};
     int code = XM_EXIT_DONE;
     if (xm_keeper_create(&config, &keeper, &err) == XM_OK) {
         code = run(keeper, c, &log, signals);
@@ -186,7 +206,9 @@ static int keep(const struct config *c, const char *directory, const char *regio
 
 int xenmon_history_keep_main(int argc, char **argv)
 {
-    struct config c = {.step_ns = XM_NS_PER_S, .sync_ns = 10 * XM_NS_PER_S, .retention = xm_retention_default(),
+    struct config c = {.step_ns = XM_NS_PER_S,
+                       .sync_ns = 10 * XM_NS_PER_S,
+                       .retention = xm_retention_default(),
                        .log_level = XM_LOG_INFO};
     char path[PATH_MAX];
     struct xm_error err;

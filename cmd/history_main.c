@@ -14,8 +14,9 @@ static const struct {
     const char *name;
     int (*main)(int argc, char **argv);
 } commands[] = {
-    {"report", xenmon_history_report_main}, {"runs", xenmon_history_runs_main},   {"check", xenmon_history_check_main},
-    {"show", xenmon_history_show_main},     {"keep", xenmon_history_keep_main},
+    {"report", xenmon_history_report_main}, {"runs", xenmon_history_runs_main},
+    {"check", xenmon_history_check_main},   {"show", xenmon_history_show_main},
+    {"keep", xenmon_history_keep_main},
 };
 
 int main(int argc, char **argv)

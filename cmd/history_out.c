@@ -48,7 +48,8 @@ static void put(struct xm_out *out, int width, const char *text)
 {
     int room = width < 0 ? -width : width;
     int pad = room > cells(text) ? room - cells(text) : 0;
-    fprintf(out->out, "%s%*s%s%*s", out->begun ? "  " : "", width < 0 ? 0 : pad, "", text, width < 0 ? pad : 0, "");
+    fprintf(out->out, "%s%*s%s%*s", out->begun ? "  " : "", width < 0 ? 0 : pad, "", text,
+            width < 0 ? pad : 0, "");
     out->begun = true;
 }
 

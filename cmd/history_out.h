@@ -30,7 +30,8 @@ void xm_out_row(struct xm_out *out);
 void xm_out_end(struct xm_out *out);
 
 /*
- * Fields.  key: in JSON and CSV; title and `shown`: on paper, in `width` cells (shown NULL: not on paper).  What is not
+ * Fields.  key: in JSON and CSV; title and `shown`: on paper, in `width` cells (shown NULL: not on paper). 
+ * What is not
  * known is "-", null or empty; so is a text of NULL.
  */
 void xm_out_text(struct xm_out *out, const char *key, const char *title, int width, const char *text);

@@ -12,7 +12,7 @@
 #include "view/format.h"
 
 #define PROGRAM "xenmon history"
-#define CELL 24
+#define CELL    24
 
 struct config {
     struct xm_list domains, metrics;
@@ -49,15 +49,22 @@ static const char *set_metric(const struct xm_option *option, const char *text, 
 #define AT(member) offsetof(struct config, member)
 static const struct xm_option options[] = {
     {.help = "What is shown:"},
-    {"domain", 'd', XM_ARG_NEEDED, xm_set_list, AT(domains), "NAME|ID|UUID", "this domain alone; can be given again", 0, 0, 0},
-    {"vcpu", 0, XM_ARG_NONE, xm_set_flag, AT(vcpus), NULL, "a row for each vCPU, not for each domain", 0, 0, 0},
-    {"metric", 'm', XM_ARG_NEEDED, set_metric, AT(metrics), "NAME", "this column; can be given again", 0, 0, 0},
-    {"list-metrics", 0, XM_ARG_NONE, xm_set_flag, AT(list_metrics), NULL, "print the names that there are, and exit", 0, 0, 0},
-    {"format", 0, XM_ARG_NEEDED, xm_set_choice, AT(format), XM_OUT_FORMATS, "text (the default), comma-separated, or a JSON object a line", 0, 0, 0},
+    {"domain", 'd', XM_ARG_NEEDED, xm_set_list, AT(domains), "NAME|ID|UUID",
+     "this domain alone; can be given again", 0, 0, 0},
+    {"vcpu", 0, XM_ARG_NONE, xm_set_flag, AT(vcpus), NULL, "a row for each vCPU, not for each domain", 0, 0,
+     0},
+    {"metric", 'm', XM_ARG_NEEDED, set_metric, AT(metrics), "NAME", "this column; can be given again", 0, 0,
+     0},
+    {"list-metrics", 0, XM_ARG_NONE, xm_set_flag, AT(list_metrics), NULL,
+     "print the names that there are, and exit", 0, 0, 0},
+    {"format", 0, XM_ARG_NEEDED, xm_set_choice, AT(format), XM_OUT_FORMATS,
+     "text (the default), comma-separated, or a JSON object a line", 0, 0, 0},
     {.help = "When:"},
-    {"from", 'b', XM_ARG_NEEDED, xm_set_text, AT(range.from), "TIME", "2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, or -2h (the beginning)", 0, 0, 0},
+    {"from", 'b', XM_ARG_NEEDED, xm_set_text, AT(range.from), "TIME",
+     "2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, or -2h (the beginning)", 0, 0, 0},
     {"to", 'e', XM_ARG_NEEDED, xm_set_text, AT(range.to), "TIME", "likewise (the end)", 0, 0, 0},
-    {"step", 's', XM_ARG_NEEDED, set_step, AT(grid), "TIME", "a row for each 1s, 5m, 1h, day or month of the clock; without it one for all of it", 0, 0, 0},
+    {"step", 's', XM_ARG_NEEDED, set_step, AT(grid), "TIME",
+     "a row for each 1s, 5m, 1h, day or month of the clock; without it one for all of it", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -94,7 +101,8 @@ struct printing {
     struct xm_history *history;
     struct xm_out out;
     struct xm_place *place;
-    uint64_t known_to_ns; /* wall time up to which rows have told, or it has been said that nothing is known */
+    uint64_t
+        known_to_ns; /* wall time up to which rows have told, or it has been said that nothing is known */
     bool begun;
 };
 
@@ -123,10 +131,11 @@ static void put_metric(struct printing *p, const struct xm_history_view *v, cons
         xm_out_real(&p->out, column->id, column->title, 10, cell.known, cell.value, text);
 }
 
-static const char *const on_paper[] = {"window_ns",    "running_pct",      "runnable_pct",    "blocked_pct", "offline_pct",
-                                       "unknown_pct",  "executions_per_s", "wait_any_pct", "io_per_s"};
-static const char *const exact[] = {"window_ns",  "running_ns", "runnable_ns", "blocked_ns", "offline_ns",
-                                    "unknown_ns", "executions", "io_count"};
+static const char *const on_paper[] = {"window_ns",        "running_pct",  "runnable_pct",
+                                       "blocked_pct",      "offline_pct",  "unknown_pct",
+                                       "executions_per_s", "wait_any_pct", "io_per_s"};
+static const char *const exact[] = {"window_ns",  "running_ns", "runnable_ns", "blocked_ns",
+                                    "offline_ns", "unknown_ns", "executions",  "io_count"};
 
 static void put_metrics(struct printing *p, const struct xm_history_view *v, const struct xm_usage *u)
 {
@@ -144,7 +153,8 @@ static void put_metrics(struct printing *p, const struct xm_history_view *v, con
 static void put_row(struct printing *p, const struct xm_history_view *v, const struct xm_history_domain *d,
                     const struct xm_usage *u)
 {
-    char line[40] = "", from[40] = "", to[40] = "", domid[CELL] = "", vcpu[CELL] = "", share[CELL] = "", name[64] = "";
+    char line[40] = "", from[40] = "", to[40] = "", domid[CELL] = "", vcpu[CELL] = "", share[CELL] = "",
+         name[64] = "";
     uint64_t id = u ? u->id : 0;
     double part = v ? coverage(v, u) : 0;
     if (v) {
@@ -196,7 +206,8 @@ static void say_gap(struct printing *p, uint64_t from_ns, uint64_t to_ns)
         xm_out_end(&p->out);
         return;
     }
-    snprintf(text, sizeof text, "nothing is known from %s to %s: xenbaked did not run, or was not kept", from, to);
+    snprintf(text, sizeof text, "nothing is known from %s to %s: xenbaked did not run, or was not kept", from,
+             to);
     if (!xm_out_note(&p->out, text)) {
         fflush(p->out.out);
         xm_complain(PROGRAM, "%s", text);
@@ -220,7 +231,8 @@ static enum xm_status put_window(void *user, const struct xm_history_view *v, st
         struct xm_usage u;
         uint32_t slot = p->c->vcpus ? to->vcpu_domain[place[i].slot] : place[i].slot;
         const struct xm_history_domain *d = &p->history->domain[v->stretch->domain[slot]];
-        bool there = p->c->vcpus ? xm_usage_vcpu(&v->window, place[i].slot, &u) : xm_usage_domain(&v->window, slot, &u);
+        bool there = p->c->vcpus ? xm_usage_vcpu(&v->window, place[i].slot, &u)
+                                 : xm_usage_domain(&v->window, slot, &u);
         if (!there || !xm_history_selects(&p->c->domains, d))
             continue;
         begin_row(p);

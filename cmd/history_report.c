@@ -2,8 +2,10 @@
 /*
  * xenmon history report: what each domain used, hour by hour, to account for.
  *
- * A life of a domain is one subject, also where xenbaked was restarted in it; an id used again is another life.
- * What a stretch of it lacks, because xenbaked did not run, is missing from its coverage and from nothing else.
+ * A life of a domain is one subject, also where xenbaked was restarted in it; an id used again is another
+ * life.
+ * What a stretch of it lacks, because xenbaked did not run, is missing from its coverage and from nothing
+ * else.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,11 +29,15 @@ struct config {
 
 #define AT(member) offsetof(struct config, member)
 static const struct xm_option options[] = {
-    {"by", 0, XM_ARG_NEEDED, xm_set_choice, AT(by), "hour|day|month|total", "a row for each domain and hour (the default), day or month of the clock, or all of it", 0, 0, 0},
-    {"domain", 'd', XM_ARG_NEEDED, xm_set_list, AT(domains), "NAME|ID|UUID", "this domain alone; can be given again", 0, 0, 0},
-    {"from", 'b', XM_ARG_NEEDED, xm_set_text, AT(range.from), "TIME", "2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, or -2h (the beginning)", 0, 0, 0},
+    {"by", 0, XM_ARG_NEEDED, xm_set_choice, AT(by), "hour|day|month|total",
+     "a row for each domain and hour (the default), day or month of the clock, or all of it", 0, 0, 0},
+    {"domain", 'd', XM_ARG_NEEDED, xm_set_list, AT(domains), "NAME|ID|UUID",
+     "this domain alone; can be given again", 0, 0, 0},
+    {"from", 'b', XM_ARG_NEEDED, xm_set_text, AT(range.from), "TIME",
+     "2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, or -2h (the beginning)", 0, 0, 0},
     {"to", 'e', XM_ARG_NEEDED, xm_set_text, AT(range.to), "TIME", "likewise (the end)", 0, 0, 0},
-    {"format", 0, XM_ARG_NEEDED, xm_set_choice, AT(format), XM_OUT_FORMATS, "text (the default), comma-separated, or a JSON object a line", 0, 0, 0},
+    {"format", 0, XM_ARG_NEEDED, xm_set_choice, AT(format), XM_OUT_FORMATS,
+     "text (the default), comma-separated, or a JSON object a line", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -95,8 +101,10 @@ static struct line *new_line(struct report *r, size_t domain, uint64_t real_ns)
         r->line = more;
         r->room = room;
     }
-    r->line[r->lines] = (struct line){.subject = subject_of(r->history, domain), .domain = domain,
-                                      .line_ns = r->grid.kind == XM_GRID_WHOLE ? 0 : xm_grid_floor(&r->grid, real_ns)};
+    r->line[r->lines] =
+        (struct line){.subject = subject_of(r->history, domain),
+                      .domain = domain,
+                      .line_ns = r->grid.kind == XM_GRID_WHOLE ? 0 : xm_grid_floor(&r->grid, real_ns)};
     return &r->line[r->lines++];
 }
 
@@ -374,9 +382,10 @@ static void print_lines(struct report *r)
 
 static int print_report(const struct config *c, struct xm_history *history)
 {
-    static const struct xm_grid grids[] = {
-        [BY_HOUR] = {.kind = XM_GRID_STEP, .step_ns = 3600 * XM_NS_PER_S}, [BY_DAY] = {.kind = XM_GRID_DAY},
-        [BY_MONTH] = {.kind = XM_GRID_MONTH}, [BY_TOTAL] = {.kind = XM_GRID_WHOLE}};
+    static const struct xm_grid grids[] = {[BY_HOUR] = {.kind = XM_GRID_STEP, .step_ns = 3600 * XM_NS_PER_S},
+                                           [BY_DAY] = {.kind = XM_GRID_DAY},
+                                           [BY_MONTH] = {.kind = XM_GRID_MONTH},
+                                           [BY_TOTAL] = {.kind = XM_GRID_WHOLE}};
     struct report r = {.c = c, .history = history, .grid = grids[c->by]};
     struct xm_error err;
     enum xm_status status = XM_OK;

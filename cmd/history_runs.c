@@ -18,8 +18,8 @@ struct config {
 };
 
 /* Reads options and opens the history; XM_EXIT_DONE to go on.  Without `options` there is only --help. */
-static int begin(const char *program, const char *usage, const struct xm_option *options, size_t count, int argc, char **argv,
-                 struct config *c, struct xm_history *history)
+static int begin(const char *program, const char *usage, const struct xm_option *options, size_t count,
+                 int argc, char **argv, struct config *c, struct xm_history *history)
 {
     struct xm_error err;
     int operands;
@@ -41,7 +41,8 @@ static void put_run(struct xm_out *out, const struct xm_history_run *r)
 {
     static const struct xm_history_run none;
     static const char *const sources[] = {"live", "replay", "pipe"};
-    char from[40] = "", to[40] = "", id[24] = "", samples[24] = "", lost[24] = "", span[24] = "", source[128] = "";
+    char from[40] = "", to[40] = "", id[24] = "", samples[24] = "", lost[24] = "", span[24] = "",
+         source[128] = "";
     bool row = r != NULL;
     r = r ? r : &none;
     if (row) {
@@ -74,8 +75,10 @@ int xenmon_history_runs_main(int argc, char **argv)
 {
     static const char program[] = "xenmon history runs";
     static const struct xm_option options[] = {
-        {"format", 0, XM_ARG_NEEDED, xm_set_choice, offsetof(struct config, format), XM_OUT_FORMATS, "text (the default), comma-separated, or a JSON object a line", 0, 0, 0},
-        {"help", 'h', XM_ARG_NONE, xm_set_flag, offsetof(struct config, help), NULL, "print this and exit", 0, 0, 0},
+        {"format", 0, XM_ARG_NEEDED, xm_set_choice, offsetof(struct config, format), XM_OUT_FORMATS,
+         "text (the default), comma-separated, or a JSON object a line", 0, 0, 0},
+        {"help", 'h', XM_ARG_NONE, xm_set_flag, offsetof(struct config, help), NULL, "print this and exit", 0,
+         0, 0},
     };
     struct config c = {.format = XM_OUT_TEXT};
     struct xm_history history = {.db = NULL};
@@ -112,7 +115,8 @@ int xenmon_history_check_main(int argc, char **argv)
 {
     static const char program[] = "xenmon history check";
     static const struct xm_option options[] = {
-        {"help", 'h', XM_ARG_NONE, xm_set_flag, offsetof(struct config, help), NULL, "print this and exit", 0, 0, 0},
+        {"help", 'h', XM_ARG_NONE, xm_set_flag, offsetof(struct config, help), NULL, "print this and exit", 0,
+         0, 0},
     };
     struct config c = {.help = false};
     struct xm_history history = {.db = NULL};
@@ -120,15 +124,16 @@ int xenmon_history_check_main(int argc, char **argv)
     struct xm_error err;
     struct said said = {0};
     xm_error_clear(&err);
-    int code = begin(program, "Checks the file, that every row's states add up, and that no counter goes back.\n", options,
-                     sizeof options / sizeof options[0], argc, argv, &c, &history);
+    int code =
+        begin(program, "Checks the file, that every row's states add up, and that no counter goes back.\n",
+              options, sizeof options / sizeof options[0], argc, argv, &c, &history);
     if (code != XM_EXIT_DONE || c.help)
         return code;
     enum xm_status status = xm_history_check(&history, say_fault, &said, &found, &err);
     if (said.count > MOST_SAID)
         printf("... and %" PRIu64 " more\n", said.count - MOST_SAID);
-    printf("%zu runs, %" PRIu64 " samples, %" PRIu64 " rows, %" PRIu64 " faults\n", history.runs, found.samples, found.rows,
-           found.faults);
+    printf("%zu runs, %" PRIu64 " samples, %" PRIu64 " rows, %" PRIu64 " faults\n", history.runs,
+           found.samples, found.rows, found.faults);
     xm_history_end(&history);
     if (status != XM_OK)
         code = xm_history_complain(program, &err);

@@ -2,7 +2,8 @@
 /*
  * xenmon history show: the live screen over a stretch of the past.
  *
- * The samples of one run become a region of their own, which has ended, and xenmon live shows it; its keys that go back
+ * The samples of one run become a region of their own, which has ended, and xenmon live shows it; its keys
+ * that go back
  * and forth in time go over all of it.
  */
 #include <errno.h>
@@ -20,9 +21,9 @@
 #include "history.h"
 #include "region/writer.h"
 
-#define PROGRAM "xenmon history show"
+#define PROGRAM      "xenmon history show"
 #define MOST_SECONDS 86400
-#define HOUR_NS (3600 * XM_NS_PER_S)
+#define HOUR_NS      (3600 * XM_NS_PER_S)
 
 struct config {
     struct xm_range range;
@@ -33,11 +34,15 @@ struct config {
 
 #define AT(member) offsetof(struct config, member)
 static const struct xm_option options[] = {
-    {"from", 'b', XM_ARG_NEEDED, xm_set_text, AT(range.from), "TIME", "2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, or -2h (an hour before the end)", 0, 0, 0},
+    {"from", 'b', XM_ARG_NEEDED, xm_set_text, AT(range.from), "TIME",
+     "2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, or -2h (an hour before the end)", 0, 0, 0},
     {"to", 'e', XM_ARG_NEEDED, xm_set_text, AT(range.to), "TIME", "likewise (the end of the run)", 0, 0, 0},
-    {"run", 0, XM_ARG_NEEDED, xm_set_count, AT(run), "N", "of which run, as 'xenmon history runs' numbers them (the newest one then)", 1, INT64_MAX, 0},
-    {"memory", 0, XM_ARG_NEEDED, xm_set_size, AT(memory_bytes), "SIZE", "what is shown is cut short so as to need no more (256M)", UINT64_C(1) << 20, UINT64_C(1) << 34, 0},
-    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "write the region there and leave it, and show nothing", 0, 0, 0},
+    {"run", 0, XM_ARG_NEEDED, xm_set_count, AT(run), "N",
+     "of which run, as 'xenmon history runs' numbers them (the newest one then)", 1, INT64_MAX, 0},
+    {"memory", 0, XM_ARG_NEEDED, xm_set_size, AT(memory_bytes), "SIZE",
+     "what is shown is cut short so as to need no more (256M)", UINT64_C(1) << 20, UINT64_C(1) << 34, 0},
+    {"region", 0, XM_ARG_NEEDED, xm_set_text, AT(region), "PATH",
+     "write the region there and leave it, and show nothing", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -65,11 +70,17 @@ static enum xm_status begin(void *user, struct xm_capacity capacity, size_t samp
     struct showing *s = user;
     char title[160];
     /* A region's seconds are samples times their interval; here all of them are to stay. */
-    uint64_t interval = s->interval_ns < 1000000 ? 1000000 : s->interval_ns > 60 * XM_NS_PER_S ? 60 * XM_NS_PER_S : s->interval_ns;
+    uint64_t interval = s->interval_ns < 1000000            ? 1000000
+                        : s->interval_ns > 60 * XM_NS_PER_S ? 60 * XM_NS_PER_S
+                                                            : s->interval_ns;
     uint64_t seconds = samples * interval / XM_NS_PER_S + 60;
     struct xm_writer_config w = {
-        .path = s->path, .source = XM_SOURCE_REPLAY, .source_name = title,
-        .settings = {.capacity = capacity, .interval_ns = interval, .limit_bytes = s->c->memory_bytes,
+        .path = s->path,
+        .source = XM_SOURCE_REPLAY,
+        .source_name = title,
+        .settings = {.capacity = capacity,
+                     .interval_ns = interval,
+                     .limit_bytes = s->c->memory_bytes,
                      .fast_s = (uint32_t)(seconds < MOST_SECONDS ? seconds : MOST_SECONDS),
                      .slow_s = (uint32_t)(seconds < MOST_SECONDS ? seconds : MOST_SECONDS)}};
     snprintf(title, sizeof title, "history of %.100s", s->run->source_name);
@@ -77,8 +88,12 @@ static enum xm_status begin(void *user, struct xm_capacity capacity, size_t samp
     if (status != XM_OK)
         return status;
     const struct xm_history_run *r = s->run;
-    const struct xm_writer_facts facts = {.tsc_hz = r->tsc_hz, .tsc_hz_from = r->tsc_hz_from, .states_from = r->states_from,
-                                          .io_seen = r->io_seen, .hypervisor = r->hypervisor, .scheduler = r->scheduler,
+    const struct xm_writer_facts facts = {.tsc_hz = r->tsc_hz,
+                                          .tsc_hz_from = r->tsc_hz_from,
+                                          .states_from = r->states_from,
+                                          .io_seen = r->io_seen,
+                                          .hypervisor = r->hypervisor,
+                                          .scheduler = r->scheduler,
                                           .host_cpus = r->host_cpus};
     xm_writer_facts(s->writer, &facts);
     return XM_OK;
@@ -95,10 +110,14 @@ static enum xm_status each(void *user, const struct xm_sample *sample, const str
         status = xm_writer_publish(s->writer, XM_SERIES_SLOW, sample);
     if (status == XM_OK)
         status = xm_writer_publish(s->writer, XM_SERIES_FAST, sample);
-    return status == XM_OK ? XM_OK : xm_fail(err, status, XM_NO_OFFSET, "a sample does not fit into the region");
+    return status == XM_OK ? XM_OK
+                           : xm_fail(err, status, XM_NO_OFFSET, "a sample does not fit into the region");
 }
 
-/* The median of the spans between samples would be better, and the average is what the region's length hangs on. */
+/*
+ * The median of the spans between samples would be better, and the average is what the region's length
+ * hangs on.
+ */
 static enum xm_status find_interval(struct showing *s, struct xm_history *history, struct xm_error *err)
 {
     struct xm_history_instant *instant;
@@ -111,7 +130,9 @@ static enum xm_status find_interval(struct showing *s, struct xm_history *histor
         first++;
     while (last > first && instant[last - 1].real_ns > s->c->range.to_ns)
         last--;
-    s->interval_ns = last > first + 1 ? (instant[last - 1].mono_ns - instant[first].mono_ns) / (last - first - 1) : XM_NS_PER_S;
+    s->interval_ns = last > first + 1
+                         ? (instant[last - 1].mono_ns - instant[first].mono_ns) / (last - first - 1)
+                         : XM_NS_PER_S;
     if (last <= first)
         status = xm_fail(err, XM_END, XM_NO_OFFSET, "nothing is known of that time");
     free(instant);

@@ -18,12 +18,12 @@
 #include "privileges.h"
 #include "xenmon/units.h"
 
-#define HELPER "xenmon-history"
+#define HELPER         "xenmon-history"
 #define FIRST_PAUSE_NS XM_NS_PER_S
-#define MOST_PAUSE_NS (600 * XM_NS_PER_S)
-#define WELL_NS (30 * XM_NS_PER_S) /* who lives so long is well */
-#define PATIENCE_MS 5000
-#define OPTION_BYTES (PATH_MAX + 32)
+#define MOST_PAUSE_NS  (600 * XM_NS_PER_S)
+#define WELL_NS        (30 * XM_NS_PER_S) /* who lives so long is well */
+#define PATIENCE_MS    5000
+#define OPTION_BYTES   (PATH_MAX + 32)
 
 void xm_keeper_prepare(struct xm_keeper_process *k)
 {
@@ -31,7 +31,8 @@ void xm_keeper_prepare(struct xm_keeper_process *k)
     if (!k->directory)
         return;
     if (!xm_helper_find(HELPER, program)) {
-        xm_log_write(k->log, XM_LOG_ERROR, "no history is kept: " HELPER " is not installed here (%s)", program);
+        xm_log_write(k->log, XM_LOG_ERROR, "no history is kept: " HELPER " is not installed here (%s)",
+                     program);
         k->directory = NULL;
         return;
     }
@@ -59,7 +60,8 @@ static bool give_up_privileges(const struct xm_keeper_process *k, struct xm_erro
     if (geteuid() != 0)
         return true;
     const char *name = k->user ? k->user : "xenmon";
-    struct xm_account_of user = strcmp(name, "none") == 0 ? (struct xm_account_of){.found = false} : xm_user(name);
+    struct xm_account_of user =
+        strcmp(name, "none") == 0 ? (struct xm_account_of){.found = false} : xm_user(name);
     for (size_t i = 0; i < 4; i++) {
         snprintf(path[i], sizeof path[i], "%s/%s", k->directory, files[i]);
         paths[i + 1] = path[i];
@@ -72,7 +74,8 @@ static bool give_up_privileges(const struct xm_keeper_process *k, struct xm_erro
 }
 
 /* An option with its value; NULL: it is not given. */
-static int put(const char **arguments, int count, char buffer[OPTION_BYTES], const char *name, const char *value)
+static int put(const char **arguments, int count, char buffer[OPTION_BYTES], const char *name,
+               const char *value)
 {
     if (!value)
         return count;
@@ -157,7 +160,8 @@ static void bury(struct xm_keeper_process *k, int status, uint64_t now_ns)
     k->pause_ns = k->pause_ns < MOST_PAUSE_NS ? k->pause_ns : MOST_PAUSE_NS;
     k->again_ns = now_ns + k->pause_ns;
     if (!k->said || was_well)
-        xm_log_write(k->log, XM_LOG_ERROR, "what keeps the history %s; it is started again, after longer and longer", how);
+        xm_log_write(k->log, XM_LOG_ERROR,
+                     "what keeps the history %s; it is started again, after longer and longer", how);
     k->said = true;
 }
 
@@ -197,7 +201,8 @@ void xm_keeper_stop(struct xm_keeper_process *k)
         }
         nanosleep(&pause, NULL);
     }
-    xm_log_write(k->log, XM_LOG_WARNING, "what keeps the history did not end in time: the last of it may be missing");
+    xm_log_write(k->log, XM_LOG_WARNING,
+                 "what keeps the history did not end in time: the last of it may be missing");
     kill(k->pid, SIGKILL);
     waitpid(k->pid, &status, 0);
     k->pid = 0;

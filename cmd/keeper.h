@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The durable history beside xenbaked: xenmon-history keep as a child without privileges, started again when it dies.
+ * The durable history beside xenbaked: xenmon-history keep as a child without privileges, started again
+ * when it dies.
  *
  * Whatever befalls it, xenbaked goes on.  Threads: for the main thread only.
  */
@@ -19,16 +20,20 @@ struct xm_keeper_process {
     const char *directory; /* NULL: no history is kept */
     const char *region, *log_to;
     const char *step, *sync, *keep, *max_size; /* as on the command line; NULL: as it likes */
-    const char *user;      /* whom root's child becomes: a name, "none" for nobody, NULL for xenmon where there is one */
-    pid_t pid;             /* 0: does not run */
+    const char
+        *user; /* whom root's child becomes: a name, "none" for nobody, NULL for xenmon where there is one */
+    pid_t pid; /* 0: does not run */
     uint64_t started_ns, again_ns, pause_ns;
-    bool said;             /* that it died */
+    bool said; /* that it died */
 };
 
 /* Makes the directory where it is missing, while we still may.  Says what is wrong; that ends nothing. */
 void xm_keeper_prepare(struct xm_keeper_process *k);
 
-/* Starts it, or again where it has died and its time has come.  Due once a second.  now_ns: CLOCK_MONOTONIC. */
+/*
+ * Starts it, or again where it has died and its time has come.  Due once a second.  now_ns:
+ * CLOCK_MONOTONIC.
+ */
 void xm_keeper_look_after(struct xm_keeper_process *k, uint64_t now_ns);
 
 /* The log file was moved away: it opens it anew. */

@@ -29,8 +29,8 @@ static void say(struct checking *c, const char *text)
 static void say_row(struct checking *c, const char *who, const char *what)
 {
     char text[320];
-    snprintf(text, sizeof text, "run %lld, sample %lld%s%s: %s", (long long)c->run->id, (long long)c->instant->sample,
-             who[0] ? ", " : "", who, what);
+    snprintf(text, sizeof text, "run %lld, sample %lld%s%s: %s", (long long)c->run->id,
+             (long long)c->instant->sample, who[0] ? ", " : "", who, what);
     say(c, text);
 }
 
@@ -53,7 +53,8 @@ static uint64_t word(const void *row, size_t offset)
 }
 
 /* Counters go on from the row that was seen last, which becomes this one. */
-static void check_progress(struct checking *c, enum xm_scope scope, const char *who, const void *row, void *seen)
+static void check_progress(struct checking *c, enum xm_scope scope, const char *who, const void *row,
+                           void *seen)
 {
     size_t count;
     const struct xm_history_column *column = xm_history_columns(scope, &count);
@@ -64,8 +65,8 @@ static void check_progress(struct checking *c, enum xm_scope scope, const char *
         if (column[i].detail && !c->instant->detail)
             continue;
         if (word(row, at) < word(seen, at) && is_counter(scope, &column[i])) {
-            snprintf(text, sizeof text, "%s goes back, from %" PRIu64 " to %" PRIu64, column[i].name, word(seen, at),
-                     word(row, at));
+            snprintf(text, sizeof text, "%s goes back, from %" PRIu64 " to %" PRIu64, column[i].name,
+                     word(seen, at), word(row, at));
             say_row(c, who, text);
         }
         *(uint64_t *)(void *)((char *)seen + at) = word(row, at);
@@ -77,7 +78,8 @@ static void check_sum(struct checking *c, const char *who, uint64_t sum, uint64_
     char text[160];
     if (sum == should)
         return;
-    snprintf(text, sizeof text, "its states add up to %" PRIu64 " cycles, and not to %s, %" PRIu64, sum, of, should);
+    snprintf(text, sizeof text, "its states add up to %" PRIu64 " cycles, and not to %s, %" PRIu64, sum, of,
+             should);
     say_row(c, who, text);
 }
 
@@ -88,7 +90,8 @@ static void check_vcpu(struct checking *c, uint32_t slot, uint64_t sum[5])
     if (v->id == 0)
         return;
     snprintf(who, sizeof who, "vCPU %u of domain %u", xm_row_vcpu(v->id), xm_row_domid(v->id));
-    check_sum(c, who, v->running + v->runnable + v->blocked + v->offline + v->unknown, c->now.host.window, "the window");
+    check_sum(c, who, v->running + v->runnable + v->blocked + v->offline + v->unknown, c->now.host.window,
+              "the window");
     check_progress(c, XM_SCOPE_VCPU, who, v, &c->seen.vcpu[slot]);
     const uint64_t part[5] = {v->running, v->runnable, v->blocked, v->offline, v->unknown};
     for (unsigned i = 0; i < 5; i++)
@@ -110,7 +113,8 @@ static void check_domain(struct checking *c, uint32_t slot)
     for (unsigned i = 0; i < 5; i++) {
         if (part[i] == sum[i])
             continue;
-        snprintf(text, sizeof text, "%s is %" PRIu64 " cycles, and that of its vCPUs %" PRIu64, names[i], part[i], sum[i]);
+        snprintf(text, sizeof text, "%s is %" PRIu64 " cycles, and that of its vCPUs %" PRIu64, names[i],
+                 part[i], sum[i]);
         say_row(c, who, text);
     }
     check_progress(c, XM_SCOPE_DOMAIN, who, d, &c->seen.domain[slot]);
@@ -144,8 +148,8 @@ static enum xm_status check_sample(struct checking *c, struct xm_error *err)
     return XM_OK;
 }
 
-static enum xm_status check_stretch(struct checking *c, const struct xm_history_instant *instant, size_t count,
-                                    struct xm_error *err)
+static enum xm_status check_stretch(struct checking *c, const struct xm_history_instant *instant,
+                                    size_t count, struct xm_error *err)
 {
     struct xm_capacity room = c->stretch.capacity;
     room.domains += room.domains == 0;
@@ -155,7 +159,8 @@ static enum xm_status check_stretch(struct checking *c, const struct xm_history_
     if (status == XM_OK)
         status = xm_sample_init(&c->seen, room);
     if (status != XM_OK)
-        return xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", room.domains, room.vcpus);
+        return xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", room.domains,
+                       room.vcpus);
     for (size_t i = 0; i < count && status == XM_OK; i++) {
         c->instant = &instant[i];
         if (instant[i].sample)
@@ -219,9 +224,11 @@ static enum xm_status check_file(struct checking *c, struct xm_error *err)
 static enum xm_status check_strays(struct checking *c, struct xm_error *err)
 {
     static const char *const queries[][2] = {
-        {"SELECT count(*) FROM domain_sample WHERE sample NOT IN (SELECT id FROM sample) OR domain NOT IN (SELECT id FROM domain)",
+        {"SELECT count(*) FROM domain_sample WHERE sample NOT IN (SELECT id FROM sample) OR domain NOT IN "
+         "(SELECT id FROM domain)",
          "domain_sample"},
-        {"SELECT count(*) FROM vcpu_sample WHERE sample NOT IN (SELECT id FROM sample) OR domain NOT IN (SELECT id FROM domain)",
+        {"SELECT count(*) FROM vcpu_sample WHERE sample NOT IN (SELECT id FROM sample) OR domain NOT IN "
+         "(SELECT id FROM domain)",
          "vcpu_sample"},
         {"SELECT count(*) FROM pcpu_sample WHERE sample NOT IN (SELECT id FROM sample)", "pcpu_sample"},
         {"SELECT count(*) FROM sample WHERE run NOT IN (SELECT id FROM run)", "sample"},
@@ -239,8 +246,8 @@ static enum xm_status check_strays(struct checking *c, struct xm_error *err)
     return status;
 }
 
-enum xm_status xm_history_check(struct xm_history *history, void (*fault)(void *user, const char *text), void *user,
-                                struct xm_history_findings *findings, struct xm_error *err)
+enum xm_status xm_history_check(struct xm_history *history, void (*fault)(void *user, const char *text),
+                                void *user, struct xm_history_findings *findings, struct xm_error *err)
 {
     struct checking c = {.history = history, .fault = fault, .user = user, .found = findings};
     *findings = (struct xm_history_findings){0};

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#define DAY_S 86400
-#define DAY_NS (DAY_S * XM_NS_PER_S)
-#define STEPPED_NS (XM_NS_PER_S / 4)
+#define DAY_S        86400
+#define DAY_NS       (DAY_S * XM_NS_PER_S)
+#define STEPPED_NS   (XM_NS_PER_S / 4)
 #define MOST_REAL_NS (UINT64_C(9000000000) * XM_NS_PER_S) /* the year 2255 */
 
 /* ---- Lines. */
@@ -38,7 +38,8 @@ static uint64_t calendar(enum xm_grid_kind kind, uint64_t real_ns, int ahead)
     struct tm tm;
     if (!local(real_ns, &tm))
         return real_ns;
-    struct tm line = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = kind == XM_GRID_DAY ? tm.tm_mday : 1};
+    struct tm line = {
+        .tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = kind == XM_GRID_DAY ? tm.tm_mday : 1};
     *(kind == XM_GRID_DAY ? &line.tm_mday : &line.tm_mon) += ahead;
     return of_tm(&line);
 }
@@ -122,8 +123,8 @@ static bool read_clock(const char **text, struct tm *tm, uint64_t *rest_ns)
 
 static bool read_date(const char **text, struct tm *tm)
 {
-    if (!digits(text, 4, 4, &tm->tm_year) || !skip(text, '-') || !digits(text, 1, 2, &tm->tm_mon) || !skip(text, '-') ||
-        !digits(text, 1, 2, &tm->tm_mday))
+    if (!digits(text, 4, 4, &tm->tm_year) || !skip(text, '-') || !digits(text, 1, 2, &tm->tm_mon) ||
+        !skip(text, '-') || !digits(text, 1, 2, &tm->tm_mday))
         return false;
     if (tm->tm_year < 1970 || tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_mday > 31)
         return false;
@@ -143,38 +144,47 @@ static bool read_zone(const char **text, int *offset_s, bool *zoned)
     int sign = **text == '-' ? -1 : 1;
     if (!skip(text, '+') && !skip(text, '-'))
         return false;
-    if (!digits(text, 2, 2, &hours) || (skip(text, ':'), false) || !digits(text, 2, 2, &minutes) || hours > 23 || minutes > 59)
+    if (!digits(text, 2, 2, &hours) || (skip(text, ':'), false) || !digits(text, 2, 2, &minutes) ||
+        hours > 23 || minutes > 59)
         return false;
     *offset_s = sign * (hours * 3600 + minutes * 60);
     return true;
 }
 
-static bool read_absolute(const char *text, uint64_t now_ns, uint64_t *real_ns)
+/* The day: the text's, or that of `now_ns`; *more: a time of day must follow. */
+static bool read_day(const char **text, uint64_t now_ns, struct tm *tm, bool *more)
 {
-    struct tm now, tm = {0};
-    uint64_t rest_ns = 0;
-    int offset_s;
-    bool zoned = false;
-    const char *dash = strchr(text, '-');
-    bool dated = dash && dash - text == 4;
-    if (dated && !read_date(&text, &tm))
-        return false;
-    if (!dated) {
+    struct tm now;
+    const char *dash = strchr(*text, '-');
+    *more = true;
+    if (!dash || dash - *text != 4) {
         if (!local(now_ns, &now))
             return false;
-        tm = (struct tm){.tm_year = now.tm_year, .tm_mon = now.tm_mon, .tm_mday = now.tm_mday};
+        *tm = (struct tm){.tm_year = now.tm_year, .tm_mon = now.tm_mon, .tm_mday = now.tm_mday};
+        return true;
     }
-    if (dated && *text && !skip(&text, 'T') && !skip(&text, 't') && !skip(&text, ' '))
+    if (!read_date(text, tm))
         return false;
-    if ((!dated || *text || text[-1] == 'T' || text[-1] == ' ') && !read_clock(&text, &tm, &rest_ns))
+    *more = **text != '\0';
+    return !*more || skip(text, 'T') || skip(text, 't') || skip(text, ' ');
+}
+
+static bool read_absolute(const char *text, uint64_t now_ns, uint64_t *real_ns)
+{
+    struct tm tm = {0};
+    uint64_t rest_ns = 0;
+    int offset_s;
+    bool zoned = false, more;
+    if (!read_day(&text, now_ns, &tm, &more) || (more && !read_clock(&text, &tm, &rest_ns)) ||
+        !read_zone(&text, &offset_s, &zoned) || *text)
         return false;
-    if (!read_zone(&text, &offset_s, &zoned) || *text)
+    /* The 31st of February is no date, in whatever zone. */
+    struct tm check = tm;
+    if (timegm(&check) < 0 || check.tm_mday != tm.tm_mday)
         return false;
-    int month = tm.tm_mon, day = tm.tm_mday;
-    time_t seconds = zoned ? timegm(&tm) - offset_s : (tm.tm_isdst = -1, mktime(&tm));
-    /* The 31st of February is no date. */
-    bool real = (zoned && offset_s) || (tm.tm_mon == month && tm.tm_mday == day);
-    if (!real || seconds < 0 || (uint64_t)seconds >= MOST_REAL_NS / XM_NS_PER_S)
+    tm.tm_isdst = -1;
+    time_t seconds = zoned ? timegm(&tm) - offset_s : mktime(&tm);
+    if (seconds < 0 || (uint64_t)seconds >= MOST_REAL_NS / XM_NS_PER_S)
         return false;
     *real_ns = (uint64_t)seconds * XM_NS_PER_S + rest_ns;
     return true;
@@ -185,7 +195,8 @@ static bool read_ago(const char *text, uint64_t now_ns, uint64_t *real_ns)
     static const struct {
         const char *unit;
         double ns;
-    } units[] = {{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {"w", 604800e9}};
+    } units[] = {{"ms", 1e6},   {"s", 1e9},     {"m", 60e9},    {"min", 60e9},
+                 {"h", 3600e9}, {"d", 86400e9}, {"w", 604800e9}};
     char *end;
     text += *text == '-';
     if (*text < '0' || *text > '9')
@@ -223,7 +234,8 @@ const char *xm_grid_write_time(uint64_t real_ns, char *text, size_t size)
     }
     long minutes = tm.tm_gmtoff / 60;
     if (minutes)
-        snprintf(zone, sizeof zone, "%c%02ld:%02ld", minutes < 0 ? '-' : '+', labs(minutes) / 60 % 100, labs(minutes) % 60);
+        snprintf(zone, sizeof zone, "%c%02ld:%02ld", minutes < 0 ? '-' : '+', labs(minutes) / 60 % 100,
+                 labs(minutes) % 60);
     snprintf(text, size, "%s.%03u%s", day, (unsigned)(real_ns % XM_NS_PER_S / 1000000), zone);
     return text;
 }
@@ -272,7 +284,10 @@ static bool add_cut(struct cuts *c, size_t instant, uint64_t line_ns, uint64_t w
     return true;
 }
 
-/* A stretch without a step of the clock: instants first to last, the first one's wall time by the clock of the others. */
+/*
+ * A stretch without a step of the clock: instants first to last, the first one's wall time by the clock of
+ * the others.
+ */
 struct piece {
     size_t first, last;
     uint64_t first_wall_ns;
@@ -304,6 +319,37 @@ static size_t nearest(const struct cuts *c, const struct piece *p, size_t *at, u
     return *at;
 }
 
+/*
+ * The next line for which another sample than `here` can be the nearest: those in between are left out at
+ * once.
+ */
+static uint64_t line_after(const struct cuts *c, const struct piece *p, size_t at, size_t here, uint64_t line)
+{
+    uint64_t next = xm_grid_next(c->grid, line);
+    if (at == p->last || wall_of(c, p, at + 1) <= next)
+        return next;
+    uint64_t middle = wall_of(c, p, at) + (wall_of(c, p, at + 1) - wall_of(c, p, at)) / 2;
+    return later(next, xm_grid_floor(c->grid, here == at ? middle : wall_of(c, p, at + 1)));
+}
+
+/*
+ * The wall time that a piece's first and last window stand for begins and ends at a line, or where it was
+ * asked for.
+ */
+static uint64_t first_line(const struct cuts *c, uint64_t begin, uint64_t low)
+{
+    if (c->grid->kind == XM_GRID_WHOLE)
+        return low;
+    return c->from_ns > begin ? c->from_ns : later(xm_grid_floor(c->grid, begin), c->from_ns);
+}
+
+static uint64_t last_line(const struct cuts *c, uint64_t end, uint64_t high)
+{
+    if (c->grid->kind == XM_GRID_WHOLE)
+        return high;
+    return c->to_ns < end ? c->to_ns : sooner(xm_grid_next(c->grid, end ? end - 1 : 0), c->to_ns);
+}
+
 static bool cut_piece(struct cuts *c, const struct piece *p)
 {
     uint64_t begin = wall_of(c, p, p->first), end = wall_of(c, p, p->last);
@@ -312,30 +358,18 @@ static bool cut_piece(struct cuts *c, const struct piece *p)
         return true;
     uint64_t low = later(begin, c->from_ns), high = sooner(end, c->to_ns);
     size_t first = nearest(c, p, &at, low);
-    uint64_t line = c->from_ns > begin ? c->from_ns : later(xm_grid_floor(c->grid, begin), c->from_ns);
-    if (c->grid->kind == XM_GRID_WHOLE)
-        line = low;
+    uint64_t line = first_line(c, begin, low);
     /* Windows do not go from one piece into the next. */
     if (!add_cut(c, first, line, wall_of(c, p, first), true))
         return false;
     c->cut[c->count - 1].stepped = p->stepped;
     size_t here = first;
-    for (line = xm_grid_next(c->grid, low); line < high;) {
+    for (line = xm_grid_next(c->grid, low); line < high; line = line_after(c, p, at, here, line)) {
         here = nearest(c, p, &at, line);
         if (here >= first && !add_cut(c, here, line, wall_of(c, p, here), false))
             return false;
-        /* Lines that no other sample is nearer to are left out at once. */
-        uint64_t next = xm_grid_next(c->grid, line);
-        if (at < p->last && wall_of(c, p, at + 1) > next) {
-            uint64_t middle = wall_of(c, p, at) + (wall_of(c, p, at + 1) - wall_of(c, p, at)) / 2;
-            uint64_t jump = xm_grid_floor(c->grid, here == at ? middle : wall_of(c, p, at + 1));
-            next = later(next, jump);
-        }
-        line = next;
     }
-    line = c->to_ns < end ? c->to_ns : sooner(xm_grid_next(c->grid, end ? end - 1 : 0), c->to_ns);
-    if (c->grid->kind == XM_GRID_WHOLE)
-        line = high;
+    line = last_line(c, end, high);
     size_t last = nearest(c, p, &at, high);
     return last < here || add_cut(c, last, line, wall_of(c, p, last), false);
 }
@@ -357,16 +391,18 @@ static bool cut_all(struct cuts *c, size_t count)
             if (p.last > p.first && !cut_piece(c, &p))
                 return false;
             uint64_t passed = b->mono_ns - a->mono_ns;
-            p = (struct piece){.first = i - 1, .first_wall_ns = b->real_ns > passed ? b->real_ns - passed : 0, .stepped = true};
+            p = (struct piece){.first = i - 1,
+                               .first_wall_ns = b->real_ns > passed ? b->real_ns - passed : 0,
+                               .stepped = true};
         }
     }
     p.last = count ? count - 1 : 0;
     return p.last <= p.first || cut_piece(c, &p);
 }
 
-enum xm_status xm_history_windows(const struct xm_history_instant *instant, size_t count, const struct xm_grid *grid,
-                                  uint64_t from_ns, uint64_t to_ns, struct xm_history_window **window, size_t *windows,
-                                  struct xm_error *err)
+enum xm_status xm_history_windows(const struct xm_history_instant *instant, size_t count,
+                                  const struct xm_grid *grid, uint64_t from_ns, uint64_t to_ns,
+                                  struct xm_history_window **window, size_t *windows, struct xm_error *err)
 {
     struct cuts c = {.instant = instant, .grid = grid, .from_ns = from_ns, .to_ns = to_ns};
     bool good = cut_all(&c, count);
@@ -380,9 +416,13 @@ enum xm_status xm_history_windows(const struct xm_history_instant *instant, size
         const struct cut *a = &c.cut[i - 1], *b = &c.cut[i];
         if (b->begins || b->instant <= a->instant)
             continue;
-        (*window)[(*windows)++] = (struct xm_history_window){.from = a->instant, .to = b->instant, .line_ns = a->line_ns,
-                                                             .end_line_ns = b->line_ns, .from_ns = a->wall_ns,
-                                                             .to_ns = b->wall_ns, .stepped = a->stepped};
+        (*window)[(*windows)++] = (struct xm_history_window){.from = a->instant,
+                                                             .to = b->instant,
+                                                             .line_ns = a->line_ns,
+                                                             .end_line_ns = b->line_ns,
+                                                             .from_ns = a->wall_ns,
+                                                             .to_ns = b->wall_ns,
+                                                             .stepped = a->stepped};
     }
     free(c.cut);
     return XM_OK;

@@ -28,12 +28,16 @@ struct xm_grid {
 /* Whether lines so far apart meet midnight every day. */
 bool xm_grid_step_fits(uint64_t step_ns);
 
-/* The line at or before an instant (CLOCK_REALTIME, ns), and the first one behind it.  WHOLE: 0 and UINT64_MAX. */
+/*
+ * The line at or before an instant (CLOCK_REALTIME, ns), and the first one behind it.  WHOLE: 0 and
+ * UINT64_MAX.
+ */
 uint64_t xm_grid_floor(const struct xm_grid *grid, uint64_t real_ns);
 uint64_t xm_grid_next(const struct xm_grid *grid, uint64_t real_ns);
 
 /*
- * A time as people write it: RFC 3339, "2026-11-26 10:00", "2026-11-26", "10:00" (of the day of `now_ns`), "now", and
+ * A time as people write it: RFC 3339, "2026-11-26 10:00", "2026-11-26", "10:00" (of the day of `now_ns`),
+ * "now", and
  * "-2h" or "10m" for so long before now (units ms, s, m, h, d, w).  False: none of these.
  */
 bool xm_grid_read_time(const char *text, uint64_t now_ns, uint64_t *real_ns);
@@ -50,13 +54,16 @@ struct xm_history_window {
 };
 
 /*
- * Cuts a run's instants into windows within [from_ns, to_ns].  The first and the last may be shorter than what they stand
+ * Cuts a run's instants into windows within [from_ns, to_ns].  The first and the last may be shorter than
+ * what they stand
  * for.  *window is freed by the caller.  XM_OK, XM_NOMEM.
- * Where the wall clock was set, by more than a quarter of a second, a window ends: times before and after are each
+ * Where the wall clock was set, by more than a quarter of a second, a window ends: times before and after
+ * are each
  * right by the clock of then.
  */
-enum xm_status xm_history_windows(const struct xm_history_instant *instant, size_t count, const struct xm_grid *grid,
-                                  uint64_t from_ns, uint64_t to_ns, struct xm_history_window **window, size_t *windows,
+enum xm_status xm_history_windows(const struct xm_history_instant *instant, size_t count,
+                                  const struct xm_grid *grid, uint64_t from_ns, uint64_t to_ns,
+                                  struct xm_history_window **window, size_t *windows,
                                   struct xm_error *err) XM_MUST_CHECK;
 
 #endif

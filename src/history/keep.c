@@ -8,10 +8,11 @@
 #include "xenmon/region.h"
 #include "xenmon/units.h"
 
-#define MS UINT64_C(1000000)
-#define LOOK_NS (100 * MS)            /* for a region, and for its end */
-#define THIN_NS (60 * XM_NS_PER_S)
-#define PIECE 600                     /* samples in one transaction at most */
+#define MS       UINT64_C(1000000)
+#define LOOK_NS  (100 * MS)  /* for a region, and for its end */
+#define RETRY_NS XM_NS_PER_S /* after a transaction that failed */
+#define THIN_NS  (60 * XM_NS_PER_S)
+#define PIECE    600 /* samples in one transaction at most */
 #define NO_INDEX UINT64_MAX
 
 struct xm_keeper {
@@ -22,8 +23,8 @@ struct xm_keeper {
     struct xm_region_info info; /* of `data` */
     struct xm_sample sample;
     struct xm_region_domain *fact;
-    uint64_t due_ns;      /* when the next transaction is */
-    uint64_t thin_ns;     /* when retention is looked after */
+    uint64_t due_ns;  /* when the next transaction is */
+    uint64_t thin_ns; /* when retention is looked after */
     uint64_t samples;
     bool troubled;        /* it has been said that nothing can be written */
     bool region_troubled; /* ... or read */
@@ -37,7 +38,8 @@ static void say(struct xm_keeper *k, bool bad, const char *text)
         k->config.say(k->config.user, bad, text);
 }
 
-enum xm_status xm_keeper_create(const struct xm_keeper_config *config, struct xm_keeper **keeper, struct xm_error *err)
+enum xm_status xm_keeper_create(const struct xm_keeper_config *config, struct xm_keeper **keeper,
+                                struct xm_error *err)
 {
     const char *fault = xm_retention_fault(&config->retention);
     *keeper = NULL;
@@ -167,7 +169,8 @@ static enum xm_status keep_sample(struct xm_keeper *k, enum xm_series series, ui
                                   struct xm_error *err)
 {
     struct xm_host_row host;
-    if (xm_region_host(k->data, series, index, &host) != XM_REGION_OK || (*last != NO_INDEX && host.window <= *last))
+    if (xm_region_host(k->data, series, index, &host) != XM_REGION_OK ||
+        (*last != NO_INDEX && host.window <= *last))
         return XM_OK;
     bool detail = series == XM_SERIES_FAST || read_detail(k, host.window);
     if ((series == XM_SERIES_FAST || !detail) &&
@@ -234,7 +237,8 @@ static enum xm_status keep_piece(struct xm_keeper *k, enum xm_series series, str
 }
 
 /*
- * One transaction.  newest_too: the newest of the fast series as well, for there will be no other chance.  ended: of the run.
+ * One transaction.  newest_too: the newest of the fast series as well, for there will be no other chance. 
+ * ended: of the run.
  * *more: not all were read.
  */
 static enum xm_status keep(struct xm_keeper *k, bool newest_too, bool ended, bool *more, struct xm_error *err)
@@ -268,7 +272,8 @@ static enum xm_status keep(struct xm_keeper *k, bool newest_too, bool ended, boo
 /* ---- Trouble. */
 
 /* A trouble that may pass is said once; XM_AGAIN then. */
-static enum xm_status judge(struct xm_keeper *k, enum xm_status status, const struct xm_error *why, struct xm_error *err)
+static enum xm_status judge(struct xm_keeper *k, enum xm_status status, const struct xm_error *why,
+                            struct xm_error *err)
 {
     char text[320];
     if (status >= 0 && status != XM_FULL && status != XM_AGAIN) {
@@ -280,7 +285,8 @@ static enum xm_status judge(struct xm_keeper *k, enum xm_status status, const st
     if (status == XM_DAMAGED || status == XM_NOMEM || status == XM_UNSUPPORTED)
         return xm_fail(err, status, XM_NO_OFFSET, "%s", why->text);
     if (!k->troubled) {
-        snprintf(text, sizeof text, "%s; it is tried again, and what the region still has by then is not lost", why->text);
+        snprintf(text, sizeof text,
+                 "%s; it is tried again, and what the region still has by then is not lost", why->text);
         say(k, true, text);
         k->troubled = true;
     }
@@ -347,45 +353,74 @@ static enum xm_status leave(struct xm_keeper *k)
     return news ? XM_END : XM_AGAIN;
 }
 
-enum xm_status xm_keeper_step(struct xm_keeper *k, uint64_t now_ns, bool last, uint64_t *wake_ns, struct xm_error *err)
+/* The region makes no sense any more: another may come. */
+static void abandon(struct xm_keeper *k, const char *why)
+{
+    if (!k->region_troubled)
+        say(k, true, why);
+    k->region_troubled = true;
+    close_data(k);
+}
+
+/* Whether there is a region with something new to keep; else why not, as xm_keeper_step() returns it. */
+static enum xm_status get_ready(struct xm_keeper *k, uint64_t now_ns, bool last)
 {
     struct xm_error why = {.offset = XM_NO_OFFSET};
-    bool more = false;
-    *wake_ns = now_ns + LOOK_NS;
     if (!k->data && !attach(k))
-        return last ? XM_END : XM_AGAIN;
+        return XM_AGAIN;
     if (k->over)
-        return last ? XM_END : leave(k);
+        return last ? XM_AGAIN : leave(k);
     enum xm_status status = look(k, &why);
-    if (status == XM_DAMAGED) {
-        if (!k->region_troubled)
-            say(k, true, why.text);
-        k->region_troubled = true;
-        close_data(k);
-        return last ? XM_END : XM_AGAIN;
-    }
-    if (status == XM_AGAIN || (now_ns < k->due_ns && !k->final && !last))
+    if (status == XM_DAMAGED)
+        abandon(k, why.text);
+    if (status != XM_OK)
         return XM_AGAIN;
-    if (k->info.series[XM_SERIES_FAST].newest == NO_INDEX && !k->final)
-        return last ? XM_END : XM_AGAIN;
-    status = make_room(k, &why);
+    if (now_ns < k->due_ns && !k->final && !last)
+        return XM_AGAIN;
+    bool empty = k->info.series[XM_SERIES_FAST].newest == NO_INDEX;
+    return empty && !k->final ? XM_AGAIN : XM_OK;
+}
+
+/* Keeps what is new.  *more: not all of it yet. */
+static enum xm_status keep_new(struct xm_keeper *k, uint64_t now_ns, bool last, bool *more,
+                               struct xm_error *err)
+{
+    struct xm_error why = {.offset = XM_NO_OFFSET};
+    bool ended = k->final && !is_grown(k);
+    enum xm_status status = make_room(k, &why);
     if (status == XM_OK)
-        status = keep(k, (k->final && !is_grown(k)) || last, k->final && !is_grown(k), &more, &why);
+        status = keep(k, ended || last, ended, more, &why);
     status = judge(k, status, &why, err);
-    k->due_ns = more && status == XM_OK ? now_ns : now_ns + (status == XM_OK ? sync_ns(k) : XM_NS_PER_S);
-    if (status == XM_AGAIN) {
-        *wake_ns = now_ns + XM_NS_PER_S;
-        return XM_AGAIN;
-    }
-    if (status != XM_OK || more)
-        return status;
-    if (!last)
-        status = look_after_size(k, now_ns, err);
+    if (status == XM_OK)
+        k->due_ns = *more ? now_ns : now_ns + sync_ns(k);
+    else
+        k->due_ns = now_ns + RETRY_NS;
+    return status;
+}
+
+/* What remains to be done behind a transaction that took all that was there. */
+static enum xm_status go_on(struct xm_keeper *k, uint64_t now_ns, struct xm_error *err)
+{
+    enum xm_status status = look_after_size(k, now_ns, err);
     if (status < 0)
         return status;
-    if (last)
-        return XM_END;
     if (k->final)
         return leave(k);
     return status == XM_AGAIN ? XM_OK : XM_AGAIN;
+}
+
+enum xm_status xm_keeper_step(struct xm_keeper *k, uint64_t now_ns, bool last, uint64_t *wake_ns,
+                              struct xm_error *err)
+{
+    bool more = false;
+    *wake_ns = now_ns + LOOK_NS;
+    enum xm_status status = get_ready(k, now_ns, last);
+    if (status != XM_OK || !k->data)
+        return last ? XM_END : status;
+    status = keep_new(k, now_ns, last, &more, err);
+    if (status == XM_AGAIN)
+        *wake_ns = now_ns + RETRY_NS;
+    if (status != XM_OK || more)
+        return status;
+    return last ? XM_END : go_on(k, now_ns, err);
 }

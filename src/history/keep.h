@@ -23,7 +23,10 @@ struct xm_keeper_config {
     uint64_t step_ns;      /* between samples: the slow series from its interval on, else the fast one */
     uint64_t sync_ns;      /* between transactions; less where the region's history is short */
     struct xm_retention retention;
-    /* What the user should know, once; one line without a line break.  bad: a trouble, else that it is over. */
+    /*
+     * What the user should know, once; one line without a line break.  bad: a trouble, else that it is
+     * over.
+     */
     void (*say)(void *user, bool bad, const char *text);
     void *user;
 };
@@ -31,7 +34,8 @@ struct xm_keeper_config {
 struct xm_keeper;
 
 /*
- * Opens the database.  config and what it points to are borrowed.  On failure *keeper is NULL: the statuses of
+ * Opens the database.  config and what it points to are borrowed.  On failure *keeper is NULL: the statuses
+ * of
  * xm_store_open(); XM_INVALID: a rule of retention that is none.
  */
 enum xm_status xm_keeper_create(const struct xm_keeper_config *config, struct xm_keeper **keeper,
@@ -41,7 +45,8 @@ void xm_keeper_destroy(struct xm_keeper *keeper); /* what was read is committed;
 /*
  * Does what is due.  now_ns: CLOCK_MONOTONIC.  last: this is the last step, take what is left of the region.
  * XM_AGAIN: come back at *wake_ns.  XM_OK: at once.  XM_END: the region's writer has ended and all of it is
- * kept; another one may come (XM_AGAIN from then on).  XM_DAMAGED: the database; XM_NOMEM.  A disk without room and
+ * kept; another one may come (XM_AGAIN from then on).  XM_DAMAGED: the database; XM_NOMEM.  A disk without
+ * room and
  * the like are no end: they are said, and tried again.
  */
 enum xm_status xm_keeper_step(struct xm_keeper *keeper, uint64_t now_ns, bool last, uint64_t *wake_ns,

@@ -8,9 +8,9 @@
 
 #include "history/schema.h"
 
-#define SQL_BYTES 4096
+#define SQL_BYTES  4096
 #define MOST_VCPUS 65536u /* of a domain: its number has 16 bits */
-#define MOST_ROWS (1u << 20)
+#define MOST_ROWS  (1u << 20)
 
 static void copy_text(sqlite3_stmt *stmt, int at, char *text, size_t size)
 {
@@ -28,7 +28,10 @@ static enum xm_status no_memory(struct xm_error *err)
     return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
 }
 
-/* The array with room for one element more, and for another; it doubles.  NULL: out of memory, and it is as it was. */
+/*
+ * The array with room for one element more, and for another; it doubles.  NULL: out of memory, and it is as
+ * it was.
+ */
 static void *grown(void *array, size_t count, size_t bytes)
 {
     bool full = count == 0 || (count >= 14 && ((count + 2) & (count + 1)) == 0);
@@ -41,9 +44,11 @@ static enum xm_status read_runs(struct xm_history *h, struct xm_error *err)
 {
     sqlite3_stmt *stmt;
     int code;
-    enum xm_status status = xm_history_prepare(
-        h->db, "SELECT id, lineage, source, source_name, hypervisor, scheduler, states_from, tsc_hz_from, tsc_hz, io_seen, "
-               "host_cpus, origin, ended FROM run ORDER BY id", &stmt, err);
+    enum xm_status status = xm_history_prepare(h->db,
+                                               "SELECT id, lineage, source, source_name, hypervisor, "
+                                               "scheduler, states_from, tsc_hz_from, tsc_hz, io_seen, "
+                                               "host_cpus, origin, ended FROM run ORDER BY id",
+                                               &stmt, err);
     if (status != XM_OK)
         return status;
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -92,9 +97,11 @@ static enum xm_status read_span(struct xm_history *h, struct xm_history_run *r, 
     char sql[320];
     sqlite3_stmt *stmt;
     snprintf(sql, sizeof sql,
-             "SELECT a.real, a.window, b.real, b.window, b.lost_records, (SELECT count(*) FROM sample WHERE run = %lld) "
+             "SELECT a.real, a.window, b.real, b.window, b.lost_records, (SELECT count(*) FROM sample WHERE "
+             "run = %lld) "
              "FROM sample a, sample b WHERE a.id = (SELECT min(id) FROM sample WHERE run = %lld) "
-             "AND b.id = (SELECT max(id) FROM sample WHERE run = %lld)", (long long)r->id, (long long)r->id, (long long)r->id);
+             "AND b.id = (SELECT max(id) FROM sample WHERE run = %lld)",
+             (long long)r->id, (long long)r->id, (long long)r->id);
     enum xm_status status = xm_history_prepare(h->db, sql, &stmt, err);
     if (status != XM_OK)
         return status;
@@ -126,8 +133,10 @@ static enum xm_status read_domains(struct xm_history *h, struct xm_error *err)
     sqlite3_stmt *stmt;
     int code;
     enum xm_status status = xm_history_prepare(
-        h->db, "SELECT id, run, row, name, uuid, created_tsc, ended_tsc, first_sample, last_sample FROM domain "
-               "ORDER BY run, id", &stmt, err);
+        h->db,
+        "SELECT id, run, row, name, uuid, created_tsc, ended_tsc, first_sample, last_sample FROM domain "
+        "ORDER BY run, id",
+        &stmt, err);
     if (status != XM_OK)
         return status;
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -138,8 +147,10 @@ static enum xm_status read_domains(struct xm_history *h, struct xm_error *err)
         }
         h->domain = more;
         struct xm_history_domain *d = &h->domain[h->domains];
-        *d = (struct xm_history_domain){.id = sqlite3_column_int64(stmt, 0), .run = sqlite3_column_int64(stmt, 1),
-                                        .row = u64_of(stmt, 2) | XM_ROW_USED, .before = h->domains};
+        *d = (struct xm_history_domain){.id = sqlite3_column_int64(stmt, 0),
+                                        .run = sqlite3_column_int64(stmt, 1),
+                                        .row = u64_of(stmt, 2) | XM_ROW_USED,
+                                        .before = h->domains};
         copy_text(stmt, 3, d->name, sizeof d->name);
         copy_text(stmt, 4, d->uuid, sizeof d->uuid);
         d->created_tsc = u64_of(stmt, 5);
@@ -164,7 +175,8 @@ static const struct xm_history_run *live_before(const struct xm_history *h, cons
 }
 
 /*
- * Lives that a restart of xenbaked cut in two: there when the later run began, not ended when the earlier one did, and the
+ * Lives that a restart of xenbaked cut in two: there when the later run began, not ended when the earlier
+ * one did, and the
  * same id, name and uuid.  A replay is a world of its own.
  */
 static void join_lives(struct xm_history *h)
@@ -232,7 +244,8 @@ enum xm_status xm_history_instants(struct xm_history *h, const struct xm_history
     *instant = NULL;
     *count = 0;
     enum xm_status status = xm_history_prepare(
-        h->db, "SELECT id, mono, real, window, tsc, detail FROM sample WHERE run = ? ORDER BY id", &stmt, err);
+        h->db, "SELECT id, mono, real, window, tsc, detail FROM sample WHERE run = ? ORDER BY id", &stmt,
+        err);
     if (status != XM_OK)
         return status;
     sqlite3_bind_int64(stmt, 1, run->id);
@@ -245,13 +258,18 @@ enum xm_status xm_history_instants(struct xm_history *h, const struct xm_history
         *instant = more;
         *count += *count == 0 && run->origin;
         struct xm_history_instant *i = &(*instant)[(*count)++];
-        *i = (struct xm_history_instant){sqlite3_column_int64(stmt, 0), u64_of(stmt, 1), u64_of(stmt, 2),
-                                         u64_of(stmt, 3), u64_of(stmt, 4), sqlite3_column_int(stmt, 5) != 0};
+        *i = (struct xm_history_instant){sqlite3_column_int64(stmt, 0),
+                                         u64_of(stmt, 1),
+                                         u64_of(stmt, 2),
+                                         u64_of(stmt, 3),
+                                         u64_of(stmt, 4),
+                                         sqlite3_column_int(stmt, 5) != 0};
         if (*count == 2 && run->origin)
             set_origin(run, i - 1, i);
         bool back = *count > 1 && (i->window <= i[-1].window || i->mono_ns < i[-1].mono_ns);
         if (back && !(run->origin && *count == 2)) {
-            status = xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "sample %lld: time does not go on", (long long)i->sample);
+            status = xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "sample %lld: time does not go on",
+                             (long long)i->sample);
             break;
         }
     }
@@ -268,8 +286,8 @@ enum xm_status xm_history_instants(struct xm_history *h, const struct xm_history
 
 /* ---- A stretch. */
 
-static enum xm_status prepare(struct xm_history_stretch *s, enum xm_scope scope, const char *keys, const char *tail,
-                              struct xm_error *err)
+static enum xm_status prepare(struct xm_history_stretch *s, enum xm_scope scope, const char *keys,
+                              const char *tail, struct xm_error *err)
 {
     char sql[SQL_BYTES];
     snprintf(sql, sizeof sql, "SELECT %s", keys);
@@ -284,9 +302,11 @@ static enum xm_status prepare_all(struct xm_history_stretch *s, struct xm_error 
 {
     enum xm_status status = prepare(s, XM_SCOPE_HOST, "id", "sample WHERE id = ?1", err);
     if (status == XM_OK)
-        status = prepare(s, XM_SCOPE_DOMAIN, "domain", "domain_sample WHERE sample = ?1 AND (?2 = 0 OR domain = ?2)", err);
+        status = prepare(s, XM_SCOPE_DOMAIN, "domain",
+                         "domain_sample WHERE sample = ?1 AND (?2 = 0 OR domain = ?2)", err);
     if (status == XM_OK)
-        status = prepare(s, XM_SCOPE_VCPU, "domain, vcpu", "vcpu_sample WHERE sample = ?1 AND (?2 = 0 OR domain = ?2)", err);
+        status = prepare(s, XM_SCOPE_VCPU, "domain, vcpu",
+                         "vcpu_sample WHERE sample = ?1 AND (?2 = 0 OR domain = ?2)", err);
     if (status == XM_OK)
         status = prepare(s, XM_SCOPE_PCPU, "pcpu", "pcpu_sample WHERE sample = ?1", err);
     return status;
@@ -308,7 +328,8 @@ static enum xm_status count_vcpus(struct xm_history *h, const struct xm_history_
     return status;
 }
 
-static enum xm_status place_domains(struct xm_history_stretch *s, int64_t from, int64_t to, struct xm_error *err)
+static enum xm_status place_domains(struct xm_history_stretch *s, int64_t from, int64_t to,
+                                    struct xm_error *err)
 {
     const struct xm_history *h = s->history;
     uint32_t slots = 0, vcpus = 0;
@@ -328,7 +349,8 @@ static enum xm_status place_domains(struct xm_history_stretch *s, int64_t from, 
         s->first_vcpu[slots++] = vcpus;
         vcpus += own;
         if (vcpus > MOST_ROWS || slots > MOST_ROWS)
-            return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "more domains and vCPUs than there can be room for: take a shorter time");
+            return xm_fail(err, XM_LIMIT, XM_NO_OFFSET,
+                           "more domains and vCPUs than there can be room for: take a shorter time");
     }
     s->first_vcpu[slots] = vcpus;
     s->capacity.domains = slots;
@@ -340,9 +362,11 @@ static enum xm_status place_pcpus(struct xm_history_stretch *s, int64_t to, stru
 {
     sqlite3_stmt *stmt;
     int code;
-    enum xm_status status = xm_history_prepare(
-        s->history->db, "SELECT pcpu FROM pcpu_sample WHERE sample = (SELECT max(id) FROM sample WHERE id <= ?1 AND run = ?2) "
-                        "ORDER BY pcpu", &stmt, err);
+    enum xm_status status = xm_history_prepare(s->history->db,
+                                               "SELECT pcpu FROM pcpu_sample WHERE sample = (SELECT max(id) "
+                                               "FROM sample WHERE id <= ?1 AND run = ?2) "
+                                               "ORDER BY pcpu",
+                                               &stmt, err);
     if (status != XM_OK)
         return status;
     sqlite3_bind_int64(stmt, 1, to);
@@ -367,8 +391,8 @@ static uint32_t at_least_one(uint32_t n)
     return n ? n : 1;
 }
 
-enum xm_status xm_history_stretch(struct xm_history *h, const struct xm_history_run *run, int64_t from, int64_t to,
-                                  struct xm_history_stretch *s, struct xm_error *err)
+enum xm_status xm_history_stretch(struct xm_history *h, const struct xm_history_run *run, int64_t from,
+                                  int64_t to, struct xm_history_stretch *s, struct xm_error *err)
 {
     *s = (struct xm_history_stretch){.history = h, .run = run};
     enum xm_status status = prepare_all(s, err);
@@ -439,16 +463,18 @@ static sqlite3_stmt *ask(struct xm_history_stretch *s, enum xm_scope scope, int6
     return stmt;
 }
 
-static enum xm_status answered(struct xm_history_stretch *s, sqlite3_stmt *stmt, int code, struct xm_error *err)
+static enum xm_status answered(struct xm_history_stretch *s, sqlite3_stmt *stmt, int code,
+                               struct xm_error *err)
 {
-    enum xm_status status = code == SQLITE_DONE || code == SQLITE_ROW ? XM_OK : xm_history_fault(s->history->db, err);
+    enum xm_status status =
+        code == SQLITE_DONE || code == SQLITE_ROW ? XM_OK : xm_history_fault(s->history->db, err);
     sqlite3_reset(stmt);
     return status;
 }
 
 /* Rows of one sample: all domains', or one's. */
-static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, int64_t domain, struct xm_sample *to,
-                                struct xm_error *err)
+static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, int64_t domain,
+                                struct xm_sample *to, struct xm_error *err)
 {
     int code;
     sqlite3_stmt *stmt = ask(s, XM_SCOPE_DOMAIN, sample, domain);
@@ -466,7 +492,8 @@ static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, in
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
         uint32_t slot = slot_of(s, sqlite3_column_int64(stmt, 0));
         int64_t number = sqlite3_column_int64(stmt, 1);
-        if (slot == s->capacity.domains || number < 0 || number >= s->first_vcpu[slot + 1] - s->first_vcpu[slot])
+        if (slot == s->capacity.domains || number < 0 ||
+            number >= s->first_vcpu[slot + 1] - s->first_vcpu[slot])
             continue;
         uint32_t at = s->first_vcpu[slot] + (uint32_t)number;
         fill_row(stmt, XM_SCOPE_VCPU, 2, &to->vcpu[at]);
@@ -476,7 +503,8 @@ static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, in
     return answered(s, stmt, code, err);
 }
 
-static enum xm_status read_pcpus(struct xm_history_stretch *s, int64_t sample, struct xm_sample *to, struct xm_error *err)
+static enum xm_status read_pcpus(struct xm_history_stretch *s, int64_t sample, struct xm_sample *to,
+                                 struct xm_error *err)
 {
     int code;
     uint32_t slot = 0;
@@ -493,7 +521,8 @@ static enum xm_status read_pcpus(struct xm_history_stretch *s, int64_t sample, s
     return answered(s, stmt, code, err);
 }
 
-static enum xm_status read_host(struct xm_history_stretch *s, int64_t sample, struct xm_host_row *host, struct xm_error *err)
+static enum xm_status read_host(struct xm_history_stretch *s, int64_t sample, struct xm_host_row *host,
+                                struct xm_error *err)
 {
     sqlite3_stmt *stmt = ask(s, XM_SCOPE_HOST, sample, 0);
     int code = sqlite3_step(stmt);
@@ -505,7 +534,8 @@ static enum xm_status read_host(struct xm_history_stretch *s, int64_t sample, st
 }
 
 /* From its last row on a domain does not exist, or is not known. */
-static enum xm_status carry_on(struct xm_history_stretch *s, uint32_t slot, struct xm_sample *to, struct xm_error *err)
+static enum xm_status carry_on(struct xm_history_stretch *s, uint32_t slot, struct xm_sample *to,
+                               struct xm_error *err)
 {
     const struct xm_history_domain *d = &s->history->domain[s->domain[slot]];
     struct xm_host_row then = {0};
@@ -531,13 +561,14 @@ static enum xm_status carry_on(struct xm_history_stretch *s, uint32_t slot, stru
     return XM_OK;
 }
 
-enum xm_status xm_history_sample(struct xm_history_stretch *s, const struct xm_history_instant *instant, int64_t from,
-                                 struct xm_sample *sample, struct xm_error *err)
+enum xm_status xm_history_sample(struct xm_history_stretch *s, const struct xm_history_instant *instant,
+                                 int64_t from, struct xm_sample *sample, struct xm_error *err)
 {
     xm_sample_clear(sample);
     sample->used = s->capacity;
     if (instant->sample == 0) {
-        sample->host = (struct xm_host_row){.mono = instant->mono_ns, .real = instant->real_ns, .tsc = instant->tsc};
+        sample->host =
+            (struct xm_host_row){.mono = instant->mono_ns, .real = instant->real_ns, .tsc = instant->tsc};
         return XM_OK;
     }
     enum xm_status status = read_host(s, instant->sample, &sample->host, err);
@@ -555,7 +586,8 @@ enum xm_status xm_history_sample(struct xm_history_stretch *s, const struct xm_h
 
 /* ---- A walk. */
 
-static void facts_of(const struct xm_history_stretch *s, uint32_t slot, uint64_t tsc, struct xm_region_domain *fact)
+static void facts_of(const struct xm_history_stretch *s, uint32_t slot, uint64_t tsc,
+                     struct xm_region_domain *fact)
 {
     const struct xm_history_domain *d = &s->history->domain[s->domain[slot]];
     *fact = (struct xm_region_domain){.id = d->row, .created_tsc = d->created_tsc};
@@ -564,8 +596,8 @@ static void facts_of(const struct xm_history_stretch *s, uint32_t slot, uint64_t
     fact->ended_tsc = d->ended_tsc <= tsc ? d->ended_tsc : 0;
 }
 
-static enum xm_status walk_stretch(struct xm_history_stretch *s, const struct xm_history_instant *instant, size_t count,
-                                   const struct xm_history_walk *walk, struct xm_error *err)
+static enum xm_status walk_stretch(struct xm_history_stretch *s, const struct xm_history_instant *instant,
+                                   size_t count, const struct xm_history_walk *walk, struct xm_error *err)
 {
     const struct xm_capacity room = {at_least_one(s->capacity.domains), at_least_one(s->capacity.vcpus),
                                      at_least_one(s->capacity.pcpus)};
@@ -573,7 +605,8 @@ static enum xm_status walk_stretch(struct xm_history_stretch *s, const struct xm
     struct xm_region_domain *fact = calloc(room.domains, sizeof *fact);
     enum xm_status status = fact ? xm_sample_init(&sample, room) : XM_NOMEM;
     if (status != XM_OK)
-        status = xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", room.domains, room.vcpus);
+        status = xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", room.domains,
+                         room.vcpus);
     if (status == XM_OK && walk->begin)
         status = walk->begin(walk->user, room, count, err);
     for (size_t i = 0; i < count && status == XM_OK; i++) {
@@ -588,8 +621,8 @@ static enum xm_status walk_stretch(struct xm_history_stretch *s, const struct xm
     return status;
 }
 
-enum xm_status xm_history_walk(struct xm_history *h, const struct xm_history_run *run, uint64_t from_ns, uint64_t to_ns,
-                               const struct xm_history_walk *walk, struct xm_error *err)
+enum xm_status xm_history_walk(struct xm_history *h, const struct xm_history_run *run, uint64_t from_ns,
+                               uint64_t to_ns, const struct xm_history_walk *walk, struct xm_error *err)
 {
     struct xm_history_instant *instant;
     struct xm_history_stretch stretch;
@@ -603,7 +636,8 @@ enum xm_status xm_history_walk(struct xm_history *h, const struct xm_history_run
     while (count > first && instant[count - 1].real_ns > to_ns)
         count--;
     if (first < count) {
-        status = xm_history_stretch(h, run, instant[first].sample - 1, instant[count - 1].sample, &stretch, err);
+        status =
+            xm_history_stretch(h, run, instant[first].sample - 1, instant[count - 1].sample, &stretch, err);
         if (status == XM_OK) {
             status = walk_stretch(&stretch, instant + first, count - first, walk, err);
             xm_history_stretch_end(&stretch);
@@ -618,13 +652,30 @@ enum xm_status xm_history_walk(struct xm_history *h, const struct xm_history_run
 enum xm_history_need xm_history_need(const char *column, bool vcpu)
 {
     static const char *const lost[] = {"allocated_min_ns", "allocated_max_ns", "wait_max_ns"};
-    static const char *const always[] = {
-        "window_ns",   "running_ns",  "running_pct", "running_of_vcpus_pct", "runnable_ns", "runnable_pct",
-        "runnable_of_vcpus_pct",      "blocked_ns",  "blocked_pct",          "blocked_of_vcpus_pct", "offline_ns",
-        "offline_pct", "unknown_ns",  "unknown_pct", "wait_any_ns",          "wait_any_pct"};
-    static const char *const domains[] = {"executions", "executions_per_s", "running_per_execution_ns",
-                                          "runnable_per_execution_ns", "blocked_per_execution_ns", "page_transfers",
-                                          "grant_maps", "grant_unmaps"};
+    static const char *const always[] = {"window_ns",
+                                         "running_ns",
+                                         "running_pct",
+                                         "running_of_vcpus_pct",
+                                         "runnable_ns",
+                                         "runnable_pct",
+                                         "runnable_of_vcpus_pct",
+                                         "blocked_ns",
+                                         "blocked_pct",
+                                         "blocked_of_vcpus_pct",
+                                         "offline_ns",
+                                         "offline_pct",
+                                         "unknown_ns",
+                                         "unknown_pct",
+                                         "wait_any_ns",
+                                         "wait_any_pct"};
+    static const char *const domains[] = {"executions",
+                                          "executions_per_s",
+                                          "running_per_execution_ns",
+                                          "runnable_per_execution_ns",
+                                          "blocked_per_execution_ns",
+                                          "page_transfers",
+                                          "grant_maps",
+                                          "grant_unmaps"};
     for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
         if (strcmp(column, lost[i]) == 0)
             return XM_NEED_LOST;

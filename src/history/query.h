@@ -34,10 +34,11 @@ struct xm_history_run {
     bool origin; /* it is known from its very beginning */
     bool ended;  /* its last sample is there */
     struct xm_scale scale;
-    uint64_t samples;    /* stored ones */
+    uint64_t samples; /* stored ones */
     uint64_t lost_records;
-    uint64_t first_real_ns, last_real_ns; /* CLOCK_REALTIME of the first (with origin: of the beginning) and last sample */
-    uint64_t span_ns;    /* from the one to the other, by the counters */
+    uint64_t first_real_ns,
+        last_real_ns; /* CLOCK_REALTIME of the first (with origin: of the beginning) and last sample */
+    uint64_t span_ns; /* from the one to the other, by the counters */
 };
 
 /* A life of a domain within a run. */
@@ -48,7 +49,9 @@ struct xm_history_domain {
     char name[64], uuid[40];
     uint64_t created_tsc, ended_tsc; /* 0: before the run; alive at its end */
     int64_t first_sample, last_sample;
-    size_t before; /* index of the same life in the run before, which xenbaked's restart cut in two; itself: none */
+    size_t
+        /* index of the same life in the run before, which xenbaked's restart cut in two; itself: none */
+        before;
 };
 
 /* A sample's time.  sample 0 is the run's beginning, where all counters were 0. */
@@ -57,7 +60,7 @@ struct xm_history_instant {
     uint64_t mono_ns, real_ns;
     uint64_t window; /* cycles since the run began */
     uint64_t tsc;
-    bool detail;     /* the metrics of the fast series are there */
+    bool detail; /* the metrics of the fast series are there */
 };
 
 struct xm_history {
@@ -69,15 +72,21 @@ struct xm_history {
 };
 
 /* Opens DIR/history.db, reads runs and domains.  Statuses of xm_history_open_reader(). */
-enum xm_status xm_history_open(const char *directory, struct xm_history *history, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_history_open(const char *directory, struct xm_history *history,
+                               struct xm_error *err) XM_MUST_CHECK;
 void xm_history_end(struct xm_history *history); /* a zeroed one is fine */
 
-/* All instants of a run, in order, with its beginning where that is known.  *instant is freed by the caller. */
+/*
+ * All instants of a run, in order, with its beginning where that is known.  *instant is freed by the
+ * caller.
+ */
 enum xm_status xm_history_instants(struct xm_history *history, const struct xm_history_run *run,
-                                   struct xm_history_instant **instant, size_t *count, struct xm_error *err) XM_MUST_CHECK;
+                                   struct xm_history_instant **instant, size_t *count,
+                                   struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Samples of one run between two instants, with slots that stay the same all the time: made for a stretch, asked
+ * Samples of one run between two instants, with slots that stay the same all the time: made for a stretch,
+ * asked
  * for instants within it.
  */
 struct xm_history_stretch {
@@ -91,29 +100,33 @@ struct xm_history_stretch {
 };
 
 /*
- * Domains that have rows after `from` and up to `to`.  XM_LIMIT: more than 2^20 rows; XM_DAMAGED; XM_NOMEM.  On failure
+ * Domains that have rows after `from` and up to `to`.  XM_LIMIT: more than 2^20 rows; XM_DAMAGED; XM_NOMEM.
+ * On failure
  * there is nothing to free.
  */
-enum xm_status xm_history_stretch(struct xm_history *history, const struct xm_history_run *run, int64_t from, int64_t to,
-                                  struct xm_history_stretch *stretch, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_history_stretch(struct xm_history *history, const struct xm_history_run *run, int64_t from,
+                                  int64_t to, struct xm_history_stretch *stretch,
+                                  struct xm_error *err) XM_MUST_CHECK;
 void xm_history_stretch_end(struct xm_history_stretch *stretch);
 
 /*
- * Reads the sample of an instant into `sample`, made by xm_sample_init() with the stretch's capacity.  A domain
+ * Reads the sample of an instant into `sample`, made by xm_sample_init() with the stretch's capacity.  A
+ * domain
  * whose rows ended after `from` but before this instant has what its last row says, and since then it is
  * offline (unknown, where its end was not seen).  from: the instant where the window begins; an instant at
  * or before `from` has no such rows.
  * XM_END: there is no such sample.
  */
-enum xm_status xm_history_sample(struct xm_history_stretch *stretch, const struct xm_history_instant *instant, int64_t from,
-                                 struct xm_sample *sample, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_history_sample(struct xm_history_stretch *stretch, const struct xm_history_instant *instant,
+                                 int64_t from, struct xm_sample *sample, struct xm_error *err) XM_MUST_CHECK;
 
 /* Slot of a domain (index in history->domain); capacity.domains: it has none. */
 uint32_t xm_history_slot(const struct xm_history_stretch *stretch, size_t domain);
 
 /*
  * Every sample of a run from one time (CLOCK_REALTIME, ns) to another, in order: for whoever replays it.
- * each: gets the sample, the facts of its domains by slot (sample->used.domains of them) and the instant, all borrowed for the
+ * each: gets the sample, the facts of its domains by slot (sample->used.domains of them) and the instant,
+ * all borrowed for the
  * call; anything but XM_OK ends the walk and is returned.  capacity (may be NULL): told first.
  */
 struct xm_history_walk {
@@ -123,10 +136,12 @@ struct xm_history_walk {
     void *user;
 };
 enum xm_status xm_history_walk(struct xm_history *history, const struct xm_history_run *run, uint64_t from_ns,
-                               uint64_t to_ns, const struct xm_history_walk *walk, struct xm_error *err) XM_MUST_CHECK;
+                               uint64_t to_ns, const struct xm_history_walk *walk,
+                               struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Whether a column of view can be had: kept at all, and known without the metrics of the fast series for a domain or a
+ * Whether a column of view can be had: kept at all, and known without the metrics of the fast series for a
+ * domain or a
  * vCPU.
  */
 enum xm_history_need { XM_NEED_NOTHING, XM_NEED_DETAIL, XM_NEED_LOST };

@@ -9,54 +9,89 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUSY_MS 5000
+#define BUSY_MS   5000
 #define SQL_BYTES 4096
 
-#define BOTH(type, member) {#member, offsetof(struct type, member), false}
-#define FAST(type, member) {#member, offsetof(struct type, member), true}
+#define BOTH(type, member)                                                                                   \
+    {                                                                                                        \
+#member, offsetof(struct type, member), false                                                        \
+    }
+#define FAST(type, member)                                                                                   \
+    {                                                                                                        \
+#member, offsetof(struct type, member), true                                                         \
+    }
 
 /* The columns of version 1, and not "all metrics": a metric more in metrics.def changes no database. */
 static const struct xm_history_column host_columns[] = {
-    BOTH(xm_host_row, tsc),           BOTH(xm_host_row, mono),      BOTH(xm_host_row, real),
-    BOTH(xm_host_row, window),        BOTH(xm_host_row, records),   BOTH(xm_host_row, lost_records),
-    BOTH(xm_host_row, gap),           BOTH(xm_host_row, anomalies), BOTH(xm_host_row, damaged_bytes),
-    FAST(xm_host_row, refused),       FAST(xm_host_row, passes),    FAST(xm_host_row, wakeups),
-    FAST(xm_host_row, own_cpu),       FAST(xm_host_row, virqs),     FAST(xm_host_row, bogus),
-    FAST(xm_host_row, stolen),        FAST(xm_host_row, repaired),  FAST(xm_host_row, dropped),
+    BOTH(xm_host_row, tsc),     BOTH(xm_host_row, mono),      BOTH(xm_host_row, real),
+    BOTH(xm_host_row, window),  BOTH(xm_host_row, records),   BOTH(xm_host_row, lost_records),
+    BOTH(xm_host_row, gap),     BOTH(xm_host_row, anomalies), BOTH(xm_host_row, damaged_bytes),
+    FAST(xm_host_row, refused), FAST(xm_host_row, passes),    FAST(xm_host_row, wakeups),
+    FAST(xm_host_row, own_cpu), FAST(xm_host_row, virqs),     FAST(xm_host_row, bogus),
+    FAST(xm_host_row, stolen),  FAST(xm_host_row, repaired),  FAST(xm_host_row, dropped),
 };
 
 static const struct xm_history_column domain_columns[] = {
-    BOTH(xm_domain_row, vcpus),          BOTH(xm_domain_row, running),        BOTH(xm_domain_row, runnable),
-    BOTH(xm_domain_row, blocked),        BOTH(xm_domain_row, offline),        BOTH(xm_domain_row, unknown),
-    BOTH(xm_domain_row, wait_any),       BOTH(xm_domain_row, executions),     BOTH(xm_domain_row, page_transfers),
-    BOTH(xm_domain_row, grant_maps),     BOTH(xm_domain_row, grant_unmaps),   FAST(xm_domain_row, ended),
-    FAST(xm_domain_row, late_running),   FAST(xm_domain_row, late_runnable),  FAST(xm_domain_row, late_blocked),
-    FAST(xm_domain_row, late_offline),   FAST(xm_domain_row, wait_wake),      FAST(xm_domain_row, wait_preempt),
-    FAST(xm_domain_row, wait_other),     FAST(xm_domain_row, migrations),     FAST(xm_domain_row, preemptions),
-    FAST(xm_domain_row, yields),         FAST(xm_domain_row, slices),         FAST(xm_domain_row, slice_sum),
-    FAST(xm_domain_row, done_transfers), FAST(xm_domain_row, done_maps),      FAST(xm_domain_row, done_unmaps),
-    FAST(xm_domain_row, done_copies),    FAST(xm_domain_row, online),         FAST(xm_domain_row, paused),
-    FAST(xm_domain_row, weight),         FAST(xm_domain_row, cap),            FAST(xm_domain_row, vifs),
-    FAST(xm_domain_row, vbds),           FAST(xm_domain_row, received_bytes), FAST(xm_domain_row, received_packets),
-    FAST(xm_domain_row, sent_bytes),     FAST(xm_domain_row, sent_packets),   FAST(xm_domain_row, disk_reads),
-    FAST(xm_domain_row, disk_writes),    FAST(xm_domain_row, disk_read_bytes), FAST(xm_domain_row, disk_write_bytes),
+    BOTH(xm_domain_row, vcpus),
+    BOTH(xm_domain_row, running),
+    BOTH(xm_domain_row, runnable),
+    BOTH(xm_domain_row, blocked),
+    BOTH(xm_domain_row, offline),
+    BOTH(xm_domain_row, unknown),
+    BOTH(xm_domain_row, wait_any),
+    BOTH(xm_domain_row, executions),
+    BOTH(xm_domain_row, page_transfers),
+    BOTH(xm_domain_row, grant_maps),
+    BOTH(xm_domain_row, grant_unmaps),
+    FAST(xm_domain_row, ended),
+    FAST(xm_domain_row, late_running),
+    FAST(xm_domain_row, late_runnable),
+    FAST(xm_domain_row, late_blocked),
+    FAST(xm_domain_row, late_offline),
+    FAST(xm_domain_row, wait_wake),
+    FAST(xm_domain_row, wait_preempt),
+    FAST(xm_domain_row, wait_other),
+    FAST(xm_domain_row, migrations),
+    FAST(xm_domain_row, preemptions),
+    FAST(xm_domain_row, yields),
+    FAST(xm_domain_row, slices),
+    FAST(xm_domain_row, slice_sum),
+    FAST(xm_domain_row, done_transfers),
+    FAST(xm_domain_row, done_maps),
+    FAST(xm_domain_row, done_unmaps),
+    FAST(xm_domain_row, done_copies),
+    FAST(xm_domain_row, online),
+    FAST(xm_domain_row, paused),
+    FAST(xm_domain_row, weight),
+    FAST(xm_domain_row, cap),
+    FAST(xm_domain_row, vifs),
+    FAST(xm_domain_row, vbds),
+    FAST(xm_domain_row, received_bytes),
+    FAST(xm_domain_row, received_packets),
+    FAST(xm_domain_row, sent_bytes),
+    FAST(xm_domain_row, sent_packets),
+    FAST(xm_domain_row, disk_reads),
+    FAST(xm_domain_row, disk_writes),
+    FAST(xm_domain_row, disk_read_bytes),
+    FAST(xm_domain_row, disk_write_bytes),
 };
 
 static const struct xm_history_column vcpu_columns[] = {
-    BOTH(xm_vcpu_row, running),       BOTH(xm_vcpu_row, runnable),      BOTH(xm_vcpu_row, blocked),
-    BOTH(xm_vcpu_row, offline),       BOTH(xm_vcpu_row, unknown),       FAST(xm_vcpu_row, late_running),
-    FAST(xm_vcpu_row, late_runnable), FAST(xm_vcpu_row, late_blocked),  FAST(xm_vcpu_row, late_offline),
-    FAST(xm_vcpu_row, wait_wake),     FAST(xm_vcpu_row, wait_preempt),  FAST(xm_vcpu_row, wait_other),
-    FAST(xm_vcpu_row, executions),    FAST(xm_vcpu_row, migrations),    FAST(xm_vcpu_row, preemptions),
-    FAST(xm_vcpu_row, yields),        FAST(xm_vcpu_row, slices),        FAST(xm_vcpu_row, slice_sum),
+    BOTH(xm_vcpu_row, running),       BOTH(xm_vcpu_row, runnable),     BOTH(xm_vcpu_row, blocked),
+    BOTH(xm_vcpu_row, offline),       BOTH(xm_vcpu_row, unknown),      FAST(xm_vcpu_row, late_running),
+    FAST(xm_vcpu_row, late_runnable), FAST(xm_vcpu_row, late_blocked), FAST(xm_vcpu_row, late_offline),
+    FAST(xm_vcpu_row, wait_wake),     FAST(xm_vcpu_row, wait_preempt), FAST(xm_vcpu_row, wait_other),
+    FAST(xm_vcpu_row, executions),    FAST(xm_vcpu_row, migrations),   FAST(xm_vcpu_row, preemptions),
+    FAST(xm_vcpu_row, yields),        FAST(xm_vcpu_row, slices),       FAST(xm_vcpu_row, slice_sum),
     FAST(xm_vcpu_row, state),         FAST(xm_vcpu_row, pcpu),
 };
 
 static const struct xm_history_column pcpu_columns[] = {
-    BOTH(xm_pcpu_row, busy),           BOTH(xm_pcpu_row, idle),         BOTH(xm_pcpu_row, switching),
-    BOTH(xm_pcpu_row, unknown),        FAST(xm_pcpu_row, late_busy),    FAST(xm_pcpu_row, late_idle),
-    FAST(xm_pcpu_row, late_switching), FAST(xm_pcpu_row, executions),   FAST(xm_pcpu_row, lost_records),
-    FAST(xm_pcpu_row, gap),
+    BOTH(xm_pcpu_row, busy),           BOTH(xm_pcpu_row, idle),
+    BOTH(xm_pcpu_row, switching),      BOTH(xm_pcpu_row, unknown),
+    FAST(xm_pcpu_row, late_busy),      FAST(xm_pcpu_row, late_idle),
+    FAST(xm_pcpu_row, late_switching), FAST(xm_pcpu_row, executions),
+    FAST(xm_pcpu_row, lost_records),   FAST(xm_pcpu_row, gap),
 };
 
 const struct xm_history_column *xm_history_columns(enum xm_scope scope, size_t *count)
@@ -125,8 +160,8 @@ enum xm_status xm_history_fault(struct sqlite3 *db, struct xm_error *err)
     if ((code & 0xff) == SQLITE_ERROR)
         status = XM_DAMAGED;
     bool more = status == XM_IO && system != 0;
-    return xm_fail(err, status, XM_NO_OFFSET, "%s: %s%s%s", path && *path ? path : XM_HISTORY_FILE, sqlite3_errmsg(db),
-                   more ? ": " : "", more ? strerror(system) : "");
+    return xm_fail(err, status, XM_NO_OFFSET, "%s: %s%s%s", path && *path ? path : XM_HISTORY_FILE,
+                   sqlite3_errmsg(db), more ? ": " : "", more ? strerror(system) : "");
 }
 
 enum xm_status xm_history_exec(struct sqlite3 *db, const char *sql, struct xm_error *err)
@@ -148,7 +183,9 @@ enum xm_status xm_history_number(struct sqlite3 *db, const char *sql, int64_t ot
     if (status != XM_OK)
         return status;
     int code = sqlite3_step(stmt);
-    *number = code == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL ? sqlite3_column_int64(stmt, 0) : otherwise;
+    *number = code == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL
+                  ? sqlite3_column_int64(stmt, 0)
+                  : otherwise;
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         status = xm_history_fault(db, err);
     sqlite3_finalize(stmt);
@@ -158,12 +195,16 @@ enum xm_status xm_history_number(struct sqlite3 *db, const char *sql, int64_t ot
 /* ---- Tables. */
 
 static const char plain_tables[] =
-    "CREATE TABLE run(id INTEGER PRIMARY KEY, lineage INTEGER NOT NULL, source INTEGER NOT NULL, source_name TEXT NOT NULL,"
+    "CREATE TABLE run(id INTEGER PRIMARY KEY, lineage INTEGER NOT NULL, source INTEGER NOT NULL, source_name "
+    "TEXT NOT NULL,"
     " hypervisor TEXT NOT NULL, scheduler TEXT NOT NULL, states_from TEXT NOT NULL, tsc_hz INTEGER NOT NULL,"
-    " tsc_hz_from TEXT NOT NULL, io_seen INTEGER NOT NULL, host_cpus INTEGER NOT NULL, origin INTEGER NOT NULL,"
+    " tsc_hz_from TEXT NOT NULL, io_seen INTEGER NOT NULL, host_cpus INTEGER NOT NULL, origin INTEGER NOT "
+    "NULL,"
     " ended INTEGER NOT NULL);"
-    "CREATE TABLE domain(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, row INTEGER NOT NULL, name TEXT NOT NULL,"
-    " uuid TEXT NOT NULL, created_tsc INTEGER NOT NULL, ended_tsc INTEGER NOT NULL, first_sample INTEGER NOT NULL,"
+    "CREATE TABLE domain(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, row INTEGER NOT NULL, name TEXT NOT "
+    "NULL,"
+    " uuid TEXT NOT NULL, created_tsc INTEGER NOT NULL, ended_tsc INTEGER NOT NULL, first_sample INTEGER NOT "
+    "NULL,"
     " last_sample INTEGER NOT NULL, UNIQUE(run, row));"
     "CREATE TABLE thinned(level INTEGER PRIMARY KEY, upto INTEGER NOT NULL);";
 
@@ -183,13 +224,16 @@ static enum xm_status create(sqlite3 *db, struct xm_error *err)
 {
     enum xm_status status = xm_history_exec(db, plain_tables, err);
     if (status == XM_OK)
-        status = make_table(db, XM_SCOPE_HOST, "CREATE TABLE sample(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, "
-                            "detail INTEGER NOT NULL", "); CREATE INDEX sample_run ON sample(run);", err);
+        status = make_table(db, XM_SCOPE_HOST,
+                            "CREATE TABLE sample(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, "
+                            "detail INTEGER NOT NULL",
+                            "); CREATE INDEX sample_run ON sample(run);", err);
     if (status == XM_OK)
         status = make_table(db, XM_SCOPE_DOMAIN, "CREATE TABLE domain_sample(sample INTEGER, domain INTEGER",
                             ", PRIMARY KEY(sample, domain)) WITHOUT ROWID", err);
     if (status == XM_OK)
-        status = make_table(db, XM_SCOPE_VCPU, "CREATE TABLE vcpu_sample(sample INTEGER, domain INTEGER, vcpu INTEGER",
+        status = make_table(db, XM_SCOPE_VCPU,
+                            "CREATE TABLE vcpu_sample(sample INTEGER, domain INTEGER, vcpu INTEGER",
                             ", PRIMARY KEY(sample, domain, vcpu)) WITHOUT ROWID", err);
     if (status == XM_OK)
         status = make_table(db, XM_SCOPE_PCPU, "CREATE TABLE pcpu_sample(sample INTEGER, pcpu INTEGER",
@@ -207,8 +251,8 @@ static enum xm_status migrate(sqlite3 *db, int64_t version, struct xm_error *err
     enum xm_status status = xm_history_exec(db, "BEGIN IMMEDIATE", err);
     for (int64_t v = version; v < XM_HISTORY_VERSION && status == XM_OK; v++)
         status = migration[v](db, err);
-    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", XM_HISTORY_APPLICATION,
-             XM_HISTORY_VERSION);
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+             XM_HISTORY_APPLICATION, XM_HISTORY_VERSION);
     if (status == XM_OK)
         status = xm_history_exec(db, sql, err);
     if (status != XM_OK)
@@ -241,13 +285,16 @@ static enum xm_status identify(sqlite3 *db, const char *path, int64_t *version, 
     if (application == 0 && *version == 0 && tables == 0)
         return XM_OK;
     if (application != XM_HISTORY_APPLICATION)
-        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET, "%s: a database of another program (application id 0x%08x)",
-                       path, (unsigned)application);
+        return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
+                       "%s: a database of another program (application id 0x%08x)", path,
+                       (unsigned)application);
     if (*version > XM_HISTORY_VERSION)
         return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
-                       "%s: of version %lld, and this xenmon knows versions up to %d", path, (long long)*version,
-                       XM_HISTORY_VERSION);
-    return *version < 0 ? xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "%s: of version %lld", path, (long long)*version) : XM_OK;
+                       "%s: of version %lld, and this xenmon knows versions up to %d", path,
+                       (long long)*version, XM_HISTORY_VERSION);
+    return *version < 0
+               ? xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "%s: of version %lld", path, (long long)*version)
+               : XM_OK;
 }
 
 static enum xm_status open_file(const char *path, int flags, sqlite3 **db, struct xm_error *err)
@@ -293,7 +340,8 @@ static enum xm_status open_still(const char *path, sqlite3 **db, struct xm_error
     char uri[3 * PATH_MAX + 32];
     snprintf(beside, sizeof beside, "%s-wal", path);
     if (access(beside, F_OK) == 0 || !as_uri(path, uri, sizeof uri))
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: it cannot be read without writing to its directory", path);
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: it cannot be read without writing to its directory",
+                       path);
     return open_file(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, db, err);
 }
 
@@ -337,7 +385,9 @@ static enum xm_status make_file(const char *path, struct xm_error *err)
         close(fd);
         return XM_OK;
     }
-    enum xm_status status = errno == ENOSPC || errno == EDQUOT ? XM_FULL : errno == EACCES || errno == EROFS ? XM_DENIED : XM_IO;
+    enum xm_status status = errno == ENOSPC || errno == EDQUOT  ? XM_FULL
+                            : errno == EACCES || errno == EROFS ? XM_DENIED
+                                                                : XM_IO;
     return xm_fail(err, status, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
 }
 
@@ -358,8 +408,10 @@ enum xm_status xm_history_open_writer(const char *directory, struct sqlite3 **db
     if (status == XM_OK && version == 0)
         status = xm_history_exec(*db, "PRAGMA auto_vacuum = INCREMENTAL", err);
     if (status == XM_OK)
-        status = xm_history_exec(*db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
-                                "PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -8192", err);
+        status = xm_history_exec(*db,
+                                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
+                                 "PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -8192",
+                                 err);
     if (status == XM_OK && version < XM_HISTORY_VERSION)
         status = migrate(*db, version, err);
     if (status != XM_OK) {

@@ -21,10 +21,10 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-#define XM_HISTORY_FILE "history.db"
-#define XM_HISTORY_LOCK "history.lock"
+#define XM_HISTORY_FILE        "history.db"
+#define XM_HISTORY_LOCK        "history.lock"
 #define XM_HISTORY_APPLICATION 0x584d4844 /* "XMHD": PRAGMA application_id */
-#define XM_HISTORY_VERSION 1              /* PRAGMA user_version */
+#define XM_HISTORY_VERSION     1          /* PRAGMA user_version */
 
 /* A metric that is kept: its column, and where the row structure has it. */
 struct xm_history_column {
@@ -41,20 +41,23 @@ const struct xm_history_column *xm_history_columns(enum xm_scope scope, size_t *
  * that is not ours.  On failure *db is NULL and err names the file: XM_IO (not there, not permitted),
  * XM_UNSUPPORTED (of a newer version, or of another program), XM_DAMAGED (no database, with SQLite's words).
  */
-enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db,
+                                      struct xm_error *err) XM_MUST_CHECK;
 
 /*
  * Opens it to write, and makes it (mode 0640) where there is none; an older version is brought up to date in
  * one transaction.  Who calls this holds the lock of the directory.  Never overwrites what it does not know:
  * the same statuses, and XM_FULL where the file system has no room.
  */
-enum xm_status xm_history_open_writer(const char *directory, struct sqlite3 **db, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_history_open_writer(const char *directory, struct sqlite3 **db,
+                                      struct xm_error *err) XM_MUST_CHECK;
 
 /* NULL is fine. */
 void xm_history_close(struct sqlite3 *db);
 
 /*
- * What SQLite's last result on `db` means, with its words in err and `path` (may be NULL: the main file) before them.
+ * What SQLite's last result on `db` means, with its words in err and `path` (may be NULL: the main file)
+ * before them.
  * XM_FULL: no room; XM_DAMAGED; XM_AGAIN: busy; XM_DENIED: read-only; XM_NOMEM; XM_IO for all else.
  */
 enum xm_status xm_history_fault(struct sqlite3 *db, struct xm_error *err);
@@ -70,7 +73,10 @@ enum xm_status xm_history_prepare(struct sqlite3 *db, const char *sql, struct sq
 enum xm_status xm_history_number(struct sqlite3 *db, const char *sql, int64_t otherwise, int64_t *number,
                                  struct xm_error *err) XM_MUST_CHECK;
 
-/* Appends the names of a scope's columns, each with `before` in front: ", running, runnable".  False: no room. */
+/*
+ * Appends the names of a scope's columns, each with `before` in front: ", running, runnable".  False: no
+ * room.
+ */
 bool xm_history_names(enum xm_scope scope, const char *before, char *text, size_t size);
 
 #endif

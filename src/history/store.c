@@ -14,25 +14,26 @@
 #include "history/schema.h"
 
 #define SQL_BYTES 4096
-#define ID_MASK (XM_ROW_USED - 1)
+#define ID_MASK   (XM_ROW_USED - 1)
 
 /* What is known of the domain in a slot of the region. */
 struct known {
-    uint64_t id;     /* as in its rows; 0: nothing */
-    int64_t domain;  /* in the table of that name */
-    int64_t last;    /* its newest row's sample */
-    bool touched;    /* `last` is not in the table yet */
+    uint64_t id;    /* as in its rows; 0: nothing */
+    int64_t domain; /* in the table of that name */
+    int64_t last;   /* its newest row's sample */
+    bool touched;   /* `last` is not in the table yet */
     struct xm_region_domain fact;
-    struct xm_domain_row row; /* the newest; of an ended one's rows only those that say something new are kept */
+    struct xm_domain_row
+        row; /* the newest; of an ended one's rows only those that say something new are kept */
     bool detail;
 };
 
 struct xm_store {
     sqlite3 *db;
     int lock;
-    int64_t run;     /* 0: none */
-    int64_t sample;  /* the newest in the table, of any run */
-    bool open;       /* a transaction is */
+    int64_t run;    /* 0: none */
+    int64_t sample; /* the newest in the table, of any run */
+    bool open;      /* a transaction is */
     struct known *known;
     uint32_t slots;
     sqlite3_stmt *put[XM_SCOPES]; /* a row of each scope but pairs */
@@ -58,8 +59,11 @@ static enum xm_status take_lock(const char *directory, int *lock, struct xm_erro
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "the directory's name is too long");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
-        return xm_fail(err, errno == ENOSPC ? XM_FULL : errno == EACCES || errno == EROFS ? XM_DENIED : XM_IO, XM_NO_OFFSET,
-                       "%s: %s", path, strerror(errno));
+        return xm_fail(err,
+                       errno == ENOSPC                     ? XM_FULL
+                       : errno == EACCES || errno == EROFS ? XM_DENIED
+                                                           : XM_IO,
+                       XM_NO_OFFSET, "%s: %s", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         ssize_t got = pread(fd, holder, sizeof holder - 1, 0);
         holder[got > 0 ? strspn(holder, "0123456789") : 0] = '\0';
@@ -166,20 +170,24 @@ static enum xm_status find_run(struct xm_store *s, uint64_t lineage, int64_t *ru
 {
     sqlite3_stmt *stmt;
     *run = 0;
-    enum xm_status status =
-        xm_history_prepare(s->db, "SELECT id FROM run WHERE lineage = ? ORDER BY id DESC LIMIT 1", &stmt, err);
+    enum xm_status status = xm_history_prepare(
+        s->db, "SELECT id FROM run WHERE lineage = ? ORDER BY id DESC LIMIT 1", &stmt, err);
     if (status != XM_OK)
         return status;
     bind_u64(stmt, 1, lineage);
     return finish(s, stmt, run, err);
 }
 
-static enum xm_status add_run(struct xm_store *s, const struct xm_region_info *info, bool origin, struct xm_error *err)
+static enum xm_status add_run(struct xm_store *s, const struct xm_region_info *info, bool origin,
+                              struct xm_error *err)
 {
     sqlite3_stmt *stmt;
     enum xm_status status = xm_history_prepare(
-        s->db, "INSERT INTO run(lineage, source, source_name, hypervisor, scheduler, states_from, tsc_hz, tsc_hz_from, "
-               "io_seen, host_cpus, origin, ended) VALUES (?, ?, ?, '', '', '', 0, '', 0, 0, ?, 0)", &stmt, err);
+        s->db,
+        "INSERT INTO run(lineage, source, source_name, hypervisor, scheduler, states_from, tsc_hz, "
+        "tsc_hz_from, "
+        "io_seen, host_cpus, origin, ended) VALUES (?, ?, ?, '', '', '', 0, '', 0, 0, ?, 0)",
+        &stmt, err);
     if (status != XM_OK)
         return status;
     bind_u64(stmt, 1, info->lineage_id);
@@ -195,9 +203,11 @@ static enum xm_status add_run(struct xm_store *s, const struct xm_region_info *i
 static enum xm_status update_run(struct xm_store *s, const struct xm_region_info *info, struct xm_error *err)
 {
     sqlite3_stmt *stmt;
-    enum xm_status status = xm_history_prepare(
-        s->db, "UPDATE run SET hypervisor = ?, scheduler = ?, states_from = ?, tsc_hz = ?, tsc_hz_from = ?, io_seen = ?, "
-               "host_cpus = ?, ended = 0 WHERE id = ?", &stmt, err);
+    enum xm_status status = xm_history_prepare(s->db,
+                                               "UPDATE run SET hypervisor = ?, scheduler = ?, states_from = "
+                                               "?, tsc_hz = ?, tsc_hz_from = ?, io_seen = ?, "
+                                               "host_cpus = ?, ended = 0 WHERE id = ?",
+                                               &stmt, err);
     if (status != XM_OK)
         return status;
     bind_text(stmt, 1, info->hypervisor);
@@ -215,8 +225,8 @@ static enum xm_status last_window(struct xm_store *s, uint64_t *window, struct x
 {
     sqlite3_stmt *stmt;
     int64_t value = -1;
-    enum xm_status status =
-        xm_history_prepare(s->db, "SELECT window FROM sample WHERE run = ? ORDER BY id DESC LIMIT 1", &stmt, err);
+    enum xm_status status = xm_history_prepare(
+        s->db, "SELECT window FROM sample WHERE run = ? ORDER BY id DESC LIMIT 1", &stmt, err);
     if (status != XM_OK)
         return status;
     sqlite3_bind_int64(stmt, 1, s->run);
@@ -232,8 +242,8 @@ static void forget(struct xm_store *s)
     s->slots = 0;
 }
 
-enum xm_status xm_store_begin(struct xm_store *s, const struct xm_region_info *info, bool origin, uint64_t *window,
-                              struct xm_error *err)
+enum xm_status xm_store_begin(struct xm_store *s, const struct xm_region_info *info, bool origin,
+                              uint64_t *window, struct xm_error *err)
 {
     int64_t run = 0;
     enum xm_status status = xm_history_exec(s->db, "BEGIN IMMEDIATE", err);
@@ -261,8 +271,10 @@ static enum xm_status add_domain(struct xm_store *s, struct known *k, struct xm_
 {
     sqlite3_stmt *stmt;
     enum xm_status status = xm_history_prepare(
-        s->db, "INSERT INTO domain(run, row, name, uuid, created_tsc, ended_tsc, first_sample, last_sample) "
-               "VALUES (?, ?, ?, ?, ?, ?, ?, ?)", &stmt, err);
+        s->db,
+        "INSERT INTO domain(run, row, name, uuid, created_tsc, ended_tsc, first_sample, last_sample) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        &stmt, err);
     if (status != XM_OK)
         return status;
     sqlite3_bind_int64(stmt, 1, s->run);
@@ -283,7 +295,8 @@ static enum xm_status update_domain(struct xm_store *s, struct known *k, struct 
 {
     sqlite3_stmt *stmt;
     enum xm_status status = xm_history_prepare(
-        s->db, "UPDATE domain SET name = ?, uuid = ?, created_tsc = ?, ended_tsc = ?, last_sample = ? WHERE id = ?",
+        s->db,
+        "UPDATE domain SET name = ?, uuid = ?, created_tsc = ?, ended_tsc = ?, last_sample = ? WHERE id = ?",
         &stmt, err);
     if (status != XM_OK)
         return status;
@@ -302,7 +315,8 @@ static enum xm_status find_domain(struct xm_store *s, struct known *k, struct xm
 {
     sqlite3_stmt *stmt;
     k->domain = 0;
-    enum xm_status status = xm_history_prepare(s->db, "SELECT id FROM domain WHERE run = ? AND row = ?", &stmt, err);
+    enum xm_status status =
+        xm_history_prepare(s->db, "SELECT id FROM domain WHERE run = ? AND row = ?", &stmt, err);
     if (status != XM_OK)
         return status;
     sqlite3_bind_int64(stmt, 1, s->run);
@@ -324,8 +338,8 @@ static bool make_room(struct xm_store *s, uint32_t slots)
 }
 
 /* Makes s->known[slot] the domain that is there now. */
-static enum xm_status know(struct xm_store *s, uint32_t slot, uint64_t id, const struct xm_region_domain *fact,
-                           struct xm_error *err)
+static enum xm_status know(struct xm_store *s, uint32_t slot, uint64_t id,
+                           const struct xm_region_domain *fact, struct xm_error *err)
 {
     struct known *k = &s->known[slot];
     enum xm_status status = XM_OK;
@@ -352,15 +366,16 @@ static enum xm_status know(struct xm_store *s, uint32_t slot, uint64_t id, const
  * What an ended domain's later rows would say is that it does not exist: they are not kept, and who reads
  * counts that time as offline (doc/history.md).  A row that says anything else is.
  */
-static bool says_nothing(const struct known *k, const struct xm_domain_row *row, const struct xm_sample *sample, bool detail)
+static bool says_nothing(const struct known *k, const struct xm_domain_row *row,
+                         const struct xm_sample *sample, bool detail)
 {
     bool over = k->fact.ended_tsc && sample->host.tsc > k->fact.ended_tsc;
     struct xm_domain_row a = k->row, b = *row;
     if (!over || !k->last || (detail && !k->detail) || a.ended == 0)
         return false;
     if (!detail) /* what it does not show is what it was */
-        return a.running == b.running && a.runnable == b.runnable && a.blocked == b.blocked && a.unknown == b.unknown &&
-               a.executions == b.executions;
+        return a.running == b.running && a.runnable == b.runnable && a.blocked == b.blocked &&
+               a.unknown == b.unknown && a.executions == b.executions;
     a.offline = b.offline = 0;
     memset(a.wait_coarse, 0, sizeof a.wait_coarse);
     memset(b.wait_coarse, 0, sizeof b.wait_coarse);
@@ -373,8 +388,8 @@ static bool says_nothing(const struct known *k, const struct xm_domain_row *row,
 
 /* ---- Rows. */
 
-static enum xm_status put_row(struct xm_store *s, enum xm_scope scope, const int64_t *key, const void *row, bool detail,
-                              struct xm_error *err)
+static enum xm_status put_row(struct xm_store *s, enum xm_scope scope, const int64_t *key, const void *row,
+                              bool detail, struct xm_error *err)
 {
     size_t count;
     sqlite3_stmt *stmt = s->put[scope];
@@ -395,7 +410,8 @@ static enum xm_status put_row(struct xm_store *s, enum xm_scope scope, const int
 }
 
 static enum xm_status put_domain(struct xm_store *s, const struct xm_sample *sample, uint32_t slot,
-                                 const struct xm_region_domain *fact, bool detail, bool *kept, struct xm_error *err)
+                                 const struct xm_region_domain *fact, bool detail, bool *kept,
+                                 struct xm_error *err)
 {
     const struct xm_domain_row *row = &sample->domain[slot];
     *kept = false;
@@ -417,8 +433,8 @@ static enum xm_status put_domain(struct xm_store *s, const struct xm_sample *sam
     return put_row(s, XM_SCOPE_DOMAIN, key, row, detail, err);
 }
 
-static enum xm_status put_rows(struct xm_store *s, const struct xm_sample *sample, const struct xm_region_domain *fact,
-                               bool detail, struct xm_error *err)
+static enum xm_status put_rows(struct xm_store *s, const struct xm_sample *sample,
+                               const struct xm_region_domain *fact, bool detail, struct xm_error *err)
 {
     enum xm_status status = XM_OK;
     for (uint32_t slot = 0; slot < sample->used.domains && status == XM_OK; slot++) {
@@ -442,8 +458,8 @@ static enum xm_status put_rows(struct xm_store *s, const struct xm_sample *sampl
     return status;
 }
 
-enum xm_status xm_store_put(struct xm_store *s, const struct xm_sample *sample, const struct xm_region_domain *fact,
-                            bool detail, struct xm_error *err)
+enum xm_status xm_store_put(struct xm_store *s, const struct xm_sample *sample,
+                            const struct xm_region_domain *fact, bool detail, struct xm_error *err)
 {
     if (!make_room(s, sample->used.domains))
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");

@@ -21,11 +21,13 @@ struct sqlite3;
 struct xm_store;
 
 /*
- * Takes the directory's lock and opens the database, making it where there is none.  The directory must exist.
+ * Takes the directory's lock and opens the database, making it where there is none.  The directory must
+ * exist.
  * On failure *store is NULL: XM_LIMIT another process writes there (err names its pid); the statuses of
  * xm_history_open_writer().
  */
-enum xm_status xm_store_open(const char *directory, struct xm_store **store, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_store_open(const char *directory, struct xm_store **store,
+                             struct xm_error *err) XM_MUST_CHECK;
 
 /* What was not committed is not there.  NULL is fine. */
 void xm_store_close(struct xm_store *store);
@@ -34,19 +36,22 @@ void xm_store_close(struct xm_store *store);
 struct sqlite3 *xm_store_database(struct xm_store *store);
 
 /*
- * Begins a transaction for the run of `info`, which is made where its lineage is new; its facts are brought up to
+ * Begins a transaction for the run of `info`, which is made where its lineage is new; its facts are brought
+ * up to
  * date.  origin: the run's first sample is the first of its region, so that time before it is known as well.
  * *window: host.window of the last sample that is stored of it; UINT64_MAX: none is.
  */
-enum xm_status xm_store_begin(struct xm_store *store, const struct xm_region_info *info, bool origin, uint64_t *window,
-                              struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_store_begin(struct xm_store *store, const struct xm_region_info *info, bool origin,
+                              uint64_t *window, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Puts one sample.  fact: the facts of the domains by slot, sample->used.domains of them.  detail: the sample is of
+ * Puts one sample.  fact: the facts of the domains by slot, sample->used.domains of them.  detail: the
+ * sample is of
  * the fast series; else what only that has is stored as not known.  Samples come in the order of time.
  */
-enum xm_status xm_store_put(struct xm_store *store, const struct xm_sample *sample, const struct xm_region_domain *fact,
-                            bool detail, struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_store_put(struct xm_store *store, const struct xm_sample *sample,
+                            const struct xm_region_domain *fact, bool detail,
+                            struct xm_error *err) XM_MUST_CHECK;
 
 /* ended: the run will have no more samples.  On failure the transaction is rolled back. */
 enum xm_status xm_store_commit(struct xm_store *store, bool ended, struct xm_error *err) XM_MUST_CHECK;

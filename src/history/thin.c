@@ -8,11 +8,11 @@
 #include "history/schema.h"
 #include "xenmon/units.h"
 
-#define MINUTE_NS (60 * XM_NS_PER_S)
-#define HOUR_NS (60 * MINUTE_NS)
-#define DAY_NS (24 * HOUR_NS)
-#define UNTOUCHED_NS (10 * MINUTE_NS)
-#define PIECE 2000        /* samples looked at in one go */
+#define MINUTE_NS     (60 * XM_NS_PER_S)
+#define HOUR_NS       (60 * MINUTE_NS)
+#define DAY_NS        (24 * HOUR_NS)
+#define UNTOUCHED_NS  (10 * MINUTE_NS)
+#define PIECE         2000 /* samples looked at in one go */
 #define MOST_HALVINGS 12
 
 struct xm_retention xm_retention_default(void)
@@ -49,8 +49,9 @@ static enum xm_status read_kept(sqlite3 *db, struct kept *kept, struct xm_error 
     size_t room = 0;
     int code;
     enum xm_status status = xm_history_prepare(
-        db, "SELECT first_sample FROM domain UNION SELECT last_sample FROM domain UNION "
-            "SELECT min(id) FROM sample GROUP BY run UNION SELECT max(id) FROM sample GROUP BY run ORDER BY 1",
+        db,
+        "SELECT first_sample FROM domain UNION SELECT last_sample FROM domain UNION "
+        "SELECT min(id) FROM sample GROUP BY run UNION SELECT max(id) FROM sample GROUP BY run ORDER BY 1",
         &stmt, err);
     if (status != XM_OK)
         return status;
@@ -105,7 +106,8 @@ static enum xm_status expire(sqlite3 *db, int64_t end, struct xm_error *err)
 {
     char sql[320];
     /* A run whose beginning is gone begins with what is left. */
-    snprintf(sql, sizeof sql, "UPDATE run SET origin = 0 WHERE id IN (SELECT run FROM sample WHERE id < %lld)",
+    snprintf(sql, sizeof sql,
+             "UPDATE run SET origin = 0 WHERE id IN (SELECT run FROM sample WHERE id < %lld)",
              (long long)end);
     enum xm_status status = xm_history_exec(db, sql, err);
     if (status == XM_OK)
@@ -136,7 +138,8 @@ static int64_t cutoff(const struct thinning *t, size_t level, unsigned halvings)
 }
 
 /*
- * The first sample behind `after` that is not older than `limit_ns`; one of the future, by a clock that was wrong,
+ * The first sample behind `after` that is not older than `limit_ns`; one of the future, by a clock that was
+ * wrong,
  * hides none.
  */
 static enum xm_status first_since(const struct thinning *t, int64_t after, int64_t limit_ns, int64_t *sample,
@@ -159,7 +162,8 @@ static enum xm_status read_marker(const struct thinning *t, size_t level, int64_
 static enum xm_status write_marker(const struct thinning *t, size_t level, int64_t upto, struct xm_error *err)
 {
     char sql[128];
-    snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO thinned(level, upto) VALUES (%zu, %lld)", level, (long long)upto);
+    snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO thinned(level, upto) VALUES (%zu, %lld)", level,
+             (long long)upto);
     return xm_history_exec(t->db, sql, err);
 }
 
@@ -172,15 +176,20 @@ static enum xm_status cell_before(const struct thinning *t, int64_t upto, int64_
                                   struct xm_error *err)
 {
     char sql[128];
-    snprintf(sql, sizeof sql, "SELECT run FROM sample WHERE id <= %lld ORDER BY id DESC LIMIT 1", (long long)upto);
-    enum xm_status status = xm_history_number(t->db, sql, -1, &cell->run, err);
-    snprintf(sql, sizeof sql, "SELECT real / %lld FROM sample WHERE id <= %lld ORDER BY id DESC LIMIT 1", (long long)step_ns,
+    snprintf(sql, sizeof sql, "SELECT run FROM sample WHERE id <= %lld ORDER BY id DESC LIMIT 1",
              (long long)upto);
+    enum xm_status status = xm_history_number(t->db, sql, -1, &cell->run, err);
+    snprintf(sql, sizeof sql, "SELECT real / %lld FROM sample WHERE id <= %lld ORDER BY id DESC LIMIT 1",
+             (long long)step_ns, (long long)upto);
     return status == XM_OK ? xm_history_number(t->db, sql, -1, &cell->number, err) : status;
 }
 
-/* Walks over the samples after *upto, up to `limit_ns`, and deletes all but the first of each cell.  *upto moves on. */
-static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns, int64_t *upto, struct xm_error *err)
+/*
+ * Walks over the samples after *upto, up to `limit_ns`, and deletes all but the first of each cell.  *upto
+ * moves on.
+ */
+static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns, int64_t *upto,
+                           struct xm_error *err)
 {
     sqlite3_stmt *stmt;
     struct cell last;
@@ -189,7 +198,8 @@ static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns
     int code = SQLITE_DONE;
     enum xm_status status = cell_before(t, *upto, step_ns, &last, err);
     if (status == XM_OK)
-        status = xm_history_prepare(t->db, "SELECT id, run, real FROM sample WHERE id > ? ORDER BY id", &stmt, err);
+        status = xm_history_prepare(t->db, "SELECT id, run, real FROM sample WHERE id > ? ORDER BY id", &stmt,
+                                    err);
     if (status != XM_OK)
         return status;
     sqlite3_bind_int64(stmt, 1, *upto);
@@ -212,21 +222,28 @@ static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns
     return status;
 }
 
+/* One piece of deleting what is older than the last rule allows. */
+static enum xm_status expire_level(struct thinning *t, bool *worked, struct xm_error *err)
+{
+    int64_t end = 0, oldest = 0;
+    enum xm_status status = first_since(t, 0, cutoff(t, t->retention->rules - 1, 0), &end, err);
+    if (status == XM_OK)
+        status = xm_history_number(t->db, "SELECT min(id) FROM sample", 0, &oldest, err);
+    *worked = status == XM_OK && oldest && oldest < end;
+    return *worked ? expire(t->db, oldest + PIECE < end ? oldest + PIECE : end, err) : status;
+}
+
 /* One piece of thinning what is older than rule `level` allows.  *worked: there was something. */
-static enum xm_status thin_level(struct thinning *t, size_t level, unsigned halvings, bool *worked, struct xm_error *err)
+static enum xm_status thin_level(struct thinning *t, size_t level, unsigned halvings, bool *worked,
+                                 struct xm_error *err)
 {
     int64_t end = 0, upto = 0;
-    bool last = level + 1 == t->retention->rules;
-    int64_t limit = cutoff(t, level, last ? 0 : halvings);
-    enum xm_status status = last ? XM_OK : read_marker(t, level, &upto, err);
+    int64_t limit = cutoff(t, level, halvings);
+    if (level + 1 == t->retention->rules)
+        return expire_level(t, worked, err);
+    enum xm_status status = read_marker(t, level, &upto, err);
     if (status == XM_OK)
         status = first_since(t, upto, limit, &end, err);
-    if (status == XM_OK && last) {
-        int64_t oldest = 0;
-        status = xm_history_number(t->db, "SELECT min(id) FROM sample", 0, &oldest, err);
-        *worked = status == XM_OK && oldest && oldest < end;
-        return *worked ? expire(t->db, oldest + PIECE < end ? oldest + PIECE : end, err) : status;
-    }
     int64_t before = upto;
     if (status != XM_OK || upto + 1 >= end)
         return status;
@@ -289,7 +306,8 @@ static enum xm_status do_piece(struct thinning *t, bool *worked, struct xm_error
     return status;
 }
 
-enum xm_status xm_history_thin(struct sqlite3 *db, const struct xm_retention *retention, bool *more, struct xm_error *err)
+enum xm_status xm_history_thin(struct sqlite3 *db, const struct xm_retention *retention, bool *more,
+                               struct xm_error *err)
 {
     struct thinning t = {.db = db, .retention = retention};
     *more = false;

@@ -39,7 +39,8 @@ struct xm_retention xm_retention_default(void);
 const char *xm_retention_fault(const struct xm_retention *retention);
 
 /*
- * Does a piece of what there is to do, in a transaction of its own.  Where the database is larger than it may be,
+ * Does a piece of what there is to do, in a transaction of its own.  Where the database is larger than it
+ * may be,
  * ages are halved until it is not: the oldest is thinned first, and only when all is as coarse as it gets
  * the oldest is given up.  *more: there is more to do.
  * Cost: at most some thousand rows are looked at or deleted.

@@ -13,7 +13,7 @@
 
 #include "history/grid.h"
 
-#define S XM_NS_PER_S
+#define S    XM_NS_PER_S
 #define NOON (UINT64_C(1795694400) * S) /* 2026-11-26T12:00:00Z */
 
 static void zone(const char *tz)
@@ -28,19 +28,50 @@ static void times_are_read(void **state)
         const char *text;
         uint64_t ns;
     } good[] = {
-        {"now", NOON}, {"2026-11-26T12:00:00Z", NOON}, {"2026-11-26 12:00", NOON}, {"2026-11-26T13:00:00+01:00", NOON},
-        {"2026-11-26T06:30:00-0530", NOON}, {"12:00", NOON}, {"12:00:01.5", NOON + S * 3 / 2}, {"-2h", NOON - 7200 * S},
-        {"10m", NOON - 600 * S}, {"1.5s", NOON - S * 3 / 2}, {"2026-11-26", NOON - 43200 * S}, {"1d", NOON - 86400 * S},
-        {"250ms", NOON - S / 4}, {"1970-01-01T00:00:00Z", 0}, {"5000w", 0},
+        {"now", NOON},
+        {"2026-11-26T12:00:00Z", NOON},
+        {"2026-11-26 12:00", NOON},
+        {"2026-11-26T13:00:00+01:00", NOON},
+        {"2026-11-26T06:30:00-0530", NOON},
+        {"12:00", NOON},
+        {"12:00:01.5", NOON + S * 3 / 2},
+        {"-2h", NOON - 7200 * S},
+        {"10m", NOON - 600 * S},
+        {"1.5s", NOON - S * 3 / 2},
+        {"2026-11-26", NOON - 43200 * S},
+        {"1d", NOON - 86400 * S},
+        {"250ms", NOON - S / 4},
+        {"1970-01-01T00:00:00Z", 0},
+        {"5000w", 0},
     };
-    static const char *const bad[] = {"", "-", "x", "12", "25:00", "12:61", "2026-02-31", "2026-13-01", "2026-11-26T", "-2x", "2h3",
-                                      "2026-11-26 12:00 ", "1:2", "12:00:00.", "2026-11-26T12:00:00+1", "1e300h", "nan", "infs",
-                                      "9999999-01-01", "1969-12-31T00:00:00Z", "2026-11-26T12:00:00Zx", "-now"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "x",
+                                      "12",
+                                      "25:00",
+                                      "12:61",
+                                      "2026-02-31",
+                                      "2026-13-01",
+                                      "2026-11-26T",
+                                      "-2x",
+                                      "2h3",
+                                      "2026-11-26 12:00 ",
+                                      "1:2",
+                                      "12:00:00.",
+                                      "2026-11-26T12:00:00+1",
+                                      "1e300h",
+                                      "nan",
+                                      "infs",
+                                      "9999999-01-01",
+                                      "1969-12-31T00:00:00Z",
+                                      "2026-11-26T12:00:00Zx",
+                                      "-now"};
     uint64_t ns;
     zone("UTC");
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         if (!xm_grid_read_time(good[i].text, NOON, &ns) || ns != good[i].ns)
-            fail_msg("%s: %llu, not %llu", good[i].text, (unsigned long long)ns, (unsigned long long)good[i].ns);
+            fail_msg("%s: %llu, not %llu", good[i].text, (unsigned long long)ns,
+                     (unsigned long long)good[i].ns);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (xm_grid_read_time(bad[i], NOON, &ns))
@@ -88,13 +119,16 @@ static void lines_are_those_of_the_wall(void **state)
 static size_t fill(struct xm_history_instant *i, size_t count, uint64_t at, uint64_t gap)
 {
     for (size_t k = 0; k < count; k++)
-        i[k] = (struct xm_history_instant){.sample = (int64_t)k + 1, .mono_ns = 5 * S + k * gap, .real_ns = at + k * gap,
-                                           .window = (k + 1) * gap, .detail = true};
+        i[k] = (struct xm_history_instant){.sample = (int64_t)k + 1,
+                                           .mono_ns = 5 * S + k * gap,
+                                           .real_ns = at + k * gap,
+                                           .window = (k + 1) * gap,
+                                           .detail = true};
     return count;
 }
 
-static struct xm_history_window *cut(const struct xm_history_instant *i, size_t n, struct xm_grid grid, uint64_t from,
-                                     uint64_t to, size_t *count)
+static struct xm_history_window *cut(const struct xm_history_instant *i, size_t n, struct xm_grid grid,
+                                     uint64_t from, uint64_t to, size_t *count)
 {
     struct xm_history_window *w;
     assert_int_equal(xm_history_windows(i, n, &grid, from, to, &w, count, NULL), XM_OK);
@@ -155,7 +189,10 @@ static void thinned_samples(void **state)
     free(w);
 }
 
-/* The wall clock is set back by half an hour, and later forward: no window is negative, none is lost, none is counted twice. */
+/*
+ * The wall clock is set back by half an hour, and later forward: no window is negative, none is lost, none
+ * is counted twice.
+ */
 static void a_clock_that_is_set(void **state)
 {
     static struct xm_history_instant i[7200];
@@ -182,9 +219,12 @@ static void a_clock_that_is_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_are_read),      cmocka_unit_test(times_are_written),
-        cmocka_unit_test(lines_are_those_of_the_wall), cmocka_unit_test(windows_follow_each_other),
-        cmocka_unit_test(thinned_samples),     cmocka_unit_test(a_clock_that_is_set),
+        cmocka_unit_test(times_are_read),
+        cmocka_unit_test(times_are_written),
+        cmocka_unit_test(lines_are_those_of_the_wall),
+        cmocka_unit_test(windows_follow_each_other),
+        cmocka_unit_test(thinned_samples),
+        cmocka_unit_test(a_clock_that_is_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

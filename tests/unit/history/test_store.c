@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes into the database comes out of it; retention takes only what it may; versions are migrated or refused. */
+/*
+ * What goes into the database comes out of it; retention takes only what it may; versions are migrated or
+ * refused.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +21,7 @@
 #include "history/store.h"
 #include "history/thin.h"
 
-#define S XM_NS_PER_S
+#define S     XM_NS_PER_S
 #define BEGIN (UINT64_C(1795694400) * S)
 
 struct world {
@@ -67,13 +70,23 @@ static void at(struct world *w, uint64_t t, uint64_t end)
     struct xm_sample *s = &w->sample;
     xm_sample_clear(s);
     s->used = (struct xm_capacity){2, 2, 1};
-    s->host = (struct xm_host_row){.tsc = 1000 * S + window, .mono = 50 * S + window, .real = BEGIN + window, .window = window};
+    s->host = (struct xm_host_row){
+        .tsc = 1000 * S + window, .mono = 50 * S + window, .real = BEGIN + window, .window = window};
     for (uint32_t i = 0; i < 2; i++) {
-        uint64_t running = i ? alive / 2 : window, blocked = i ? alive - alive / 2 : 0, offline = i ? window - alive : 0;
-        s->vcpu[i] = (struct xm_vcpu_row){.id = XM_ROW_USED | i, .running = running, .blocked = blocked, .offline = offline,
+        uint64_t running = i ? alive / 2 : window, blocked = i ? alive - alive / 2 : 0,
+                 offline = i ? window - alive : 0;
+        s->vcpu[i] = (struct xm_vcpu_row){.id = XM_ROW_USED | i,
+                                          .running = running,
+                                          .blocked = blocked,
+                                          .offline = offline,
                                           .executions = 3 * running / S};
-        s->domain[i] = (struct xm_domain_row){.id = XM_ROW_USED | i, .vcpus = 1, .running = running, .blocked = blocked,
-                                              .offline = offline, .executions = 3 * running / S, .ended = i && t > end};
+        s->domain[i] = (struct xm_domain_row){.id = XM_ROW_USED | i,
+                                              .vcpus = 1,
+                                              .running = running,
+                                              .blocked = blocked,
+                                              .offline = offline,
+                                              .executions = 3 * running / S,
+                                              .ended = i && t > end};
         s->vcpu_domain[i] = i;
     }
     s->pcpu[0] = (struct xm_pcpu_row){.id = XM_ROW_USED, .busy = window};
@@ -196,7 +209,8 @@ static void thin(struct world *w, const struct xm_retention *r)
 static void thinning_keeps_the_sums(void **state)
 {
     struct world *w = *state;
-    const struct xm_retention r = {.rule = {{S, 1800 * S}, {60 * S, 3600 * S}, {600 * S, 86400 * S}}, .rules = 3};
+    const struct xm_retention r = {.rule = {{S, 1800 * S}, {60 * S, 3600 * S}, {600 * S, 86400 * S}},
+                                   .rules = 3};
     open_store(w);
     put(w, 0, 7200, 123);
     thin(w, &r);
@@ -207,8 +221,10 @@ static void thinning_keeps_the_sums(void **state)
     assert_in_range(minutes, 30, 32);
     assert_in_range(tens, 7, 9);
     assert_int_equal(number(w, "SELECT count(*) FROM sample WHERE id IN (1, 125, 7200)"), 3);
-    assert_int_equal(number(w, "SELECT count(*) FROM vcpu_sample WHERE sample NOT IN (SELECT id FROM sample)"), 0);
-    assert_int_equal(number(w, "SELECT running FROM vcpu_sample WHERE sample = 7200 AND domain = 1"), (int64_t)(7200 * S));
+    assert_int_equal(
+        number(w, "SELECT count(*) FROM vcpu_sample WHERE sample NOT IN (SELECT id FROM sample)"), 0);
+    assert_int_equal(number(w, "SELECT running FROM vcpu_sample WHERE sample = 7200 AND domain = 1"),
+                     (int64_t)(7200 * S));
     int64_t before = number(w, "SELECT count(*) FROM sample");
     thin(w, &r);
     assert_int_equal(number(w, "SELECT count(*) FROM sample"), before);
@@ -233,7 +249,10 @@ static void size_is_kept(void **state)
     assert_true(number(w, "PRAGMA page_count") * number(w, "PRAGMA page_size") > 1 << 20);
     thin(w, &r);
     assert_true(number(w, "PRAGMA page_count") * number(w, "PRAGMA page_size") <= 1 << 18);
-    /* The newest ten minutes are whole, and the oldest sample is still there, as the ends of what was thinned are. */
+    /*
+     * The newest ten minutes are whole, and the oldest sample is still there, as the ends of what was
+     * thinned are.
+     */
     assert_int_equal(number(w, "SELECT count(*) FROM sample WHERE id > 19400"), 600);
     assert_int_equal(number(w, "SELECT min(id) FROM sample"), 1);
     assert_true(number(w, "SELECT count(*) FROM sample") > 610);
@@ -262,7 +281,9 @@ static void versions(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/history.db", w->directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "CREATE TABLE draft(a); PRAGMA application_id = 0x584d4844", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "CREATE TABLE draft(a); PRAGMA application_id = 0x584d4844", NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(db);
     open_store(w);
     assert_int_equal(number(w, "PRAGMA user_version"), XM_HISTORY_VERSION);
@@ -288,13 +309,15 @@ static void a_migration_that_fails(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/history.db", w->directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "CREATE TABLE vcpu_sample(a); PRAGMA application_id = 0x584d4844", NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "CREATE TABLE vcpu_sample(a); PRAGMA application_id = 0x584d4844", NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(db);
     assert_int_equal(xm_store_open(w->directory, &w->store, &err), XM_DAMAGED);
     assert_non_null(strstr(err.text, "vcpu_sample already exists"));
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM sqlite_master", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM sqlite_master", -1, &stmt, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(stmt, 0), 1);
     sqlite3_finalize(stmt);
@@ -306,8 +329,9 @@ static void a_migration_that_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_goes_in_comes_out), TEST(a_transaction_is_all_or_nothing), TEST(thinning_keeps_the_sums),
-        TEST(size_is_kept),           TEST(rules_that_are_none),             TEST(versions),
+        TEST(what_goes_in_comes_out),  TEST(a_transaction_is_all_or_nothing),
+        TEST(thinning_keeps_the_sums), TEST(size_is_kept),
+        TEST(rules_that_are_none),     TEST(versions),
         TEST(a_migration_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
