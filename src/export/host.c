@@ -109,6 +109,7 @@ static void destroy(struct xm_host *host)
     for (unsigned i = 0; i < POOL_MAX; i++)
         xm_host_slot_fini(&host->slot[i]);
     xm_sample_fini(&host->reader.scratch);
+    free(host->reader.ended);
     xm_host_spread_fini(&host->reader.spread);
     xm_peaks_destroy(host->reader.peaks);
     xm_region_close(host->reader.region);

@@ -75,6 +75,9 @@ struct xm_host_reader {
     struct xm_scale scale;
     uint64_t stale_ns, linger_ns;
     struct xm_sample scratch;
+    struct {
+        uint64_t id, seen_ns; /* CLOCK_MONOTONIC when its end was seen first */
+    } * ended;                /* [domain slot] */
     struct xm_peaks *peaks;
     struct xm_host_spread spread;
     struct xm_host_reading reading;

@@ -85,7 +85,9 @@ static enum xm_status reader_room(struct xm_host_reader *r, struct xm_capacity c
     if (same_capacity(r->scratch.capacity, capacity))
         return XM_OK;
     xm_sample_fini(&r->scratch);
-    enum xm_status status = xm_sample_init(&r->scratch, capacity);
+    free(r->ended);
+    r->ended = calloc(capacity.domains, sizeof *r->ended);
+    enum xm_status status = r->ended ? xm_sample_init(&r->scratch, capacity) : XM_NOMEM;
     if (status == XM_OK)
         status = xm_host_spread_init(&r->spread, capacity);
     if (status != XM_OK)
@@ -215,7 +217,25 @@ static bool read_window(struct xm_host_reader *r, struct xm_host_slot *slot, uns
     return true;
 }
 
-static void read_facts(struct xm_host_reader *r, struct xm_host_slot *slot)
+/*
+ * Whether a domain's end is long enough ago, by the trace's clock or by ours: where nothing happens any more, the
+ * trace's stands still, and a replay's may run ahead.
+ */
+static bool is_long_ago(struct xm_host_reader *r, const struct xm_host_slot *slot, uint32_t i,
+                        uint64_t mono_ns)
+{
+    const struct xm_sample *now = &slot->to[0];
+    const struct xm_region_domain *fact = &slot->domain[i].fact;
+    if (r->ended[i].id != now->domain[i].id) {
+        r->ended[i].id = now->domain[i].id;
+        r->ended[i].seen_ns = mono_ns;
+    }
+    uint64_t since = fact->ended_tsc && now->host.tsc > fact->ended_tsc ? now->host.tsc - fact->ended_tsc : 0;
+    return mono_ns - r->ended[i].seen_ns >= r->linger_ns ||
+           xm_scale_to_ns(&slot->s.scale, xm_cycles_of(since)).v >= r->linger_ns;
+}
+
+static void read_facts(struct xm_host_reader *r, struct xm_host_slot *slot, uint64_t mono_ns)
 {
     const struct xm_sample *now = &slot->to[0];
     for (uint32_t i = 0; i < now->used.domains; i++) {
@@ -226,12 +246,7 @@ static void read_facts(struct xm_host_reader *r, struct xm_host_slot *slot)
             continue;
         if (xm_region_domain(r->region, i, &d->fact) != XM_REGION_OK || d->fact.id != row->id)
             d->fact = (struct xm_region_domain){0};
-        if (!row->ended)
-            continue;
-        uint64_t since =
-            d->fact.ended_tsc && now->host.tsc > d->fact.ended_tsc ? now->host.tsc - d->fact.ended_tsc : 0;
-        d->expired =
-            d->fact.ended_tsc == 0 || xm_scale_to_ns(&slot->s.scale, xm_cycles_of(since)).v >= r->linger_ns;
+        d->expired = row->ended && is_long_ago(r, slot, i, mono_ns);
     }
 }
 
@@ -257,8 +272,8 @@ static enum xm_status read_data(struct xm_host_reader *r, struct xm_host_slot *s
     for (unsigned w = 0; w < XM_HOST_WINDOWS; w++)
         if (!read_window(r, slot, w))
             return XM_AGAIN;
-    read_facts(r, slot);
     uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
+    read_facts(r, slot, mono_ns);
     xm_host_spread_read(&r->spread, r->region, slot, mono_ns);
     s->domain = slot->domain;
     s->vcpu = slot->vcpu;
