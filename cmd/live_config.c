@@ -107,7 +107,7 @@ int xm_live_help(void)
 {
     printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
            "       " PROGRAM " replay [options] FILE\n"
-           "Shows how every domain's time goes, live; or how it went in a trace, to and fro.\n"
+           "Shows how every domain's time goes, live; or how it went in a trace, forth and back.\n"
            "There, ? explains keys and figures.\n");
     xm_options_print(options, OPTIONS, stdout);
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
@@ -142,7 +142,7 @@ bool xm_live_colour(const struct xm_live_config *config)
         return config->colour == COLOUR_ALWAYS;
     if (is_set("NO_COLOR"))
         return false;
-    return !colours || strcmp(colours, "0") != 0 || (is_set("CLICOLOR_FORCE") && strcmp(force, "0") != 0);
+    return !colours || strcmp(colours, "0") != 0 || (force && *force && strcmp(force, "0") != 0);
 }
 
 /* ---- Settings. */
