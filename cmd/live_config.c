@@ -107,7 +107,7 @@ int xm_live_help(void)
 {
     printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
            "       " PROGRAM " replay [options] FILE\n"
-           "Shows how every domain's time goes, live; or how it went in a trace, forth and back.\n"
+           "Shows how every domain's time goes, live, or how it went in a trace.\n"
            "There, ? explains keys and figures.\n");
     xm_options_print(options, OPTIONS, stdout);
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
