@@ -6,6 +6,9 @@
  * What the terminal is sent, and how samples come out of the region, is not in it.
  */
 #include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -74,6 +77,10 @@ int main(int argc, char **argv)
     struct crowd crowd;
     struct xm_grid grid = {.utf8 = true};
     setlocale(LC_CTYPE, "C.UTF-8");
+#ifdef __GLIBC__ /* as the program does */
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
+#endif
     if (domains < 1 || domains > 10000 || vcpus < 1 || vcpus > 64) {
         fprintf(stderr, "frames: 1 to 10000 domains, 1 to 64 vCPUs each\n");
         return 2;

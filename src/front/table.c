@@ -78,7 +78,7 @@ struct sort_key {
     const char *text;
     uint32_t line;          /* in the natural order */
     uint32_t children : 29; /* lines under it */
-    bool known : 1, by_text : 1, first : 1;
+    uint32_t known : 1, by_text : 1, first : 1;
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -163,14 +163,21 @@ static void sort_keys(const struct sorting *s, struct sort_key *keys, uint32_t c
         qsort(keys, count, sizeof *keys, s->choice.descending ? compare_keys_down : compare_keys);
 }
 
+/* Where the lines under line `i` end. */
+static uint32_t end_of(const struct xm_table_line *lines, uint32_t count, uint32_t i)
+{
+    uint32_t next = i + 1;
+    while (next < count && lines[next].depth > lines[i].depth)
+        next++;
+    return next;
+}
+
 /* Puts the lines into s->sorted in the order of their keys, each with those under it in theirs. */
 static void gather(struct sorting *s, const struct xm_table_line *lines)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->lines;) {
-        uint32_t next = i + 1;
-        while (next < s->lines && lines[next].depth > lines[i].depth)
-            next++;
+        uint32_t next = end_of(lines, s->lines, i);
         s->heads[count] = s->keys[i];
         s->heads[count++].children = (next - i - 1) & 0x1fffffff;
         sort_keys(s, &s->keys[i + 1], next - i - 1);
@@ -186,6 +193,13 @@ static void gather(struct sorting *s, const struct xm_table_line *lines)
     }
 }
 
+static void gather_flat(struct sorting *s, const struct xm_table_line *lines)
+{
+    sort_keys(s, s->keys, s->lines);
+    for (uint32_t i = 0; i < s->lines; i++)
+        s->sorted[i] = lines[s->keys[i].line];
+}
+
 /* In place.  Where there is no memory to sort them they keep their natural order. */
 static void sort_lines(const struct xm_table *table, const struct xm_painter *p, struct xm_table_line *lines,
                        uint32_t count)
@@ -195,15 +209,23 @@ static void sort_lines(const struct xm_table *table, const struct xm_painter *p,
     struct xm_table_cell cell;
     key_cell(&s, column->cell ? NULL : xm_column_find(column->id), &lines[0], &cell);
     size_t texts = cell.by_text ? (size_t)count * KEY_TEXT : 0;
-    unsigned char *block = malloc(count * (2 * sizeof *s.keys + sizeof *s.sorted) + texts);
+    uint32_t heads = 0;
+    for (uint32_t i = 0; i < count; i = end_of(lines, count, i))
+        heads++;
+    /* Where nothing is under anything the keys themselves are sorted. */
+    heads = heads == count ? 0 : heads;
+    unsigned char *block = malloc((count + heads) * sizeof *s.keys + count * sizeof *s.sorted + texts);
     if (!block)
         return;
     s.keys = (void *)block;
     s.heads = s.keys + count;
-    s.sorted = (void *)(s.heads + count);
+    s.sorted = (void *)(s.heads + heads);
     s.texts = texts ? (void *)(s.sorted + count) : NULL;
     make_keys(&s, lines);
-    gather(&s, lines);
+    if (heads)
+        gather(&s, lines);
+    else
+        gather_flat(&s, lines);
     memcpy(lines, s.sorted, count * sizeof *lines);
     free(block);
 }
