@@ -17,7 +17,9 @@
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define REFUSED_COST   10u /* a wrong password costs as much as so many requests */
 #define STREAM_BLOCK   16384u
-#define DRAIN_NS       (2 * XM_NS_PER_S)
+/* Threads of an address: one answer in the making does not keep all others waiting. */
+#define THREADS  3u
+#define DRAIN_NS (2 * XM_NS_PER_S)
 
 /* ---- Handing an answer over. */
 
@@ -433,7 +435,8 @@ static enum xm_status open_gate(struct xm_http *http, struct xm_http_gate *gate,
     /* Our own limits refuse first; the library's are the second wall. */
     gate->daemon = MHD_start_daemon(
         flags | (gate->listener.tls ? MHD_USE_TLS : 0u), 0, xm_http_admits, gate, handle, gate,
-        MHD_OPTION_LISTEN_SOCKET, gate->listener.fd, MHD_OPTION_CONNECTION_LIMIT, limits->connections + 1,
+        MHD_OPTION_LISTEN_SOCKET, gate->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
+        (limits->connections + 1) * THREADS, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->header_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         limits->timeout_s, MHD_OPTION_NOTIFY_COMPLETED, end_request, gate, MHD_OPTION_NOTIFY_CONNECTION,
         xm_http_connection_notice, gate, MHD_OPTION_URI_LOG_CALLBACK, begin_request, gate,

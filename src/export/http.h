@@ -6,7 +6,7 @@
  * unknown or repeated query keys (400), bodies that are too large (413) or of another type (415), HEAD, the
  * access log, errors as {"error":{"code":"...","message":"..."}}.  What is a route's: its answer.
  *
- * Threads: each listening address has its own; handlers are called by any of them, several at once, and must
+ * Threads: each listening address has some; handlers are called by any of them, several at once, and must
  * not block: an answer in the making keeps the other clients of that address waiting.
  */
 #ifndef XM_HTTP_H

@@ -845,7 +845,7 @@ def it_ends_in_order(folder):
             assert answer.status == 200 and answer.read(10)
             slow = socket.create_connection(("127.0.0.1", it.port))
             slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            time.sleep(0.3)
+            assert slow.recv(16, socket.MSG_PEEK)
             start = time.monotonic()
             it.process.terminate()
             with slow.makefile("rb") as file:
