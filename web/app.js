@@ -982,7 +982,7 @@
     fillTable(
       "w-columns",
       "w-rows",
-      ["", "Last execution", "1 s", "10 s"],
+      ["Of a window", "Last execution", "1 s", "10 s"],
       [
         line("Length", (w) => seconds(w.span_s)),
         line("Running", (w) => `${seconds(w.running_s)} (${percent(w.running_ratio)})`),

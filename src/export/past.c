@@ -66,10 +66,16 @@ void xm_past_close(struct xm_past *past)
     free(past);
 }
 
-static uint64_t back_by(const struct xm_past *p, uint64_t window, uint64_t ns)
+/*
+ * So long before `window`, as host.window counts; 0: before the trace.  Samples do not come to the
+ * microsecond: half of their interval more makes it the nearest one that is found.
+ */
+static uint64_t back_by(const struct xm_past *p, enum xm_series series, uint64_t window, uint64_t ns)
 {
-    uint64_t cycles = xm_scale_to_cycles(&p->snapshot->scale, xm_ns_of(ns)).v;
-    return window > cycles ? window - cycles : 0;
+    const struct xm_scale *scale = &p->snapshot->scale;
+    uint64_t cycles = xm_scale_to_cycles(scale, xm_ns_of(ns)).v;
+    uint64_t half = xm_scale_to_cycles(scale, xm_ns_of(p->info.series[series].interval_ns / 2)).v;
+    return window > cycles ? window - cycles + half : 0;
 }
 
 /* ---- Windows. */
@@ -87,7 +93,7 @@ static enum xm_status ends_of(struct xm_past *p, enum xm_series series, uint64_t
     if (outcome != XM_REGION_OK)
         return not_now(outcome, err);
     *w = (struct xm_window){.to = &p->sample[1], .scale = &p->snapshot->scale, .io_seen = info.io_seen};
-    uint64_t target = back_by(p, p->sample[1].host.window, ns);
+    uint64_t target = back_by(p, series, p->sample[1].host.window, ns);
     *whole = true;
     if (target == 0) /* since the trace began */
         return XM_OK;
@@ -215,7 +221,7 @@ static bool sample_at(struct walk *w, uint64_t real_ns, uint64_t *index)
 {
     uint64_t window = w->newest_window;
     if (real_ns < w->newest_real_ns)
-        window = back_by(w->past, window, w->newest_real_ns - real_ns);
+        window = back_by(w->past, w->series, window, w->newest_real_ns - real_ns);
     return window && xm_region_find(w->past->region, w->series, window, index) == XM_REGION_OK;
 }
 

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Which domains wait for a pCPU more than they should: one a line, worst first; exit 1 when there are any.
+#
+# usage: xenmon-waits.sh [URL [SHARE]]    SHARE of the time of all its vCPUs, 0.05 when not given
+# XENMON_TOKEN: what the server's --token-file has.  Needs curl and jq.
+set -eu
+url=${1:-http://localhost:8436}
+share=${2:-0.05}
+
+ask() {
+    if [ -n "${XENMON_TOKEN-}" ]; then
+        # Not on the command line, where others could read it.
+        printf 'header = "Authorization: Bearer %s"\n' "$XENMON_TOKEN" | curl --config - --silent --show-error --fail-with-body "$1"
+    else
+        curl --silent --show-error --fail-with-body "$1"
+    fi
+}
+
+if ! answer=$(ask "$url/api/v1/domains?window=10s"); then
+    printf '%s' "$answer" | jq -r '"xenmon-waits: " + .error.message' >&2 2>/dev/null || true
+    exit 2
+fi
+late=$(printf '%s' "$answer" | jq -r --argjson share "$share" '
+    [.domains[] | select(.windows["10s"].wait_ratio > $share)]
+    | sort_by(-.windows["10s"].wait_ratio)[]
+    | [.name // "domain \(.domid)", "\(.windows["10s"].wait_ratio * 1000 | round / 10) %",
+       "99% of waits within \((.windows["10s"].wait_p["99"] // 0) * 1000000 | round / 1000) ms"]
+    | join("  ")')
+[ -z "$late" ] || { printf '%s\n' "$late"; exit 1; }

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The example clients of contrib/clients, against a server.
+
+usage: serve_clients.py XENMON XENBAKED SOURCE_ROOT      TAP on stdout, exit 1 when anything fails
+"""
+import contextlib
+import csv
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import serve_kit as kit
+
+XENMON, XENBAKED, ROOT = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
+CLIENTS = ROOT / "contrib" / "clients"
+
+
+@contextlib.contextmanager
+def running(folder, *words):
+    with kit.host(XENBAKED, folder) as (region, _), kit.server(XENMON, region, *words) as server:
+        server.wait_for_data()
+        yield server
+
+
+def client(name, *words, code=0, **environment):
+    runner = [sys.executable] if name.endswith(".py") else ["sh"]
+    done = subprocess.run([*runner, CLIENTS / name, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                          env={**os.environ, **environment}, check=False)
+    assert done.returncode == code, (name, words, done.returncode, done.stdout, done.stderr)
+    return done.stderr if code == 2 or (code == 1 and name.endswith(".py")) else done.stdout
+
+
+def needs_shell_tools():
+    for tool in ("curl", "jq"):
+        if not shutil.which(tool):
+            raise kit.Skip(f"no {tool}")
+
+
+def python_over_json(folder):
+    with running(folder) as server:
+        url = ["--url", server.url]
+        time.sleep(3)
+        lines = client("xenmon_api.py", *url, "top").splitlines()
+        assert len(lines) == 4 and re.match(r"\S+ +\d+\.\d% +\d+\.\d% +\d+\.\d% ", lines[1]), lines
+        lines = client("xenmon_api.py", *url, "watch", "--count", "2").splitlines()
+        assert len(lines) == 2 and all("web " in line and line.count("%") == 3 for line in lines), lines
+        rows = list(csv.DictReader(io.StringIO(client("xenmon_api.py", *url, "bill", "--from=-3s", "--step", "1s"))))
+        assert [r["domid"] for r in rows] == ["0", "1", "2"] and 0 < sum(float(r["cpu_seconds"]) for r in rows) <= 2 * 3 + 0.01, rows
+        rows = list(csv.DictReader(io.StringIO(client("xenmon_api.py", *url, "history", "1", "--from=-3s", "--step=1s"))))
+        assert len(rows) == 3 and all(abs(sum(float(r[k]) for k in ("running_ratio", "wait_ratio", "blocked_ratio")) - 1) < 1e-6 for r in rows), rows
+        said = client("xenmon_api.py", *url, "history", "77", code=1)
+        assert "404 no_such_domain" in said and said.count("\n") == 1, said
+    said = client("xenmon_api.py", *url, "top", code=1)
+    assert "xenmon_api: " in said and "Traceback" not in said, said
+
+
+def python_over_xml_rpc(folder):
+    with running(folder) as server:
+        said = client("xenmon_rpc.py", server.url)
+        assert re.fullmatch(r"2 pCPUs, \d+\.\d% busy, \d+\.\d\d vCPUs waiting on average\n(no )?room.*\n", said), said
+
+
+def shell_finds_who_waits(folder):
+    needs_shell_tools()
+    with running(folder) as server:
+        time.sleep(2)
+        lines = client("xenmon-waits.sh", server.url, "0.01", code=1).splitlines()
+        assert lines and all(re.search(r"  \d+(\.\d)? %  99% of waits within \d+(\.\d+)? ms$", line) for line in lines), lines
+        assert client("xenmon-waits.sh", server.url, "1") == ""
+    client("xenmon-waits.sh", server.url, code=2)
+    with kit.server(XENMON, folder / "nothing") as server:
+        assert "there is no data" in client("xenmon-waits.sh", server.url, code=2)
+
+
+def shell_follows_the_stream(folder):
+    needs_shell_tools()
+    with running(folder) as server:
+        lines = [json.loads(line) for line in client("xenmon-follow.sh", server.url, "2").splitlines()]
+        assert len(lines) == 2 and lines[0]["time"] < lines[1]["time"], lines
+        for line in lines:
+            for d in line["domains"]:
+                assert abs(sum(d[f"{s}_ratio"] for s in ("running", "wait", "blocked", "unknown")) - 1) < 1e-6, d
+
+
+def tokens_are_handed_over(folder):
+    needs_shell_tools()
+    token = folder / "token"
+    token.write_text("a-token-of-more-than-thirty-two-letters-and-digits\n")
+    token.chmod(0o600)
+    with kit.host(XENBAKED, folder) as (region, _), kit.server(XENMON, region, f"--token-file={token}") as server:
+        secret = token.read_text().strip()
+        for _ in range(100):
+            if server.ask("/api/v1/host", Authorization=f"Bearer {secret}")[0] == 200:
+                break
+            time.sleep(0.1)
+        assert "401 unauthorized" in client("xenmon_api.py", "--url", server.url, "top", code=1)
+        assert len(client("xenmon_api.py", "--url", server.url, "--token-file", token, "top").splitlines()) == 4
+        assert "right one" in client("xenmon-waits.sh", server.url, "1", code=2)
+        assert client("xenmon-waits.sh", server.url, "1", XENMON_TOKEN=secret) == ""
+
+
+TESTS = [python_over_json, python_over_xml_rpc, shell_finds_who_waits, shell_follows_the_stream, tokens_are_handed_over]
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        return kit.run_tests(TESTS, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
