@@ -392,6 +392,36 @@ def test_damage_is_found(folder):
             (folder / "h" / name).unlink(missing_ok=True)
 
 
+def test_numbers_that_make_no_sense(folder):
+    """A sound database with anything in it: an answer or an error, and in a few seconds."""
+    path = trace(folder, "t", 8)
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    good = (folder / "h/history.db").read_bytes()
+    dice = random.Random(SEED)
+    print(f"# XM_SEED={SEED}")
+    values = (0, 1, -1, 2**63 - 1, -2**63, 2**32, 65535, 65536, 1.5, "x", None, b"\0\xff", 10**18)
+    for number in range(40):
+        directory = folder / f"n{number}"
+        directory.mkdir()
+        (directory / "history.db").write_bytes(good)
+        db = sqlite3.connect(directory / "history.db", isolation_level=None)
+        for _ in range(dice.choice((1, 3, 10))):
+            table = dice.choice(("run", "domain", "sample", "vcpu_sample", "domain_sample", "pcpu_sample"))
+            columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+            key = "id" if table in ("run", "domain", "sample") else "sample"
+            where = dice.choice(("1", f"{key} = {dice.randrange(1, 10)}"))
+            try:
+                db.execute(f"UPDATE {table} SET {dice.choice(columns)} = ? WHERE {where}", (dice.choice(values),))
+            except sqlite3.Error:
+                pass  # a key that is there already, or no number at all
+        db.close()
+        for command in (["check"], ["report"], ["--step=1s", "--vcpu"], ["--step=month"], ["runs"],
+                        ["show", "--region", directory / "shm"]):
+            done = subprocess.run([XENMON, "history", *command, directory], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  check=False, timeout=60)
+            assert done.returncode in (0, 1), (SEED, number, command, done.returncode, done.stderr[-2000:])
+
+
 def test_a_directory_that_is_not_ours(folder):
     path = trace(folder, "t", 5)
     finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
