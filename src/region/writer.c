@@ -254,6 +254,10 @@ static enum xm_status open_region(struct xm_writer *w, const struct xm_writer_co
     struct xm_layout_header *h = w->map.base;
     h->state = XM_WRITER_STARTING;
     h->source = config->source;
+    if (config->lineage_id)
+        h->lineage_id = config->lineage_id;
+    memcpy(h->first, config->first, sizeof h->first);
+    memcpy(w->next, config->first, sizeof w->next);
     clean(h->source_name, sizeof h->source_name, config->source_name);
     status = xm_place_publish(w->path, err);
     if (status != XM_OK)

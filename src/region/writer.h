@@ -23,6 +23,9 @@ struct xm_writer_config {
     struct xm_region_settings settings;
     enum xm_source_kind source;
     const char *source_name; /* any bytes; shown sanitised.  May be NULL */
+    /* For a copy of another host's region, whose run and indices it goes on with; zeros: a run of its own. */
+    uint64_t lineage_id;
+    uint64_t first[XM_SERIES_COUNT]; /* index of the first sample of each series */
 };
 
 /*
