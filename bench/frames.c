@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "crowd.h"
-#include "front/screen.h"
+#include "front/screen/screen.h"
 
 #define RUNS 51
 

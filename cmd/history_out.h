@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "front/csv.h"
-#include "front/json.h"
+#include "front/print/csv.h"
+#include "front/print/json.h"
 
 enum xm_out_format { XM_OUT_TEXT, XM_OUT_CSV, XM_OUT_JSONL };
 #define XM_OUT_FORMATS "text|csv|jsonl"

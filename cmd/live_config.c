@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "front/conf.h"
-#include "front/settings.h"
-#include "front/table.h"
+#include "front/screen/settings.h"
+#include "front/screen/table.h"
 
 #define PROGRAM "xenmon"
 #define MS      UINT64_C(1000000)

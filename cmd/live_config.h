@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
-#include "front/choice.h"
+#include "front/screen/choice.h"
 #include "options.h"
 
 struct xm_live_config {
@@ -41,7 +41,7 @@ int xm_live_columns(const struct xm_live_config *config);
 /* Whether colours are wanted: --color, NO_COLOR, CLICOLOR_FORCE, CLICOLOR, in this order. */
 bool xm_live_colour(const struct xm_live_config *config);
 
-/* Keeps the settings (front/live.h); user: the struct xm_live_config. */
+/* Keeps the settings (front/screen/live.h); user: the struct xm_live_config. */
 void xm_live_keep_settings(void *user, struct xm_choice *choice);
 
 #endif

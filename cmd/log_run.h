@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "front/log.h"
+#include "front/log/log.h"
 #include "options.h"
 
 #define XM_LOG_WORDS 64u

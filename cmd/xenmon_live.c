@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "front/live.h"
+#include "front/screen/live.h"
 #include "live_config.h"
 #include "options.h"
 #include "own.h"

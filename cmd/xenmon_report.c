@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "front/report.h"
+#include "front/report/report.h"
 #include "options.h"
 #include "source/bake.h"
 #include "source/source.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "front/study.h"
+#include "front/study/study.h"
 #include "options.h"
 #include "xenmon/units.h"
 

@@ -19,7 +19,7 @@ READERS_ONLY = {"history", "front", "export"}
 PUBLIC = {"region.h": "region", "trace.h": "trace"}
 PUBLIC_FOR_ALL = {("account", "trace.h")}
 
-CURSES_FILE = "src/front/terminal.c"
+CURSES_FILE = "src/front/screen/terminal.c"
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "atof", "gets", "gmtime",
           "localtime", "asctime", "ctime", "rand", "srand", "system", "alloca"]
 EXITS = ["exit", "_Exit", "quick_exit", "abort"]
@@ -203,7 +203,7 @@ SINS = {
                      "src/front/a.c": '#include "region/writer.h"\n', "src/attic/a.c": "int a;\n",
                      "include/xenmon/a.h": '#include "base/x.h"\n', "src/base/b.c": '#include "xenmon/region.h"\n'},
                     '#include "xenmon/trace.h"\n#include "base/x.h"\n/* #include "front/x.h" */\n'),
-    rule_curses: ({"src/front/screen.c": "#include <ncursesw/curses.h>\n", "cmd/a.c": "#include <curses.h>\n"},
+    rule_curses: ({"src/front/screen/screen.c": "#include <ncursesw/curses.h>\n", "cmd/a.c": "#include <curses.h>\n"},
                   "/* curses */\n"),
     rule_exit: ({"src/base/a.c": "void f(void)\n{\n    exit(1);\n}\n"}, 'void g(void)\n{\n    f("exit(1)");\n}\n'),
     rule_print: ({"src/base/a.c": "void f(void)\n{\n    printf(0);\n}\n",

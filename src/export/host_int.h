@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "export/host.h"
-#include "front/peaks.h"
+#include "front/feed/peaks.h"
 
 /* One snapshot of the pool, and its room. */
 struct xm_host_slot {

@@ -3,7 +3,7 @@
  * The study of HPL-2005-187 done again: four weightings of the driver domain under a rising load, and what lies beyond the
  * paper, each as a series of experiments (source/experiment.h) that are repeated with other seeds.
  *
- *     plan --> run --> text, JSON, figures (front/study.h)
+ *     plan --> run --> text, JSON, figures (front/study/study.h)
  *
  * What a run's samples say is for who runs it: a window is not this room's to read.
  *

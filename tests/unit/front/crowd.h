@@ -3,7 +3,7 @@
 #ifndef XM_TEST_CROWD_H
 #define XM_TEST_CROWD_H
 
-#include "front/model.h"
+#include "front/feed/model.h"
 
 /*
  * Domain i has the number i and the name "guest-i" (0: "Domain-0"), vCPU j of it a state, a pCPU and shares of time

@@ -3,9 +3,9 @@
 #ifndef XM_TEST_FAKE_H
 #define XM_TEST_FAKE_H
 
-#include "front/choice.h"
-#include "front/grid.h"
-#include "front/model.h"
+#include "front/screen/choice.h"
+#include "front/screen/grid.h"
+#include "front/feed/model.h"
 
 /* Slots of the domains, not in the order of their ids. */
 enum { FAKE_WEB, FAKE_DOM0, FAKE_STARVED, FAKE_DOMAINS };

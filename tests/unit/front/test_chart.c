@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "fake.h"
-#include "front/chart.h"
-#include "front/digest.h"
+#include "front/screen/chart.h"
+#include "front/feed/digest.h"
 
 #define MS UINT64_C(1000000)
 

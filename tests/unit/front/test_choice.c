@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "fake.h"
-#include "front/choice_int.h"
-#include "front/screen.h"
-#include "front/theme.h"
+#include "front/screen/choice_int.h"
+#include "front/screen/screen.h"
+#include "front/screen/theme.h"
 
 static void press(struct xm_choice *c, const struct fake *f, const char *keys)
 {

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "front/feed.h"
-#include "front/screen.h"
+#include "front/feed/feed.h"
+#include "front/screen/screen.h"
 #include "region/writer.h"
 
 #define MS UINT64_C(1000000)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "front/grid.h"
+#include "front/screen/grid.h"
 
 static int make(void **state)
 {

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "front/csv.h"
-#include "front/json.h"
+#include "front/print/csv.h"
+#include "front/print/json.h"
 
 struct paper {
     FILE *out;

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "front/log.h"
+#include "front/log/log.h"
 #include "region/writer.h"
 #include "xenmon/region.h"
 

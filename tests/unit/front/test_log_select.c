@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "front/log_select.h"
+#include "front/log/log_select.h"
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "front/sink.h"
+#include "front/print/sink.h"
 
 struct scene {
     struct xm_sink sink;

@@ -12,9 +12,9 @@
 #include <jansson.h>
 
 #include "base/histogram.h"
-#include "front/csv.h"
-#include "front/json.h"
-#include "front/report.h"
+#include "front/print/csv.h"
+#include "front/print/json.h"
+#include "front/report/report.h"
 #include "xenmon/region.h"
 
 #define DOM(domid, instance)        (XM_ROW_USED | (uint64_t)(instance) << 32 | (domid))

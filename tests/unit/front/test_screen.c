@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "fake.h"
-#include "front/screen.h"
+#include "front/screen/screen.h"
 
 struct screen {
     struct fake fake;

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "front/settings.h"
-#include "front/table.h"
-#include "front/theme.h"
+#include "front/screen/settings.h"
+#include "front/screen/table.h"
+#include "front/screen/theme.h"
 
 static char directory[64], path[80], said[4096];
 

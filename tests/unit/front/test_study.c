@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "front/study_int.h"
+#include "front/study/study_int.h"
 
 /* Every mark of the paper is in exactly one figure's panel or is of both domains' one. */
 static void test_marks(void **state)

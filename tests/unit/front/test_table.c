@@ -13,9 +13,9 @@
 
 #include "crowd.h"
 #include "fake.h"
-#include "front/choice_int.h"
-#include "front/screen.h"
-#include "front/table_int.h"
+#include "front/screen/choice_int.h"
+#include "front/screen/screen.h"
+#include "front/screen/table_int.h"
 #include "support.h"
 
 #define MS UINT64_C(1000000)

@@ -11,9 +11,9 @@
 
 #include "base/histogram.h"
 #include "fake.h"
-#include "front/digest.h"
-#include "front/screen_int.h"
-#include "front/table.h"
+#include "front/feed/digest.h"
+#include "front/screen/screen_int.h"
+#include "front/screen/table.h"
 #include "xenmon/trace.h"
 
 #define MS UINT64_C(1000000)
@@ -311,7 +311,7 @@ static void test_digests(void **state)
     const double p[] = {0.50, 0.95, 0.99};
     const uint64_t ns[] = {digest.of[XM_HIST_WAIT].p50_ns, digest.of[XM_HIST_WAIT].p95_ns,
                            digest.of[XM_HIST_WAIT].p99_ns};
-    for (unsigned i = 0; i < 3; i++) /* what the report prints: src/front/report.c */
+    for (unsigned i = 0; i < 3; i++) /* what the report prints: src/front/report/report.c */
         assert_int_equal(ns[i], xm_percentile(v->spread[FAKE_WEB].counts[XM_HIST_WAIT], NULL, p[i]));
     uint64_t sum = 0;
     for (unsigned i = 0; i < XM_DIGEST_CELLS; i++)
