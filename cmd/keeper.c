@@ -42,7 +42,10 @@ void xm_keeper_prepare(struct xm_keeper_process *k)
 
 /* ---- The child. */
 
-/* Where there is nobody to become, root without any of its powers, now or after exec. */
+/*
+ * On a live host xenbaked is no root any more by now.  Where it still is (a replay, --user=none), the child is root
+ * without any of its powers, now or after exec: it reads and writes what is root's own.
+ */
 static void drop_powers(void)
 {
     for (unsigned long cap = 0; cap <= CAP_LAST_CAP; cap++)
@@ -50,27 +53,6 @@ static void drop_powers(void)
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}, {0}};
     (void)syscall(SYS_capset, &header, none);
-}
-
-static bool give_up_privileges(const struct xm_keeper_process *k, struct xm_error *err)
-{
-    char path[4][PATH_MAX + 32];
-    static const char *const files[] = {"history.db", "history.db-wal", "history.db-shm", "history.lock"};
-    const char *paths[6] = {k->directory};
-    if (geteuid() != 0)
-        return true;
-    const char *name = k->user ? k->user : "xenmon";
-    struct xm_account_of user =
-        strcmp(name, "none") == 0 ? (struct xm_account_of){.found = false} : xm_user(name);
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(path[i], sizeof path[i], "%s/%s", k->directory, files[i]);
-        paths[i + 1] = path[i];
-    }
-    if (user.found && xm_become(user, paths, err) != XM_OK)
-        return false;
-    if (!user.found)
-        drop_powers();
-    return true;
 }
 
 /* An option with its value; NULL: it is not given. */
@@ -88,14 +70,10 @@ static void run_child(const struct xm_keeper_process *k, const char *program, pi
 {
     char text[6][OPTION_BYTES];
     const char *arguments[16] = {HELPER, "keep"};
-    struct xm_error err;
     int count = 2;
-    xm_error_clear(&err);
     setpgid(0, 0); /* Ctrl-C is meant for us; we stop it */
-    if (!give_up_privileges(k, &err)) {
-        xm_complain(HELPER, "%s", err.text);
-        _exit(XM_EXIT_FAILED);
-    }
+    if (geteuid() == 0)
+        drop_powers();
     xm_confine();
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* should we be killed, it writes the rest and goes too */
     if (getppid() != parent)

@@ -20,8 +20,6 @@ struct xm_keeper_process {
     const char *directory; /* NULL: no history is kept */
     const char *region, *log_to;
     const char *step, *sync, *keep, *max_size; /* as on the command line; NULL: as it likes */
-    const char
-        *user; /* whom root's child becomes: a name, "none" for nobody, NULL for xenmon where there is one */
     pid_t pid; /* 0: does not run */
     uint64_t started_ns, again_ns, pause_ns;
     bool said; /* that it died */

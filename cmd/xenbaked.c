@@ -393,8 +393,7 @@ static int prepare_history(struct daemon *d)
     const struct xm_baked_config *c = d->config;
     d->keeper = (struct xm_keeper_process){
         .log = &d->log, .directory = c->durable ? c->durable_path : NULL, .region = c->region_path, .log_to = c->log_to,
-        .step = c->durable_step, .sync = c->durable_sync, .keep = c->durable_keep, .max_size = c->durable_size,
-        .user = c->live.user};
+        .step = c->durable_step, .sync = c->durable_sync, .keep = c->durable_keep, .max_size = c->durable_size};
     xm_keeper_prepare(&d->keeper);
     return XM_EXIT_DONE;
 }

@@ -19,7 +19,7 @@ READERS_ONLY = {"history", "front", "export"}
 PUBLIC = {"region.h": "region", "trace.h": "trace"}
 PUBLIC_FOR_ALL = {("account", "trace.h")}
 
-CURSES_FILE = "src/front/screen/terminal.c"
+CURSES_FILE = "src/front/terminal/terminal.c"
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "atof", "gets", "gmtime",
           "localtime", "asctime", "ctime", "rand", "srand", "system", "alloca"]
 EXITS = ["exit", "_Exit", "quick_exit", "abort"]

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "history/keep.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "history/store.h"
 #include "xenmon/region.h"
@@ -119,8 +121,9 @@ static bool attach(struct xm_keeper *k)
     xm_region_close(k->probe);
     k->probe = NULL;
     k->data = NULL;
-    /* That it is not there yet is no trouble. */
-    if (status != XM_IO && status != XM_AGAIN && !k->region_troubled) {
+    /* That it is not there yet is no trouble; that we may not look is. */
+    bool denied = access(k->config.region, R_OK) != 0 && errno == EACCES;
+    if ((denied || (status != XM_IO && status != XM_AGAIN)) && !k->region_troubled) {
         say(k, true, err.text);
         k->region_troubled = true;
     }

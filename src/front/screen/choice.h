@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "front/screen/keys.h"
+#include "front/terminal/keys.h"
 #include "front/feed/model.h"
 
 /* In the order of the number keys 1 to 6, and of Tab. */
@@ -173,7 +173,7 @@ struct xm_choice {
 void xm_choice_init(struct xm_choice *choice);
 
 /*
- * Does what `key` (front/screen/keys.h) stands for: in the prompt, the pop-up or the view, whichever is on top.  The
+ * Does what `key` (front/terminal/keys.h) stands for: in the prompt, the pop-up or the view, whichever is on top.  The
  * model says what there is.  Returns false for a key that stands for nothing.
  */
 bool xm_choice_key(struct xm_choice *choice, const struct xm_model *model, int key);

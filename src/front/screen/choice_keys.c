@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "front/screen/choice_int.h"
-#include "front/screen/theme.h"
+#include "front/terminal/theme.h"
 
 static void quit(struct xm_choice *choice, const struct xm_model *model, int argument)
 {

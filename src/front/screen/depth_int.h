@@ -3,7 +3,7 @@
 #ifndef XM_DEPTH_INT_H
 #define XM_DEPTH_INT_H
 
-#include "front/screen/chart.h"
+#include "front/terminal/chart.h"
 #include "front/feed/digest.h"
 #include "front/screen/table_int.h"
 

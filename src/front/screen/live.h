@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "front/screen/choice.h"
-#include "front/screen/terminal.h"
+#include "front/terminal/terminal.h"
 #include "xenmon/status.h"
 
 /*

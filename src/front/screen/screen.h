@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #include "front/screen/choice.h"
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 #include "front/feed/model.h"
 
 /* The least that shows something useful; below it the screen says how small it is. */

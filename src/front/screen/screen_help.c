@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "front/screen/chart.h"
+#include "front/terminal/chart.h"
 #include "front/screen/choice_int.h"
 #include "front/screen/screen_frame.h"
 #include "front/screen/table.h"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "front/screen/choice.h"
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 #include "front/feed/model.h"
 #include "view/view.h"
 

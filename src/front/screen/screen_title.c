@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "front/screen/chart.h"
+#include "front/terminal/chart.h"
 #include "front/screen/screen_frame.h"
 #include "front/screen/table_int.h"
 #include "view/format.h"

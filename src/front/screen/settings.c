@@ -13,7 +13,7 @@
 #include "front/screen/choice_int.h"
 #include "front/conf.h"
 #include "front/screen/table.h"
-#include "front/screen/theme.h"
+#include "front/terminal/theme.h"
 
 #define SECTION       "screen"
 #define MS            UINT64_C(1000000)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "front/screen/chart.h"
+#include "front/terminal/chart.h"
 #include "front/screen/table_int.h"
 #include "view/format.h"
 

@@ -90,8 +90,13 @@ static void set_rows(struct made *m, const char *name)
     m->sample.used = (struct xm_capacity){m->domains, m->domains * m->vcpus, m->pcpus};
     for (uint32_t d = 0; d < m->domains; d++) {
         struct xm_region_domain fact = {.id = XM_ROW_USED | d};
-        m->sample.domain[d] = (struct xm_domain_row){
-            .id = fact.id, .vcpus = m->vcpus, .online = m->vcpus, .weight = 256, .vifs = 1, .vbds = 1};
+        m->sample.domain[d] = (struct xm_domain_row){.id = fact.id,
+                                                     .vcpus = m->vcpus,
+                                                     .online = m->vcpus,
+                                                     .weight = 256,
+                                                     .cap = d == 1 ? 150 : 0,
+                                                     .vifs = 1,
+                                                     .vbds = 1};
         if (d == 0 && name)
             snprintf(fact.name, sizeof fact.name, "%s", name);
         else

@@ -4,7 +4,7 @@
 #define XM_TEST_FAKE_H
 
 #include "front/screen/choice.h"
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 #include "front/feed/model.h"
 
 /* Slots of the domains, not in the order of their ids. */

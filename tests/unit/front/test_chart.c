@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "fake.h"
-#include "front/screen/chart.h"
+#include "front/terminal/chart.h"
 #include "front/feed/digest.h"
 
 #define MS UINT64_C(1000000)

@@ -12,7 +12,7 @@
 #include "fake.h"
 #include "front/screen/choice_int.h"
 #include "front/screen/screen.h"
-#include "front/screen/theme.h"
+#include "front/terminal/theme.h"
 
 static void press(struct xm_choice *c, const struct fake *f, const char *keys)
 {

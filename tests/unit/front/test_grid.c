@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 
 static int make(void **state)
 {

@@ -15,7 +15,7 @@
 
 #include "front/screen/settings.h"
 #include "front/screen/table.h"
-#include "front/screen/theme.h"
+#include "front/terminal/theme.h"
 
 static char directory[64], path[80], said[4096];
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "front/screen/theme.h"
+#include "front/terminal/theme.h"
 
 static const unsigned depths[] = {0, 1, 8, 16, 88, 256, 16777216};
 #define DEPTHS (sizeof depths / sizeof depths[0])

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The terminal of a build without curses: there is none.  Frames of plain text remain. */
-#include "front/screen/terminal.h"
+#include "front/terminal/terminal.h"
 
-#include "front/screen/keys.h"
+#include "front/terminal/keys.h"
 
 enum xm_status xm_terminal_open(bool colour, struct xm_terminal **terminal, struct xm_terminal_rescue *rescue,
                                 struct xm_error *err)

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 #include "xenmon/sample.h"
 #include "xenmon/units.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 
 #include <limits.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "front/screen/chart.h"
+#include "front/terminal/chart.h"
 
 #include <inttypes.h>
 #include <stdio.h>

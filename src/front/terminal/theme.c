@@ -5,7 +5,7 @@
  * behind it (7 in high-contrast), and the states of time stay apart: tests/unit/front/test_theme.c
  * computes both.
  */
-#include "front/screen/theme.h"
+#include "front/terminal/theme.h"
 
 #include <stddef.h>
 #include <string.h>

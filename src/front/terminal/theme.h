@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 
 /* Attributes, or-ed. */
 #define XM_LOOK_BOLD      1u

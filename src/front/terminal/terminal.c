@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "front/screen/terminal.h"
+#include "front/terminal/terminal.h"
 
 #define NCURSES_WIDECHAR 1 /* get_wch() */
 #include <curses.h>
@@ -16,8 +16,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "front/screen/keys.h"
-#include "front/screen/theme.h"
+#include "front/terminal/keys.h"
+#include "front/terminal/theme.h"
 
 #define DOUBLE_CLICK_NS 400000000u
 #define ESCAPE_DELAY_MS 50

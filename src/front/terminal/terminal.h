@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <termios.h>
 
-#include "front/screen/grid.h"
+#include "front/terminal/grid.h"
 #include "xenmon/status.h"
 
 struct xm_terminal;
@@ -58,7 +58,7 @@ void xm_terminal_draw(struct xm_terminal *terminal, const struct xm_grid *grid);
 void xm_terminal_redraw(struct xm_terminal *terminal);
 
 /*
- * The next key: a character's code, or an enum xm_key (front/screen/keys.h).  Waits at most `timeout_ms` (0:
+ * The next key: a character's code, or an enum xm_key (front/terminal/keys.h).  Waits at most `timeout_ms` (0:
  * not at all), then XM_KEY_NONE.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was
  * told to end or the terminal has gone.  SIGTSTP stops the process, with the terminal restored, inside
  * this call; coming back is XM_KEY_RESIZE, too.
@@ -71,7 +71,7 @@ void xm_terminal_use_mouse(struct xm_terminal *terminal, bool use);
 /* Where the last XM_KEY_CLICK or XM_KEY_DOUBLE was: column and row of the grid. */
 void xm_terminal_mouse(const struct xm_terminal *terminal, unsigned *x, unsigned *y);
 
-/* Looks like theme number `theme` (front/screen/theme.h) from the next draw on. */
+/* Looks like theme number `theme` (front/terminal/theme.h) from the next draw on. */
 void xm_terminal_theme(struct xm_terminal *terminal, unsigned theme);
 
 #endif
