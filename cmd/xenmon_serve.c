@@ -18,6 +18,7 @@
 #include "export/host.h"
 #include "export/http.h"
 #include "export/metrics.h"
+#include "export/mirror.h"
 #include "notify.h"
 #include "options.h"
 #include "privileges.h"
@@ -40,6 +41,7 @@ struct serve {
     struct xm_access_log *log;
     struct xm_metrics_config metrics;
     struct xm_api *api;
+    struct xm_mirror *mirror;
     struct xm_http *http;
     /* Whom the updater tells; it begins before they are there, and ends after them. */
     pthread_mutex_t lock;
@@ -120,6 +122,9 @@ static enum xm_status begin_host(struct serve *s, struct xm_error *err)
         s->hostname[0] = '\0';
     struct xm_api_config api = {
         .host = s->host, .hostname = s->hostname, .version = XM_VERSION, .stream_bytes = STREAM_BYTES};
+    s->mirror = xm_mirror_create(c->region_path);
+    if (!s->mirror)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     return xm_api_create(&api, &s->api, err);
 }
 
@@ -145,8 +150,9 @@ static enum xm_status begin_http(struct serve *s, struct xm_error *err)
                    .request_s = xm_serve_seconds(c->request_ns)},
         .table = {{xm_metrics_routes, 1, &s->metrics},
                   {xm_health_routes, XM_HEALTH_ROUTES, NULL},
+                  xm_mirror_table(s->mirror),
                   xm_api_table(s->api)},
-        .tables = 3,
+        .tables = 4,
         .auth = s->auth,
         .log = s->log,
         .certificate = c->tls_cert,
@@ -183,6 +189,7 @@ static void end(struct serve *s)
         close(s->sockets.listener[i].fd);
     xm_host_destroy(s->host);
     xm_api_destroy(s->api);
+    xm_mirror_destroy(s->mirror);
     xm_auth_destroy(s->auth);
     xm_access_log_close(s->log);
     xm_serve_unlink(&s->sockets);
