@@ -22,6 +22,7 @@ struct xm_out {
     struct xm_json json;
 };
 
+/* Starts output on `file`, borrowed.  format: enum xm_out_format. */
 void xm_out_init(struct xm_out *out, FILE *file, unsigned format);
 
 /* Begins a line: the heading (nothing in JSON Lines: false, and the fields are to be left out), or a row. */

@@ -43,8 +43,8 @@ void xm_keeper_prepare(struct xm_keeper_process *k)
 /* ---- The child. */
 
 /*
- * On a live host xenbaked is no root any more by now.  Where it still is (a replay, --user=none), the child is root
- * without any of its powers, now or after exec: it reads and writes what is root's own.
+ * On a live host xenbaked is no root any more by now.  Where it still is (a replay, --user=none), the child is
+ * root without any of its powers, now or after exec: it reads and writes what is root's own.
  */
 static void drop_powers(void)
 {

@@ -206,7 +206,7 @@ static const char plain_tables[] =
     " uuid TEXT NOT NULL, created_tsc INTEGER NOT NULL, ended_tsc INTEGER NOT NULL, first_sample INTEGER NOT "
     "NULL,"
     " last_sample INTEGER NOT NULL, UNIQUE(run, row));"
-    "CREATE TABLE thinned(level INTEGER PRIMARY KEY, upto INTEGER NOT NULL);";
+    "CREATE TABLE thinned(level INTEGER PRIMARY KEY, reached INTEGER NOT NULL);";
 
 static enum xm_status make_table(sqlite3 *db, enum xm_scope scope, const char *head, const char *tail,
                                  struct xm_error *err)

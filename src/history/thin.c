@@ -152,18 +152,20 @@ static enum xm_status first_since(const struct thinning *t, int64_t after, int64
     return xm_history_number(t->db, sql, 0, sample, err);
 }
 
-static enum xm_status read_marker(const struct thinning *t, size_t level, int64_t *upto, struct xm_error *err)
+static enum xm_status read_marker(const struct thinning *t, size_t level, int64_t *reached,
+                                  struct xm_error *err)
 {
     char sql[96];
-    snprintf(sql, sizeof sql, "SELECT upto FROM thinned WHERE level = %zu", level);
-    return xm_history_number(t->db, sql, 0, upto, err);
+    snprintf(sql, sizeof sql, "SELECT reached FROM thinned WHERE level = %zu", level);
+    return xm_history_number(t->db, sql, 0, reached, err);
 }
 
-static enum xm_status write_marker(const struct thinning *t, size_t level, int64_t upto, struct xm_error *err)
+static enum xm_status write_marker(const struct thinning *t, size_t level, int64_t reached,
+                                   struct xm_error *err)
 {
     char sql[128];
-    snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO thinned(level, upto) VALUES (%zu, %lld)", level,
-             (long long)upto);
+    snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO thinned(level, reached) VALUES (%zu, %lld)", level,
+             (long long)reached);
     return xm_history_exec(t->db, sql, err);
 }
 
@@ -172,23 +174,23 @@ struct cell {
     int64_t run, number;
 };
 
-static enum xm_status cell_before(const struct thinning *t, int64_t upto, int64_t step_ns, struct cell *cell,
-                                  struct xm_error *err)
+static enum xm_status cell_before(const struct thinning *t, int64_t reached, int64_t step_ns,
+                                  struct cell *cell, struct xm_error *err)
 {
     char sql[128];
     snprintf(sql, sizeof sql, "SELECT run FROM sample WHERE id <= %lld ORDER BY id DESC LIMIT 1",
-             (long long)upto);
+             (long long)reached);
     enum xm_status status = xm_history_number(t->db, sql, -1, &cell->run, err);
     snprintf(sql, sizeof sql, "SELECT real / %lld FROM sample WHERE id <= %lld ORDER BY id DESC LIMIT 1",
-             (long long)step_ns, (long long)upto);
+             (long long)step_ns, (long long)reached);
     return status == XM_OK ? xm_history_number(t->db, sql, -1, &cell->number, err) : status;
 }
 
 /*
- * Walks over the samples after *upto, up to `limit_ns`, and deletes all but the first of each cell.  *upto
+ * Walks over the samples after *reached, up to `limit_ns`, and deletes all but the first of each cell.  *reached
  * moves on.
  */
-static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns, int64_t *upto,
+static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns, int64_t *reached,
                            struct xm_error *err)
 {
     sqlite3_stmt *stmt;
@@ -196,13 +198,13 @@ static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns
     int64_t doomed[PIECE];
     size_t count = 0;
     int code = SQLITE_DONE;
-    enum xm_status status = cell_before(t, *upto, step_ns, &last, err);
+    enum xm_status status = cell_before(t, *reached, step_ns, &last, err);
     if (status == XM_OK)
         status = xm_history_prepare(t->db, "SELECT id, run, real FROM sample WHERE id > ? ORDER BY id", &stmt,
                                     err);
     if (status != XM_OK)
         return status;
-    sqlite3_bind_int64(stmt, 1, *upto);
+    sqlite3_bind_int64(stmt, 1, *reached);
     for (int seen = 0; seen < PIECE && (code = sqlite3_step(stmt)) == SQLITE_ROW; seen++) {
         int64_t sample = sqlite3_column_int64(stmt, 0), real = sqlite3_column_int64(stmt, 2);
         struct cell cell = {sqlite3_column_int64(stmt, 1), real / step_ns};
@@ -212,7 +214,7 @@ static enum xm_status walk(struct thinning *t, int64_t step_ns, int64_t limit_ns
         if (same && real < limit_ns && !is_kept(&t->kept, sample))
             doomed[count++] = sample;
         last = cell;
-        *upto = sample;
+        *reached = sample;
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         status = xm_history_fault(t->db, err);
@@ -237,24 +239,24 @@ static enum xm_status expire_level(struct thinning *t, bool *worked, struct xm_e
 static enum xm_status thin_level(struct thinning *t, size_t level, unsigned halvings, bool *worked,
                                  struct xm_error *err)
 {
-    int64_t end = 0, upto = 0;
+    int64_t end = 0, reached = 0;
     int64_t limit = cutoff(t, level, halvings);
     if (level + 1 == t->retention->rules)
         return expire_level(t, worked, err);
-    enum xm_status status = read_marker(t, level, &upto, err);
+    enum xm_status status = read_marker(t, level, &reached, err);
     if (status == XM_OK)
-        status = first_since(t, upto, limit, &end, err);
-    int64_t before = upto;
-    if (status != XM_OK || upto + 1 >= end)
+        status = first_since(t, reached, limit, &end, err);
+    int64_t before = reached;
+    if (status != XM_OK || reached + 1 >= end)
         return status;
     if (!t->kept_read) {
         status = read_kept(t->db, &t->kept, err);
         t->kept_read = true;
     }
     if (status == XM_OK)
-        status = walk(t, (int64_t)t->retention->rule[level + 1].step_ns, limit, &upto, err);
-    *worked = upto != before;
-    return status == XM_OK && *worked ? write_marker(t, level, upto, err) : status;
+        status = walk(t, (int64_t)t->retention->rule[level + 1].step_ns, limit, &reached, err);
+    *worked = reached != before;
+    return status == XM_OK && *worked ? write_marker(t, level, reached, err) : status;
 }
 
 static enum xm_status thin_by_age(struct thinning *t, unsigned halvings, bool *worked, struct xm_error *err)
