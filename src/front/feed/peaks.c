@@ -197,11 +197,12 @@ static void copy_rows(const struct xm_peaks *p, struct fold *to, const struct fo
     const uint64_t *f = from->words;
     for (unsigned kind = 0; kind < KINDS; kind++) {
         size_t step = stride(p, kind);
-        if (from->rows[kind])
+        if (from->rows[kind]) { /* a fold without rows has no words either */
             memcpy(t, f, from->rows[kind] * step * sizeof *t);
+            f += from->rows[kind] * step;
+        }
         memset(t + from->rows[kind] * step, 0, (to->rows[kind] - from->rows[kind]) * step * sizeof *t);
         t += to->rows[kind] * step;
-        f += from->rows[kind] * step;
     }
 }
 
