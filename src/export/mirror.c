@@ -511,20 +511,23 @@ static void get_samples(void *user, const struct xm_http_request *request, struc
     const char *name = xm_http_query(request, "series");
     bool slow = name && strcmp(name, "slow") == 0;
     uint64_t after = UINT64_MAX;
+    uint64_t from = UINT64_MAX;
     uint64_t limit = XM_MIRROR_LIMIT;
     if (name && !slow && strcmp(name, "fast") != 0) {
         xm_http_fail(response, 400, "bad_series", "a series is 'fast' or 'slow'");
         return;
     }
     if (!number(request, response, "after", INT64_MAX, &after) ||
+        !number(request, response, "from", INT64_MAX, &from) ||
         !number(request, response, "limit", XM_MIRROR_LIMIT, &limit))
         return;
     pthread_mutex_lock(&m->lock);
     if (attach(m, response)) {
         enum xm_series series = slow ? XM_SERIES_SLOW : XM_SERIES_FAST;
         uint64_t newest = m->info.series[series].newest;
-        /* Without `after` it is the newest one. */
-        uint64_t first = after != UINT64_MAX ? after + 1 : newest != UINT64_MAX ? newest : 0;
+        uint64_t first = after != UINT64_MAX ? after + 1 : from;
+        if (first == UINT64_MAX) /* the newest one */
+            first = newest != UINT64_MAX ? newest : 0;
         if (put_samples(m, series, first, (uint32_t)limit)) {
             send(m, request, response);
         } else {
@@ -552,7 +555,7 @@ static void get_histograms(void *user, const struct xm_http_request *request,
     pthread_mutex_unlock(&m->lock);
 }
 
-static const char *const samples_query[] = {"series", "after", "limit", NULL};
+static const char *const samples_query[] = {"series", "after", "from", "limit", NULL};
 static const char *const histograms_query[] = {"first", "limit", NULL};
 
 static const struct xm_http_route routes[] = {

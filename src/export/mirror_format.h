@@ -41,11 +41,7 @@
 
 enum xm_mirror_kind { XM_MIRROR_REGION = 1, XM_MIRROR_SAMPLES = 2, XM_MIRROR_HISTOGRAMS = 3 };
 
-#define XM_MIRROR_HEAD_BYTES   88u
-#define XM_MIRROR_REGION_BYTES 584u /* before the metrics, without the head */
-#define XM_MIRROR_METRIC_BYTES 40u
 #define XM_MIRROR_DOMAIN_BYTES 136u
-#define XM_MIRROR_HIST_HEAD    16u /* after the head, and of each vCPU */
 #define XM_MIRROR_WORDS        16u /* classes, and anomalies */
 
 #define XM_MIRROR_IN_FAST 1u
