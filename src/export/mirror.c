@@ -447,8 +447,8 @@ static size_t pack(struct xm_mirror *m)
 }
 #endif
 
-static void send(struct xm_mirror *m, const struct xm_http_request *request,
-                 struct xm_http_response *response)
+static void answer(struct xm_mirror *m, const struct xm_http_request *request,
+                   struct xm_http_response *response)
 {
     if (m->full) {
         xm_http_fail(response, 500, "no_memory", "out of memory");
@@ -478,7 +478,7 @@ static void get_region(void *user, const struct xm_http_request *request, struct
     pthread_mutex_lock(&m->lock);
     if (attach(m, response)) {
         put_region(m);
-        send(m, request, response);
+        answer(m, request, response);
     }
     pthread_mutex_unlock(&m->lock);
 }
@@ -529,7 +529,7 @@ static void get_samples(void *user, const struct xm_http_request *request, struc
         if (first == UINT64_MAX) /* the newest one */
             first = newest != UINT64_MAX ? newest : 0;
         if (put_samples(m, series, first, (uint32_t)limit)) {
-            send(m, request, response);
+            answer(m, request, response);
         } else {
             xm_http_fail(response, 503, "no_region", "the region is damaged");
             forget(m);
@@ -550,7 +550,7 @@ static void get_histograms(void *user, const struct xm_http_request *request,
     pthread_mutex_lock(&m->lock);
     if (attach(m, response)) {
         put_histograms(m, (uint32_t)first, (uint32_t)limit);
-        send(m, request, response);
+        answer(m, request, response);
     }
     pthread_mutex_unlock(&m->lock);
 }
