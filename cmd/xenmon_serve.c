@@ -161,10 +161,8 @@ static enum xm_status begin_http(struct serve *s, struct xm_error *err)
     memcpy(http.listener, s->sockets.listener, sizeof http.listener);
     s->sockets.count = 0; /* the server's from here on */
     enum xm_status status = xm_http_start(&http, &s->http, err);
-    if (status == XM_OK) {
-        s->metrics.http = s->http;
+    if (status == XM_OK)
         tell(s, s->api, s->http);
-    }
     return status;
 }
 

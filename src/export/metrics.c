@@ -401,7 +401,7 @@ void xm_metrics_write(const struct xm_metrics_config *config, const struct xm_ho
 static void handle(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
     static const char *const types[] = {"text/plain", "application/openmetrics-text", NULL};
-    const struct xm_metrics_config *config = user;
+    struct xm_metrics_config config = *(const struct xm_metrics_config *)user;
     int type = xm_http_negotiate(request, types);
     if (type < 0) {
         xm_http_fail(response, 406, "not_acceptable", "there is text/plain and application/openmetrics-text");
@@ -409,7 +409,8 @@ static void handle(void *user, const struct xm_http_request *request, struct xm_
     }
     xm_http_add_header(response, "Vary", "Accept");
     xm_http_set_type(response, type == 1 ? OPEN_TYPE : TEXT_TYPE);
-    xm_metrics_write(config, xm_http_snapshot(request), type == 1, response);
+    config.http = request->http;
+    xm_metrics_write(&config, xm_http_snapshot(request), type == 1, response);
 }
 
 const struct xm_http_route xm_metrics_routes[1] = {{XM_HTTP_GET, "/metrics", NULL, NULL, handle}};

@@ -43,7 +43,7 @@ struct xm_metrics_config {
     unsigned domains;     /* most domains shown, those in the first slots; 0: none */
     bool created;         /* _created of counters and histograms (OpenMetrics only) */
     const char *version;  /* of this program */
-    struct xm_http *http; /* for its counts; NULL: none */
+    struct xm_http *http; /* for its counts; the route has its own server's.  NULL: none */
 };
 
 /*

@@ -490,6 +490,23 @@ def names_cannot_forge_labels(folder):
             it.end()
 
 
+def the_document_lists_every_family(folder):
+    """With its type and its labels: no more, and no fewer."""
+    region = folder / "shm"
+    with made_region(region, 3, 2, 2), server(XENMON, region, "--collector.vcpu-histogram", "--collector.cpu-domain") as it:
+        it.wait_for_data()
+        body = it.ask("/metrics")[2]
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", body.decode(), re.M))
+    documented = {}
+    for name, kind, labels in re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", (ROOT / "doc/metrics.md").read_text(), re.M):
+        documented[name] = kind, set(labels.split(", ")) - {"-"}
+    assert set(types) == set(documented), set(types) ^ set(documented)
+    for (name, labels), _ in series(body).items():
+        family = name if name in types else re.sub(r"_(bucket|sum|count)$", "", name)
+        assert types[family] == documented[family][0], family
+        assert {k for k, _ in labels} - {"le"} == documented[family][1] - {"le"}, (name, labels, documented[family])
+
+
 def collectors_bound_what_is_shown(folder):
     region = folder / "shm"
     with made_region(region, 20, 2, 4):
@@ -878,7 +895,7 @@ def the_unit_is_well_formed(folder):
 TESTS = [it_listens_on_this_machine_alone, beyond_it_only_with_tls_and_authentication, nothing_is_said_without_authentication,
          passwords_are_asked_for, the_configuration_file_has_the_same_names, secrets_change_while_it_runs, foreign_names_are_not_answered,
          wrong_requests_get_an_error_that_says_what, both_formats_are_what_they_say, values_are_those_of_the_region, counters_never_go_back,
-         domains_that_end_disappear_and_ids_do_not_mix, names_cannot_forge_labels, collectors_bound_what_is_shown,
+         domains_that_end_disappear_and_ids_do_not_mix, names_cannot_forge_labels, the_document_lists_every_family, collectors_bound_what_is_shown,
          a_thousand_domains_in_fifty_milliseconds, every_state_of_xenbaked_has_a_name, a_rate_is_a_rate, guessing_is_slow,
          slow_and_half_open_clients_starve_nobody, oversized_requests_are_cut_off, ten_thousand_mutated_requests, memory_stays_flat,
          it_writes_nothing_and_opens_nothing_else, systemd_hands_it_sockets, it_ends_in_order, the_unit_is_well_formed]
