@@ -39,6 +39,7 @@ static const struct command commands[] = {
     {"study", NULL, "the paper's performance study on a simulated host, with figures", "xenmon-study"},
     {"completion", xenmon_completion_main, "what makes bash, zsh or fish complete all this", NULL},
     {"serve", NULL, "metrics, a JSON API and a live page over HTTP", "xenmon-serve"},
+    {"connect", NULL, "other hosts, live, that run the server; --connect URL is the same", "xenmon-connect"},
     {"help", help_main, "this list, or the help of a command", NULL},
 };
 
@@ -127,6 +128,16 @@ static bool wants_batch(int argc, char **argv)
     return false;
 }
 
+/* A host elsewhere, in whatever place it stands: the live screen's options may come first. */
+static bool wants_connect(int argc, char **argv)
+{
+    static const char name[] = "--connect";
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], name) == 0 || (strncmp(argv[i], name, sizeof name - 1) == 0 && argv[i][sizeof name - 1] == '='))
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
@@ -135,6 +146,12 @@ int main(int argc, char **argv)
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
         return print_help();
     const struct command *command = find_command(first);
+    if ((!command || command->main == xenmon_live_main) && wants_connect(argc, argv)) {
+        static char connect[] = "connect";
+        int from = command ? 1 : 0;
+        argv[from] = connect;
+        return xm_helper_run("xenmon-connect", argc - from, argv + from);
+    }
     if (command)
         return run(command, argc - 1, argv + 1);
     if (wants_batch(argc, argv))

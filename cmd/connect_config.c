@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "connect_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "xenmon/units.h"
+
+#define SECRET_BYTES 4096
+#define MS           UINT64_C(1000000)
+
+static const char *set_url(const struct xm_option *option, const char *text, void *where)
+{
+    struct xm_connect_config *c = where;
+    (void)option;
+    if (!xm_fetch_is_url(text))
+        return "a URL that begins with https://, http:// or http+unix://";
+    if (c->urls == XM_HOSTS_MOST)
+        return "one of at most 64 URLs";
+    c->url[c->urls++] = text;
+    return NULL;
+}
+
+#define AT(member) offsetof(struct xm_connect_config, member)
+static const struct xm_option options[] = {
+    {.help = "Which hosts:"},
+    {"connect", 'c', XM_ARG_NEEDED, set_url, 0, "URL",
+     "https://HOST:PORT, http://HOST:PORT or http+unix://PATH; repeatable: several are a table", 0, 0, 0},
+    {"token-file", 0, XM_ARG_NEEDED, xm_set_text, AT(token_file), "FILE", "its first line is the bearer token", 0, 0,
+     0},
+    {"user-file", 0, XM_ARG_NEEDED, xm_set_text, AT(user_file), "FILE", "its first line is NAME:PASSWORD", 0, 0, 0},
+    {"netrc", 0, XM_ARG_OPTIONAL, xm_set_text, AT(netrc), "FILE",
+     "names and passwords of hosts from a netrc file (~/.netrc)", 0, 0, 0},
+    {"ca-file", 0, XM_ARG_NEEDED, xm_set_text, AT(ca_file), "FILE",
+     "certificates to trust, PEM, in place of the system's", 0, 0, 0},
+    {"history", 0, XM_ARG_NEEDED, xm_set_duration, AT(history_ns), "TIME",
+     "how much of the past is fetched at first; ten times that of the coarse one (30s)", 0, 3600 * XM_NS_PER_S,
+     XM_NS_PER_S},
+    {.help = "How it is shown (options of 'xenmon live' are handed on to a host's screen):"},
+    {"sort", 0, XM_ARG_NEEDED, xm_set_choice, AT(sort), "host|link|pcpu|waiting|doms|vcpus|lost|age|worst",
+     "the table's order (host)", 0, 0, 0},
+    {"filter", 0, XM_ARG_NEEDED, xm_set_text, AT(filter), "TEXT", "only hosts with this in name or state", 0, 0, 0},
+    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "TIME", "between refreshes (1s)", 100 * MS,
+     3600 * XM_NS_PER_S, XM_NS_PER_S},
+    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N", "print N frames as text and exit", 1, 1000000000, 0},
+    {"once", 0, XM_ARG_NONE, xm_set_flag, AT(once), NULL, "the same as --frames=1", 0, 0, 0},
+    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000, 0},
+    {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never",
+     "colours; auto: unless NO_COLOR is set", 0, 0, 0},
+    {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
+};
+#define OPTIONS (sizeof options / sizeof options[0])
+
+/* What the screen of one host understands too; of several, sort and filter are the table's alone. */
+static const char *const shared[] = {"interval", "frames", "once", "width", "color", NULL};
+static const char *const of_one[] = {"sort", "filter", NULL};
+
+static bool is_in(const char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+int xm_connect_help(void)
+{
+    printf("Usage: xenmon --connect URL [--connect URL...] [options]\n"
+           "       " XM_CONNECT_PROGRAM " URL... [options]\n"
+           "Shows hosts that run 'xenmon serve': one as if it were here, several as a table\n"
+           "first, where Enter goes into a host's screen and q comes back.\n"
+           "Secrets come from files: others see command lines.\n");
+    xm_options_print(options, OPTIONS, stdout);
+    printf("\n"
+           "Exit status: 0 done; 1 failed while running; 2 wrong usage; 3 not permitted, nobody\n"
+           "answers, or nothing traces there.\n");
+    return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
+}
+
+/* The option that an argument names, its value joined to it or not; NULL: none of ours. */
+static const struct xm_option *own_option(const char *argument)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct xm_option *o = &options[i];
+        if (!o->name)
+            continue;
+        size_t length = strlen(o->name);
+        if (strncmp(argument, "--", 2) == 0 && strncmp(argument + 2, o->name, length) == 0 &&
+            (argument[2 + length] == '\0' || argument[2 + length] == '='))
+            return o;
+        if (o->letter && argument[0] == '-' && argument[1] == o->letter)
+            return o;
+    }
+    return NULL;
+}
+
+static bool has_value(const struct xm_option *option, const char *argument)
+{
+    if (option->argument != XM_ARG_NEEDED)
+        return true;
+    return argument[1] == '-' ? strchr(argument, '=') != NULL : argument[2] != '\0';
+}
+
+static unsigned count_urls(int argc, char **argv)
+{
+    unsigned count = 0;
+    for (int i = 1; i < argc; i++) {
+        const struct xm_option *o = own_option(argv[i]);
+        count += (o && o->set == set_url) || (argv[i][0] != '-' && xm_fetch_is_url(argv[i]) &&
+                                              !(i > 1 && (o = own_option(argv[i - 1])) && !has_value(o, argv[i - 1])));
+    }
+    return count;
+}
+
+/* Splits the arguments: *own of ours stand in `ours`, the others in config->live. */
+static void split(int argc, char **argv, struct xm_connect_config *config, char **ours, int *own)
+{
+    bool several = count_urls(argc, argv) > 1;
+    ours[(*own)++] = argv[0];
+    for (int i = 1; i < argc; i++) {
+        const struct xm_option *o = own_option(argv[i]);
+        bool url = !o && argv[i][0] != '-' && xm_fetch_is_url(argv[i]);
+        bool both = o && (is_in(shared, o->name));
+        bool ones = o && !several && is_in(of_one, o->name);
+        bool pair = o && !has_value(o, argv[i]) && i + 1 < argc;
+        for (int k = i; k <= i + pair; k++) {
+            if (!o ? !url : both || ones)
+                config->live[config->lives++] = argv[k];
+            if (url || (o && !ones))
+                ours[(*own)++] = argv[k];
+        }
+        i += pair;
+    }
+}
+
+/* ---- Secrets. */
+
+/* The first line of a file, in memory of its own.  NULL, and it has been said why. */
+static char *first_line(const char *path)
+{
+    char *line = calloc(1, SECRET_BYTES);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    const char *why = NULL;
+    ssize_t bytes = 0;
+    if (!line)
+        why = "out of memory";
+    else if (fd < 0 || fstat(fd, &st) != 0)
+        why = strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        why = "no file";
+    else if (st.st_mode & S_IWOTH)
+        why = "anybody can write to it: it is not read";
+    else if ((bytes = read(fd, line, SECRET_BYTES - 1)) < 0)
+        why = strerror(errno);
+    if (fd >= 0)
+        close(fd);
+    if (!why) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (strlen(line) == SECRET_BYTES - 1)
+            why = "its first line is too long";
+        else if (!line[0])
+            why = "its first line is empty";
+    }
+    for (const char *at = line; !why && *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            why = "a control character in its first line";
+    if (!why)
+        return line;
+    free(line);
+    xm_complain(XM_CONNECT_PROGRAM, "%s: %s", path, why);
+    return NULL;
+}
+
+static int read_secrets(struct xm_connect_config *c)
+{
+    struct xm_fetch_credentials *k = &c->credentials;
+    k->ca_file = c->ca_file;
+    k->netrc = c->netrc;
+    if ((c->token_file != NULL) + (c->user_file != NULL) + (c->netrc != NULL) > 1)
+        return xm_usage_error(XM_CONNECT_PROGRAM, "give one of --token-file, --user-file and --netrc");
+    if (c->ca_file && access(c->ca_file, R_OK) != 0) {
+        xm_complain(XM_CONNECT_PROGRAM, "%s: %s", c->ca_file, strerror(errno));
+        return XM_EXIT_USAGE;
+    }
+    if (c->netrc && c->netrc[0] && access(c->netrc, R_OK) != 0) {
+        xm_complain(XM_CONNECT_PROGRAM, "%s: %s", c->netrc, strerror(errno));
+        return XM_EXIT_USAGE;
+    }
+    const char *file = c->token_file ? c->token_file : c->user_file;
+    if (!file)
+        return XM_EXIT_DONE;
+    c->secret = first_line(file);
+    if (!c->secret)
+        return XM_EXIT_USAGE;
+    if (c->token_file) {
+        k->token = c->secret;
+        return XM_EXIT_DONE;
+    }
+    char *colon = strchr(c->secret, ':');
+    if (!colon) {
+        xm_complain(XM_CONNECT_PROGRAM, "%s: its first line is not NAME:PASSWORD", file);
+        return XM_EXIT_USAGE;
+    }
+    *colon = '\0';
+    k->user = c->secret;
+    k->password = colon + 1;
+    return XM_EXIT_DONE;
+}
+
+int xm_connect_config_read(int argc, char **argv, struct xm_connect_config *config)
+{
+    struct xm_error err;
+    int own = 0;
+    int operands = 0;
+    *config = (struct xm_connect_config){.history_ns = 30 * XM_NS_PER_S, .interval_ns = XM_NS_PER_S};
+    char **ours = calloc((size_t)argc + 1, sizeof *ours);
+    config->live = calloc((size_t)argc + 8, sizeof *config->live);
+    if (!ours || !config->live) {
+        free(ours);
+        xm_complain(XM_CONNECT_PROGRAM, "out of memory");
+        return XM_EXIT_FAILED;
+    }
+    split(argc, argv, config, ours, &own);
+    xm_error_clear(&err);
+    enum xm_status status = xm_options_read(options, OPTIONS, config, own, ours, &operands, &err);
+    for (int i = 1; status == XM_OK && i <= operands; i++) {
+        const char *wrong = set_url(NULL, ours[i], config);
+        if (wrong)
+            status = xm_fail(&err, XM_INVALID, XM_NO_OFFSET, "'%s' is not %s", ours[i], wrong);
+    }
+    free(ours);
+    if (status != XM_OK)
+        return xm_usage_error(XM_CONNECT_PROGRAM, "%s", err.text);
+    if (config->help)
+        return XM_EXIT_DONE;
+    if (config->urls == 0)
+        return xm_usage_error(XM_CONNECT_PROGRAM, "which host?  A URL is missing, as https://HOST:8436");
+    if (config->once)
+        config->frames = 1;
+    return read_secrets(config);
+}
+
+void xm_connect_config_fini(struct xm_connect_config *config)
+{
+    if (config->secret)
+        explicit_bzero(config->secret, SECRET_BYTES);
+    free(config->secret);
+    free(config->live);
+}
