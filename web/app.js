@@ -269,7 +269,12 @@
             y: o.log ? { distr: 3, log: 10, range: logRange } : { range: o.range || ceiling },
           },
           axes: [
-            { ...axis, size: 26, space: o.small ? 50 : 70, values: o.small ? clockOf({}) : clockOf({ second: "2-digit" }) },
+            {
+              ...axis,
+              size: 26,
+              space: o.small ? 50 : 70,
+              values: o.small ? clockOf({}) : clockOf({ second: "2-digit" }),
+            },
             {
               ...axis,
               size: o.small ? 44 : 62,
@@ -341,7 +346,12 @@
   };
   const clockOf = (more) => (u, ticks) =>
     ticks.map((t) =>
-      new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false, ...more }),
+      new Date(t * 1000).toLocaleTimeString([], {
+        hour: "2-digit",
+        minute: "2-digit",
+        hour12: false,
+        ...more,
+      }),
     );
 
   // Each on top of those after it.
@@ -559,10 +569,13 @@
   }
 
   function drawLines(chart, list, field, format, domains, empty) {
-    const order = [...domains]
-      .filter((d) => past.domains.has(keyOf(d)) && past.domains.get(keyOf(d)).series[field].some(known))
-      .sort((a, b) => area(b, field) - area(a, field))
-      .slice(0, LINES);
+    const order = domains
+      .map((d) => ({ d, entry: past.domains.get(keyOf(d)) }))
+      .filter(({ entry }) => entry && entry.series[field].some(known))
+      .map(({ d, entry }) => ({ d, area: sum(entry.series[field].slice(-60).filter(known)) }))
+      .sort((a, b) => b.area - a.area)
+      .slice(0, LINES)
+      .map(({ d }) => d);
     order.sort((a, b) => a.domid - b.domid);
     if (!order.length) {
       legend(list, []);
@@ -581,7 +594,6 @@
     );
   }
 
-  const area = (d, field) => sum(past.domains.get(keyOf(d)).series[field].slice(-60).filter(known));
   const last = (d, field) => past.domains.get(keyOf(d)).series[field].slice(-1)[0];
 
   const waitChart = new Chart(byId("c-wait"), { height: 200, log: true, format: seconds, axis: short });

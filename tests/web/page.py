@@ -120,6 +120,7 @@ def page(server, **options):
 
 @contextlib.contextmanager
 def running(folder, hostile=False):
+    """A host of its own, for tests that change something."""
     if MISSING:
         raise kit.Skip(MISSING)
     with kit.host(XENBAKED, folder) as (region, _):
@@ -127,9 +128,32 @@ def running(folder, hostile=False):
             kit.make_hostile(region)
         with kit.server(XENMON, region) as server:
             server.wait_for_data()
-            if server.ask("/app.js")[0] == 404:
-                raise kit.Skip("built without uPlot: npm ci in web/ brings it")
+            whole(server)
             yield server
+
+
+def whole(server):
+    if server.ask("/app.js")[0] == 404:
+        raise kit.Skip("built without uPlot: npm ci in web/ brings it")
+
+
+class Common:
+    """One host for all who only look."""
+    server = None
+    keep = contextlib.ExitStack()
+
+    @classmethod
+    @contextlib.contextmanager
+    def host(cls):
+        if MISSING:
+            raise kit.Skip(MISSING)
+        if cls.server is None:
+            folder = pathlib.Path(cls.keep.enter_context(tempfile.TemporaryDirectory()))
+            region, _ = cls.keep.enter_context(kit.host(XENBAKED, folder))
+            cls.server = cls.keep.enter_context(kit.server(XENMON, region))
+            cls.server.wait_for_data()
+        whole(cls.server)
+        yield cls.server
 
 
 def painted(view, selector):
@@ -144,7 +168,7 @@ def painted(view, selector):
 
 
 def it_loads_and_stays_live(folder):
-    with running(folder) as server, page(server) as view:
+    with Common.host() as server, page(server) as view:
         view.live()
         assert "2 pCPUs" in view.one("#host").text and "credit2" in view.one("#host").text, view.one("#host").text
         assert len(view.all("#multiples .multiple")) == 3 and len(view.all("#cpus li")) == 2 and len(view.all("#tiles > div")) == 7
@@ -164,7 +188,7 @@ def it_loads_and_stays_live(folder):
 
 
 def a_domain_can_be_looked_into(folder):
-    with running(folder) as server, page(server) as view:
+    with Common.host() as server, page(server) as view:
         view.live()
         view.run("window.scrollTo(0, 0)")
         view.one('#rows tr[data-domid="1"] td:nth-child(6)').click()
@@ -192,7 +216,7 @@ def a_domain_can_be_looked_into(folder):
 
 
 def the_table_sorts_and_filters(folder):
-    with running(folder) as server, page(server) as view:
+    with Common.host() as server, page(server) as view:
         view.live()
 
         def order():
@@ -217,7 +241,7 @@ def the_table_sorts_and_filters(folder):
 
 
 def keys_do_what_the_help_says(folder):
-    with running(folder) as server, page(server) as view:
+    with Common.host() as server, page(server) as view:
         view.live()
         view.key("?")
         view.until("the help", lambda: view.one("#help").is_displayed())
@@ -247,7 +271,7 @@ def keys_do_what_the_help_says(folder):
 
 
 def themes_follow_and_switch(folder):
-    with running(folder) as server:
+    with Common.host() as server:
         grounds = {}
         for scheme in ("light", "dark"):
             with page(server, scheme=scheme) as view:
@@ -268,7 +292,7 @@ def themes_follow_and_switch(folder):
 
 
 def a_phone_is_wide_enough(folder):
-    with running(folder) as server:
+    with Common.host() as server:
         for scheme in ("light", "dark"):
             with page(server, size=PHONE, scheme=scheme) as view:
                 view.live()
@@ -305,7 +329,7 @@ def names_are_text(folder):
 
 
 def nobody_else_is_asked(folder):
-    with running(folder) as server, page(server) as view:
+    with Common.host() as server, page(server) as view:
         view.live()
         view.driver.get(server.url + "/#domain=1")
         view.until("vCPUs", lambda: view.all("#v-rows tr"))
@@ -355,7 +379,7 @@ def everybody_can_use_it(folder):
     if not AXE.is_file():
         raise kit.Skip("no axe-core: npm ci in web/ brings it")
     source = AXE.read_text()
-    with running(folder) as server:
+    with Common.host() as server:
         for scheme in ("light", "dark"):
             with page(server, scheme=scheme, motion=False) as view:
                 view.live()
@@ -397,7 +421,7 @@ TESTS = [it_loads_and_stays_live, a_domain_can_be_looked_into, the_table_sorts_a
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Common.keep:
         return kit.run_tests(TESTS, folder)
 
 
