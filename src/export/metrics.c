@@ -9,6 +9,9 @@
 #include "xenmon/trace.h"
 
 #define LABELS    224u /* bytes of a row's labels: an escaped name is 126 of them */
+/* Those of metrics_host.c, and of metrics_self.c, at most. */
+#define HOST_SERIES 43u
+#define SELF_SERIES 24u
 #define OPEN_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -422,7 +425,7 @@ uint64_t xm_metrics_series(const struct xm_metrics_config *config, uint64_t doma
     const struct xm_metrics_family *families = xm_metrics_families(&count);
     const uint64_t rows[XM_SCOPES] = {vcpus, domains, pcpus, domains * pcpus, 1};
     const uint64_t buckets = XM_HISTS * (XM_HOST_EDGES + 3);
-    uint64_t series = 0;
+    uint64_t series = HOST_SERIES + (config->collectors & XM_COLLECT_SELF ? SELF_SERIES : 0);
     for (size_t i = 0; i < count; i++)
         for (unsigned p = 0; p < XM_METRICS_PARTS && families[i].part[p].metric; p++)
             if (config->collectors & families[i].collector)

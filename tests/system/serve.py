@@ -166,6 +166,12 @@ def until(condition, seconds, what):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def sanitized():
+    """Built with a sanitizer: slower, and larger."""
+    program = SERVE.read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
 def resident(process):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text()).group(1))
 
@@ -525,20 +531,19 @@ def collectors_bound_what_is_shown(folder):
         told = subprocess.run([SERVE, "--show-config"], capture_output=True, text=True, check=True).stdout
         per = {k: int(v) for k, v in re.findall(r"^series_per_(\w+) = (\d+)$", told, re.M)}
         default = shown()
-        promised = per["domain"] * 20 + per["vcpu"] * 40 + per["pcpu"] * 4
-        counted = len([1 for n, _ in default if n.startswith("xen_") and not n.startswith("xen_host")])
+        promised = per["host"] + per["domain"] * 20 + per["vcpu"] * 40 + per["pcpu"] * 4
+        counted = len(default)
         assert promised * 0.8 < counted <= promised, (promised, counted)
 
 
 def a_thousand_domains_in_fifty_milliseconds(folder):
     """The best of some: what it costs, and not what else this machine does meanwhile.  Sanitizers cost more."""
-    slow = b"__asan_init" in SERVE.read_bytes() or b"__tsan_init" in SERVE.read_bytes()
     region = folder / "shm"
     with made_region(region, 1000, 4, 64), server(XENMON, region, "--interval=2s") as it:
         it.wait_for_data()
         connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=60)
         times, sizes = [], []
-        for _ in range(15):
+        for _ in range(30):
             start = time.monotonic()
             connection.request("GET", "/metrics")
             answer = connection.getresponse()
@@ -546,8 +551,8 @@ def a_thousand_domains_in_fifty_milliseconds(folder):
             times.append(time.monotonic() - start)
             sizes.append(len(body))
         connection.close()
-        print(f"# {sizes[-1]} bytes, {body.count(10)} lines: best {min(times) * 1000:.1f} ms, median {sorted(times)[7] * 1000:.1f} ms")
-        assert min(times) < (0.5 if slow else 0.05), times
+        print(f"# {sizes[-1]} bytes, {body.count(10)} lines: best {min(times) * 1000:.1f} ms, median {sorted(times)[15] * 1000:.1f} ms")
+        assert min(times) < (0.5 if sanitized() else 0.05), times
         assert max(sizes) - min(sizes) < max(sizes) * 0.05
         assert body.count(b"xen_vcpu_executions_total{") == 4000
         it.process.terminate()
@@ -656,7 +661,7 @@ def slow_and_half_open_clients_starve_nobody(folder):
             time.sleep(0.2)
         assert len(gone) == 10, f"{len(gone)} of 10 that drip were cut off"
         assert time.monotonic() - began < 12, "they were cut off late"
-        assert worst < 2, worst
+        assert worst < (10 if sanitized() else 2), worst
         print(f"# cut off after {time.monotonic() - began:.1f} s, others waited {worst * 1000:.0f} ms at most")
         for client in idle:
             client.settimeout(10)
@@ -788,8 +793,9 @@ def memory_stays_flat(folder):
         scrape(1800)
         after = resident(it.process)
         print(f"# resident: {before} kB after 400 scrapes, {after} kB after 2200")
-        slow = b"__asan_init" in SERVE.read_bytes()
-        assert after - before < (30000 if slow else 1500), (before, after)
+        if sanitized():
+            raise Skip("a sanitizer keeps what was freed: flat memory is for the ordinary build")
+        assert after - before < 1500, (before, after)
         assert it.process.poll() is None
 
 
