@@ -128,6 +128,7 @@ COLUMN(online, set_maybe(cell, u->told.online))
 COLUMN(paused, set_maybe(cell, u->told.paused))
 COLUMN(weight, set_maybe(cell, u->told.weight))
 COLUMN(cap, set_maybe(cell, u->told.cap))
+COLUMN(cpu_time, set_maybe(cell, u->told.cpu_time_ns); cell->type = XM_COL_NS)
 
 /* What dom0's kernel counted, and the same per second. */
 #define TRAFFIC(name)                                                                                        \
@@ -247,6 +248,7 @@ static const struct xm_column table[] = {
      get_disk_read_bytes_rate},
     {"disk_write_bytes_per_s", "Written/s", XM_COL_RATE, "bytes written to its vbds, per second",
      get_disk_write_bytes_rate},
+    {"cpu_time_ns", "Xen CPU", XM_COL_NS, "CPU time that the hypervisor itself counted", get_cpu_time},
 };
 
 const struct xm_column *xm_columns(size_t *count)

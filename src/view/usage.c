@@ -192,6 +192,7 @@ static void set_told(const struct xm_domain_row *now, const struct xm_domain_row
     t->disk_writes = known_if(disk, DIFF(disk_writes));
     t->disk_read_bytes = known_if(disk, DIFF(disk_read_bytes));
     t->disk_write_bytes = known_if(disk, DIFF(disk_write_bytes));
+    t->cpu_time_ns = known_if(now->cpu_time != 0, DIFF(cpu_time));
 }
 
 bool xm_usage_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u)

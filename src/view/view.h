@@ -46,6 +46,11 @@ struct xm_told {
     struct xm_maybe weight, cap; /* cap: percent of one pCPU, 0: none; known where the weight is */
     struct xm_maybe received_bytes, received_packets, sent_bytes, sent_packets;
     struct xm_maybe disk_reads, disk_writes, disk_read_bytes, disk_write_bytes;
+    /*
+     * CPU time by the hypervisor's own account, ns: what running_ns is to be held against.  Each bound is as of the
+     * last list before the sample (doc/history.md says how old that is).
+     */
+    struct xm_maybe cpu_time_ns;
 };
 
 /*

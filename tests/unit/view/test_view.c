@@ -401,6 +401,16 @@ static void told(void **state)
     static const double fact_values[] = {2, 0, 256, 0};
     for (size_t i = 0; i < 4; i++)
         expect_cell(&u, facts[i], true, fact_values[i]);
+
+    expect_cell(&u, "cpu_time_ns", false, 0);
+    t->to.domain[0].cpu_time = 5000;
+    assert_true(xm_usage_domain(&t->w, 0, &u));
+    expect_cell(&u, "cpu_time_ns", true, 5000); /* none was used before `from` */
+    t->from.domain[0].cpu_time = 1500;
+    assert_true(xm_usage_domain(&t->w, 0, &u));
+    expect_cell(&u, "cpu_time_ns", true, 3500);
+    assert_true(xm_usage_last_domain(&t->w, 0, &u));
+    expect_cell(&u, "cpu_time_ns", false, 0);
 }
 
 static void reading(void **state)
