@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "account/account.h"
+#include "source/cpu_time.h"
 #include "source/source_int.h"
 #include "trace/format.h"
 #include "trace/ring.h"
@@ -31,6 +32,17 @@ struct sim_cpu {
     uint32_t permille; /* highest fill since it was asked for */
 };
 
+/* What every domain has run up to the end of a pass, by ascending id. */
+struct sim_list {
+    uint64_t tsc;
+    struct sim_ran {
+        uint16_t domid;
+        uint64_t ns;
+    } *ran;
+    size_t count, room;
+};
+#define LISTS 4u /* samples are at most two passes late */
+
 struct sim_source {
     struct xm_source base;
     struct xm_sim_source_config config;
@@ -45,6 +57,10 @@ struct sim_source {
     bool delivering, announced, ended;
     bool last, over;   /* this pass is the last; and what was lost by then has been told in one more */
     uint32_t header[3];
+    struct sim_list list[LISTS]; /* of pass n: n % LISTS */
+    uint64_t taken;              /* TSC of the list that the samples' cpu_time is of */
+    struct xm_cpu_times times;
+    struct xm_scale scale;       /* of the TSC */
     struct sim_cpu cpu[XM_SIM_CPUS];
 };
 
@@ -111,6 +127,45 @@ static enum xm_status simulate(struct sim_source *s, uint64_t until, struct xm_e
     return XM_OK;
 }
 
+static int compare_domids(const void *a, const void *b)
+{
+    return (int)((const struct sim_ran *)a)->domid - (int)((const struct sim_ran *)b)->domid;
+}
+
+static uint64_t ran_cycles(const struct xm_machine *m, const struct xm_sim_domain *d)
+{
+    uint64_t cycles = 0;
+    for (uint32_t i = 0; i < d->vcpus; i++)
+        cycles += xm_truth_of(m, &d->vcpu[i]).in_state[XM_RUNNING];
+    return cycles;
+}
+
+/* As a hypervisor lists its domains: from its own account, and those that live. */
+static enum xm_status list_domains(struct sim_source *s, struct xm_error *err)
+{
+    const struct xm_machine *m = xm_simhost_machine(s->config.host);
+    struct sim_list *list = &s->list[s->status.passes % LISTS];
+    list->tsc = xm_machine_end(m).v;
+    list->count = 0;
+    for (const struct xm_sim_domain *d = xm_machine_domains(m); d; d = d->next) {
+        if (d->ended)
+            continue;
+        if (list->count == list->room) {
+            size_t room = list->room ? 2 * list->room : 32;
+            struct sim_ran *ran = realloc(list->ran, room * sizeof *ran);
+            if (!ran)
+                return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+            list->ran = ran;
+            list->room = room;
+        }
+        uint64_t ns = xm_scale_to_ns(&s->scale, xm_cycles_of(ran_cycles(m, d))).v;
+        list->ran[list->count++] = (struct sim_ran){.domid = d->domid, .ns = ns};
+    }
+    if (list->count)
+        qsort(list->ran, list->count, sizeof *list->ran, compare_domids);
+    return XM_OK;
+}
+
 static enum xm_status begin_pass(struct sim_source *s, struct xm_error *err)
 {
     uint64_t until = s->next_ns;
@@ -119,6 +174,9 @@ static enum xm_status begin_pass(struct sim_source *s, struct xm_error *err)
     const uint64_t begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     enum xm_status status = s->over ? XM_OK : simulate(s, until, err);
     s->simulated_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun;
+    if (status != XM_OK)
+        return status;
+    status = list_domains(s, err);
     if (status != XM_OK)
         return status;
     s->last = s->over || until == s->config.until_ns;
@@ -209,7 +267,11 @@ static bool pass_ended(struct xm_source *source)
 
 static void close_sim(struct xm_source *source)
 {
-    free(source);
+    struct sim_source *s = (struct sim_source *)source;
+    xm_cpu_times_fini(&s->times);
+    for (unsigned i = 0; i < LISTS; i++)
+        free(s->list[i].ran);
+    free(s);
 }
 
 static const struct xm_source_ops ops = {.next = next, .pass_ended = pass_ended, .close = close_sim};
@@ -226,6 +288,7 @@ enum xm_status xm_sim_source_open(const struct xm_sim_source_config *config, str
     s->config = *config;
     s->next_ns = xm_machine_now(xm_simhost_machine(config->host)) + config->poll_ns;
     s->cpus = xm_machine_cpus(xm_simhost_machine(config->host));
+    (void)xm_scale_init(&s->scale, xm_simhost_scenario(config->host)->hz);
     for (uint32_t i = 0; i < s->cpus; i++) {
         enum xm_status status =
             xm_ring_attach(&s->cpu[i].ring, xm_simhost_buffer(config->host, i), xm_simhost_pages(config->host));
@@ -249,6 +312,29 @@ struct xm_sim_source_status xm_sim_source_status(const struct xm_source *source)
 }
 
 /* ---- What is known of the host beside its trace. */
+
+/* xm_cpu_time_of */
+static uint64_t cpu_time(void *user, uint32_t domid)
+{
+    const struct sim_list *list = user;
+    const struct sim_ran key = {.domid = (uint16_t)domid};
+    const struct sim_ran *ran =
+        list->count ? bsearch(&key, list->ran, list->count, sizeof key, compare_domids) : NULL;
+    return ran ? ran->ns : 0;
+}
+
+/* The newest list that the account has come to. */
+static enum xm_status take_list(struct sim_source *s, const struct xm_account *account, xm_cycles now)
+{
+    struct sim_list *best = NULL;
+    for (unsigned i = 0; i < LISTS; i++)
+        if (s->list[i].tsc <= now.v && s->list[i].tsc > (best ? best->tsc : s->taken))
+            best = &s->list[i];
+    if (!best)
+        return XM_OK;
+    s->taken = best->tsc;
+    return xm_cpu_times_take(&s->times, account, xm_cycles_of(best->tsc), cpu_time, best);
+}
 
 /*
  * Where records have been lost, that of a domain's end may be among them: the account has come beyond that time, and
@@ -275,7 +361,7 @@ static enum xm_status before(void *user, struct xm_bake *bake, xm_cycles now, st
     }
     if (!later && slots)
         s->lost = lost;
-    return XM_OK;
+    return take_list(s, account, now);
 }
 
 static void fill_domain(struct sim_source *s, struct xm_domain_row *row)
@@ -303,6 +389,7 @@ static void fill(void *user, struct xm_sample *sample)
     struct sim_source *s = user;
     sample->host.passes = s->status.passes;
     sample->host.own_cpu = own_cpu(s);
+    xm_cpu_times_fill(&s->times, sample);
     for (uint32_t i = 0; i < sample->used.domains; i++)
         if (sample->domain[i].id)
             fill_domain(s, &sample->domain[i]);

@@ -274,7 +274,7 @@ static void write_domain(const struct fakexen *fake, const struct fakexen_domain
     put32(info, 4, (domain->dying ? 1u << 0 : 0) | (domain->shut_down ? 1u << 2 : 0) |
           (domain->paused ? 1u << 3 : 1u << 5) | 1u << 16 |
           (domain->hvm ? HVM : 0) | (domain->pvh ? model->pvh : 0) | (domain->stores ? model->stores : 0));
-    put64(info, 56, 123456789);
+    put64(info, 56, domain->cpu_ns);
     put32(info, 64, domain->online);
     put32(info, 68, domain->vcpus - 1); /* ~0 for none, as Xen has it */
     for (unsigned i = 0; i < 16; i++)

@@ -126,6 +126,7 @@ struct fakexen_domain {
     uint32_t online;
     uint16_t weight, cap;
     uint32_t scheduler; /* of its cpupool; 0: the host's */
+    uint64_t cpu_ns;    /* of all its vCPUs, as the list of domains says it */
     uint64_t running, blocked; /* vCPU n: bit n.  Those from `online` on are unplugged */
 };
 void fakexen_domain(struct fakexen *fake, const struct fakexen_domain *domain); /* new, or changed */

@@ -357,7 +357,8 @@ static void take_domain(const struct xm_control *control, const struct abi_domai
                                      .dying = from->flags & ABI_DOMAIN_DYING,
                                      .paused = from->flags & ABI_DOMAIN_PAUSED,
                                      .shut_down = from->flags & ABI_DOMAIN_SHUT_DOWN,
-                                     .hvm = from->flags & hvm};
+                                     .hvm = from->flags & hvm,
+                                     .cpu_ns = from->cpu_ns};
     memcpy(to->handle, from->handle, sizeof to->handle);
     if (from->max_vcpu >= MOST_VCPUS) /* ABI_NO_VCPU too */
         return;

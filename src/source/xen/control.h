@@ -92,6 +92,7 @@ struct xm_control_domain {
     uint8_t handle[16];    /* its UUID, in the order it is written */
     uint32_t vcpus;        /* highest vCPU id + 1; 0: none yet, or not known */
     uint32_t online;       /* of them, not unplugged; at most `vcpus` */
+    uint64_t cpu_ns;       /* CPU time of all its vCPUs since it was made, by the hypervisor's own account */
     uint32_t weight;       /* under credit or credit2; 0: not known */
     uint32_t cap;          /* percent of one pCPU; 0: none or not known */
 };

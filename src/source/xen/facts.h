@@ -45,7 +45,7 @@ struct xm_facts_devices {
 
 /* Where domains come from xenstore, of `domain` only domid, vcpus and online are known. */
 struct xm_facts_domain {
-    struct xm_control_domain domain;
+    struct xm_control_domain domain; /* its cpu_ns: 0 where the hypervisor does not list domains */
     uint32_t seen;      /* refreshes in a row that have listed it, at least 1 */
     char name[64];
     char uuid[40];      /* 36 characters, or ""; the hypervisor's, else xenstore's */

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "account/account.h"
+#include "region/plan.h"
+#include "source/cpu_time.h"
 #include "source/xen/live.h"
 #include "xenmon/units.h"
 
@@ -16,6 +18,13 @@
  * times a second keeps far below this.
  */
 #define CLOCK_SLACK_NS UINT64_C(100000000)
+
+/*
+ * cpu_time is as of a list, samples of the slow series are what is kept for long: so the host is asked right before one
+ * of these, which may be waited for.
+ */
+#define AHEAD_NS UINT64_C(150000000) /* more than there is between two samples */
+#define PATIENCE_NS UINT64_C(600000000)
 
 #define NEWCOMERS 1024u /* more are introduced a second later */
 #define ABSENT 1024u    /* and more end one later */
@@ -41,11 +50,24 @@ struct filled {
     struct xm_facts_devices base, devices;
 };
 
+/* CPU time that a domain had used when the run began. */
+struct used {
+    uint16_t domid;
+    uint8_t handle[16];
+    uint64_t ns;
+};
+
 struct xm_host {
     struct xm_host_config config;
     uint64_t refreshed_ns;    /* CLOCK_MONOTONIC; 0: never */
     uint64_t told;            /* a TSC that was past when the host was last asked, */
-    uint64_t settled_ns;      /* and a time by which it had answered */
+    uint64_t listed_ns;       /* a time by which it had listed its domains, */
+    uint64_t settled_ns;      /* and one by which it had answered, with what a sample's instant can be off */
+    bool counted;             /* the list's CPU times wait for the account to come to that time */
+    struct used *used;        /* by ascending id; NULL: not known yet */
+    size_t useds;
+    struct xm_cpu_times times;
+    struct xm_scale scale;
     bool pending;             /* the answer waits for the account to come to that time */
     struct newcomer newcomer[NEWCOMERS];
     size_t newcomers;
@@ -66,6 +88,42 @@ static uint64_t clock_ns(clockid_t id)
     return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* ---- CPU time by the hypervisor's account. */
+
+/* Once, and again where there was no list: who comes later begins at 0. */
+static void note_used(struct xm_host *h)
+{
+    size_t count;
+    const struct xm_facts_domain *f = xm_facts_domains(h->config.facts, &count);
+    if (h->used || !count || !xm_facts_listed(h->config.facts))
+        return;
+    h->used = calloc(count, sizeof *h->used);
+    for (size_t i = 0; h->used && i < count; i++) {
+        struct used *u = &h->used[h->useds++];
+        *u = (struct used){.domid = f[i].domain.domid, .ns = f[i].domain.cpu_ns};
+        memcpy(u->handle, f[i].domain.handle, sizeof u->handle);
+    }
+}
+
+static int compare_domids(const void *a, const void *b)
+{
+    return (int)((const struct used *)a)->domid - (int)((const struct used *)b)->domid;
+}
+
+/* xm_cpu_time_of */
+static uint64_t cpu_time(void *user, uint32_t domid)
+{
+    const struct xm_host *h = user;
+    const struct xm_facts_domain *f = xm_facts_find(h->config.facts, domid);
+    if (!f)
+        return 0;
+    const struct used key = {.domid = f->domain.domid};
+    const struct used *u = bsearch(&key, h->used, h->useds, sizeof key, compare_domids);
+    /* Another domain of the same id began at 0 as well. */
+    bool same = u && memcmp(u->handle, f->domain.handle, sizeof u->handle) == 0 && u->ns <= f->domain.cpu_ns;
+    return f->domain.cpu_ns - (same ? u->ns : 0);
+}
+
 enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_host **host, struct xm_error *err)
 {
     *host = calloc(1, sizeof **host);
@@ -74,6 +132,9 @@ enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_hos
     (*host)->config = *config;
     (*host)->all_traced = config->all_traced;
     (*host)->fewest = config->cpus;
+    /* Before the first record is read: what has been used up to here is no part of the run. */
+    if (xm_facts_refresh(config->facts) == XM_OK)
+        note_used(*host);
     return XM_OK;
 }
 
@@ -81,6 +142,8 @@ void xm_host_destroy(struct xm_host *h)
 {
     if (!h)
         return;
+    xm_cpu_times_fini(&h->times);
+    free(h->used);
     free(h->filled);
     free(h);
 }
@@ -146,6 +209,9 @@ static void ask(struct xm_host *h, struct xm_bake *bake)
     h->refreshed_ns = clock_ns(CLOCK_MONOTONIC);
     if (xm_facts_refresh(h->config.facts) != XM_OK)
         return;
+    h->listed_ns = clock_ns(CLOCK_MONOTONIC);
+    note_used(h);
+    h->counted = h->used && xm_facts_listed(h->config.facts);
     const struct xm_facts_domain *domains = xm_facts_domains(h->config.facts, &count);
     for (size_t i = 0; i < count; i++)
         if (!domains[i].domain.dying)
@@ -189,13 +255,40 @@ static enum xm_status tell(struct xm_host *h, struct xm_bake *bake)
     return status;
 }
 
+/* Trace time from a sample to the next one of the slow series: source/publish.c. */
+static uint64_t until_slow_ns(struct xm_host *h, struct xm_bake *bake, xm_cycles now)
+{
+    const char *from;
+    uint64_t start = xm_bake_start(bake).v;
+    if (!h->scale.hz)
+        (void)xm_scale_init(&h->scale, xm_bake_hz(bake, &from));
+    uint64_t at = now.v > start ? xm_scale_to_ns(&h->scale, xm_cycles_of(now.v - start)).v : 0;
+    return XM_PLAN_SLOW_INTERVAL_NS - at % XM_PLAN_SLOW_INTERVAL_NS;
+}
+
+/* A sample is told of a while after it was, so that the one which the answer is for need not be the next. */
+static bool is_due(struct xm_host *h, struct xm_bake *bake, xm_cycles now, struct xm_moment moment)
+{
+    uint64_t clock = clock_ns(CLOCK_MONOTONIC), since = clock - h->refreshed_ns;
+    uint64_t slow = moment.mono_ns + until_slow_ns(h, bake, now);
+    uint64_t left = slow > clock ? slow - clock : UINT64_MAX;
+    if (!h->refreshed_ns)
+        return true;
+    if (left <= AHEAD_NS)
+        return since > AHEAD_NS;
+    return since >= REFRESH_NS && left > PATIENCE_NS;
+}
+
 static enum xm_status before(void *user, struct xm_bake *bake, xm_cycles now, struct xm_moment moment)
 {
     struct xm_host *h = user;
     enum xm_status status = XM_OK;
+    /* Without memory the next sample may have more luck. */
+    if (h->counted && moment.mono_ns >= h->listed_ns)
+        h->counted = xm_cpu_times_take(&h->times, xm_bake_account(bake), xm_cycles_of(h->told), cpu_time, h) != XM_OK;
     if (h->pending && moment.mono_ns >= h->settled_ns)
         status = tell(h, bake);
-    if (!h->pending && clock_ns(CLOCK_MONOTONIC) - h->refreshed_ns >= REFRESH_NS)
+    if (!h->pending && is_due(h, bake, now, moment))
         ask(h, bake);
     return status;
 }
@@ -265,6 +358,7 @@ static void fill(void *user, struct xm_sample *sample)
     sample->host.dropped = h->config.tee ? xm_tee_status(h->config.tee).passes_dropped : 0;
     for (uint32_t i = 0; i < sample->used.pcpus; i++)
         fill_pcpu(h, &sample->pcpu[i]);
+    xm_cpu_times_fill(&h->times, sample);
     if (!make_room(h, sample->capacity.domains))
         return; /* the next sample may have more luck */
     for (uint32_t i = 0; i < sample->used.domains; i++)

@@ -28,7 +28,10 @@ struct xm_host_config {
     bool all_traced;              /* every pCPU has a buffer and is in the CPU mask: no record is a statement too */
 };
 
-/* config is copied.  XM_OK, XM_NOMEM. */
+/*
+ * To be called right after tracing was taken over: CPU time that the hypervisor counts is counted from here on.  config
+ * is copied.  XM_OK, XM_NOMEM.  Cost: a refresh of the facts.
+ */
 enum xm_status xm_host_create(const struct xm_host_config *config, struct xm_host **host,
                               struct xm_error *err) XM_MUST_CHECK;
 void xm_host_destroy(struct xm_host *host); /* NULL is fine */

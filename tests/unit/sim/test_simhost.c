@@ -2,6 +2,7 @@
 /* The simulated host and its source: what it writes is what it did. */
 #include "world.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <time.h>
 
@@ -299,6 +300,74 @@ static void a_life_is_counted(void **state)
     xm_simhost_destroy(host);
 }
 
+struct counted {
+    struct xm_surroundings around;
+    struct xm_sample sample;
+    uint64_t poll_ns;
+    unsigned samples, known;
+};
+
+/*
+ * cpu_time is of the end of a pass, at most two passes old as samples are, or the newest that the account has come to: so
+ * running is never less, and never more than what its vCPUs can run from one pass to the next.
+ */
+static enum xm_status hold_against(void *user, struct xm_bake *bake, xm_cycles now)
+{
+    struct counted *c = user;
+    struct xm_scale hz;
+    const char *from;
+    assert_true(xm_scale_init(&hz, xm_bake_hz(bake, &from)));
+    assert_int_equal(c->around.before(c->around.user, bake, now, (struct xm_moment){0, 0}), XM_OK);
+    xm_bake_sample(bake, now, true, &c->sample);
+    c->around.fill(c->around.user, &c->sample);
+    c->samples++;
+    for (uint32_t i = 0; i < c->sample.used.domains; i++) {
+        const struct xm_domain_row *d = &c->sample.domain[i];
+        if (!d->id || !d->cpu_time)
+            continue;
+        uint64_t running = xm_scale_to_ns(&hz, xm_cycles_of(d->running + d->late_running)).v;
+        uint64_t most = d->cpu_time + d->vcpus * c->poll_ns;
+        if (running + 1 < d->cpu_time || running > most)
+            fail_msg("sample %u, domain %u: running %" PRIu64 ", by the host's account %" PRIu64, c->samples,
+                     xm_row_domid(d->id), running, (uint64_t)d->cpu_time);
+        c->known++;
+    }
+    return XM_OK;
+}
+
+static void it_is_what_the_host_counts(void **state)
+{
+    static const uint64_t polls[] = {10 * MS, 100 * MS, 350 * MS};
+    for (size_t i = 0; i < sizeof polls / sizeof polls[0]; i++) {
+        struct xm_scenario s = scenario_of(mixed);
+        s.poll_ns = polls[i];
+        struct xm_simhost *host = host_of(&s);
+        struct xm_source *source = source_of(host, &s, 2000 * MS);
+        struct counted c = {.around = xm_sim_source_surroundings(source), .poll_ns = polls[i]};
+        const struct xm_capacity room = {32, XT_VCPUS, 8};
+        const struct xm_bake_config config = {.hz = s.hz, .capacity = room, .interval_ns = 100 * MS, .due = hold_against,
+                                              .user = &c, .stream = {.order = XM_ORDER_PROMPT}};
+        struct xm_bake *bake = xm_bake_create(&config);
+        enum xm_status status;
+        assert_int_equal(xm_sample_init(&c.sample, room), XM_OK);
+        do {
+            const void *bytes = NULL;
+            size_t size = 0, used;
+            status = xm_source_next(source, -1, &bytes, &size, NULL);
+            for (size_t at = 0; at < size; at += used)
+                assert_int_equal(xm_bake_run(bake, (const char *)bytes + at, size - at, &used), XM_OK);
+            if (status == XM_AGAIN && xm_source_pass_ended(source))
+                xm_bake_pass_end(bake);
+        } while (status != XM_END);
+        assert_int_equal(xm_bake_finish(bake), XM_OK);
+        assert_true(c.samples >= 20 && c.known > 60);
+        xm_sample_fini(&c.sample);
+        xm_bake_destroy(bake);
+        xm_source_close(source);
+        xm_simhost_destroy(host);
+    }
+}
+
 static uint64_t process_ns(void)
 {
     struct timespec t;
@@ -395,7 +464,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_is_the_same_trace), cmocka_unit_test(small_buffers_lose),
         cmocka_unit_test(an_end_that_was_lost_is_told),
         cmocka_unit_test(domains_come_and_go), cmocka_unit_test(a_host_can_be_changed), cmocka_unit_test(real_time_is_kept),
-        cmocka_unit_test(whatever_comes_goes), cmocka_unit_test(a_life_is_counted), cmocka_unit_test(its_own_cost_is_told),
+        cmocka_unit_test(whatever_comes_goes), cmocka_unit_test(a_life_is_counted), cmocka_unit_test(it_is_what_the_host_counts), cmocka_unit_test(its_own_cost_is_told),
         cmocka_unit_test(it_stops_when_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

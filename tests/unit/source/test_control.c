@@ -434,7 +434,8 @@ static void test_nonsense_is_refused(void **unused)
 /* ---- Domains. */
 
 static const struct fakexen_domain some_domains[] = {
-    {.domid = 3, .vcpus = 2, .online = 1, .weight = 512, .cap = 150, .hvm = true},
+    {.domid = 3, .vcpus = 2, .online = 1, .weight = 512, .cap = 150, .hvm = true,
+     .cpu_ns = UINT64_C(0x123456789abcdef)},
     {.domid = 900, .vcpus = 4, .online = 4, .weight = 128, .paused = true},
     {.domid = 32751, .dying = true, .weight = 256},
 };
@@ -455,6 +456,7 @@ static void test_domains_are_listed(void **unused)
         assert_int_equal(d.vcpus, 2);
         assert_int_equal(d.online, 1);
         assert_true(d.hvm && !d.paused && !d.dying);
+        assert_true(d.cpu_ns == UINT64_C(0x123456789abcdef));
         for (unsigned byte = 0; byte < 16; byte++)
             assert_int_equal(d.handle[byte], 3 + byte);
         assert_int_equal(d.weight, 512);

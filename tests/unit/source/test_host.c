@@ -12,6 +12,7 @@
 #include "xenmon/region.h"
 
 #define HZ 2793439000u /* of the captures */
+#define CPU_BEFORE UINT64_C(86400000000000) /* that domains 0 and 1 have used when the test begins */
 #define SILENT 9u      /* a domain that the capture does not know */
 
 struct live {
@@ -37,8 +38,8 @@ static uint64_t clock_ns(clockid_t id)
 
 static void add_domains(struct fakexen *fake)
 {
-    fakexen_domain(fake, &(struct fakexen_domain){.domid = 0, .vcpus = 2, .online = 2, .weight = 512});
-    fakexen_domain(fake, &(struct fakexen_domain){.domid = 1, .vcpus = 2, .online = 2, .weight = 256, .cap = 50});
+    fakexen_domain(fake, &(struct fakexen_domain){.domid = 0, .vcpus = 2, .online = 2, .weight = 512, .cpu_ns = CPU_BEFORE});
+    fakexen_domain(fake, &(struct fakexen_domain){.domid = 1, .vcpus = 2, .online = 2, .weight = 256, .cap = 50, .cpu_ns = CPU_BEFORE});
     fakexen_domain(fake, &(struct fakexen_domain){.domid = SILENT, .vcpus = 3, .online = 2, .weight = 100});
 }
 
@@ -328,6 +329,72 @@ static void test_list_that_fails(void **state)
     live_end(&l);
 }
 
+static void uses(struct live *l, uint16_t domid, uint64_t cpu_ns)
+{
+    fakexen_domain(l->w->fake, &(struct fakexen_domain){.domid = domid, .vcpus = 2, .online = 2, .weight = 256,
+                                                        .cpu_ns = cpu_ns});
+}
+
+/*
+ * CPU time by the hypervisor's account: since the run began, as of a list that is no younger than the sample, and of the
+ * life that the list speaks of.
+ */
+static void test_cpu_time(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    uint64_t tsc = fakexen_play_first(l.play);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(domain_row(&l, 0)->cpu_time, 0); /* what add_domains() says has been used is of before */
+    uses(&l, 0, CPU_BEFORE + 7 * MS);
+    uses(&l, 1, CPU_BEFORE - 1); /* another domain: of the one before, less would be nonsense */
+    usleep(1050000);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(domain_row(&l, 0)->cpu_time, 7 * MS);
+    assert_int_equal(domain_row(&l, 1)->cpu_time, CPU_BEFORE - 1);
+    uses(&l, 0, CPU_BEFORE + 5 * MS); /* a counter that goes back is not followed */
+    uses(&l, 1, CPU_BEFORE + 3 * MS);
+    usleep(1050000);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(domain_row(&l, 0)->cpu_time, 7 * MS);
+    live_end(&l);
+}
+
+/* A list is for samples that are not older than it: the account is behind. */
+static void test_cpu_time_waits(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    uint64_t tsc = fakexen_play_first(l.play) + HZ / 5;
+    /* Moments of samples stay far behind the clock: no answer is due. */
+    l.began.mono_ns -= 3600 * XM_NS_PER_S;
+    run_to(&l, tsc, 300000);
+    uses(&l, 0, CPU_BEFORE + 7 * MS);
+    usleep(1050000);
+    run_to(&l, tsc + HZ / 2, 300000);
+    newest(&l);
+    assert_int_equal(domain_row(&l, 0)->cpu_time, 0);
+    live_end(&l);
+}
+
+/* Lists that cannot be had say nothing; the next one that can has all that was used meanwhile. */
+static void test_cpu_time_without_list(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    uint64_t tsc = fakexen_play_first(l.play);
+    fakexen_refusals(l.w->fake)->list = EIO;
+    uses(&l, 0, CPU_BEFORE + 9 * MS);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(domain_row(&l, 0)->cpu_time, 0);
+    fakexen_refusals(l.w->fake)->list = 0;
+    usleep(1050000);
+    run_to_question(&l, &tsc);
+    run_to_answer(&l, &tsc);
+    assert_int_equal(domain_row(&l, 0)->cpu_time, 9 * MS);
+    live_end(&l);
+}
+
 static void dom0_op(struct live *l, uint64_t tsc, uint32_t event, uint16_t domid)
 {
     const struct xm_record r = {.event = event, .has_tsc = true, .words = 1, .tsc = {tsc}, .word = {domid}};
@@ -419,7 +486,8 @@ int main(void)
         cmocka_unit_test(test_clocks),          cmocka_unit_test(test_states),
         cmocka_unit_test(test_pcpus_that_come), cmocka_unit_test(test_pcpus_that_stay),
         cmocka_unit_test(test_list_that_fails), cmocka_unit_test(test_gone_before_the_answer),
-        cmocka_unit_test(test_no_look_is_no_pass),
+        cmocka_unit_test(test_no_look_is_no_pass), cmocka_unit_test(test_cpu_time),
+        cmocka_unit_test(test_cpu_time_waits),  cmocka_unit_test(test_cpu_time_without_list),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
 }
