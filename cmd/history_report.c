@@ -18,6 +18,8 @@
 
 #define PROGRAM "xenmon history report"
 
+#define LEAST_NOTED_NS UINT64_C(500000) /* what is not 0.000 on paper */
+
 enum { BY_HOUR, BY_DAY, BY_MONTH, BY_TOTAL };
 
 struct config {
@@ -45,8 +47,8 @@ static const struct xm_option options[] = {
 static int print_help(void)
 {
     printf("Usage: " PROGRAM " [options] [DIR]\n"
-           "What every domain used, in vCPU seconds, executions and bytes, and how much of its life\n"
-           "that is known for.  doc/history.md says what can be billed on it.\n");
+           "What every domain used, in vCPU seconds, executions and bytes, how far that is off from what\n"
+           "Xen itself counts, and how much of its life is known.  doc/history.md says what can be billed.\n");
     xm_options_print(options, OPTIONS, stdout);
     return xm_history_flush(PROGRAM, XM_EXIT_DONE);
 }
@@ -59,7 +61,7 @@ struct sum {
     bool lacking, any;
 };
 
-enum { IO, RECEIVED, SENT, READ, WRITTEN, SUMS };
+enum { IO, RECEIVED, SENT, READ, WRITTEN, CPU_TIME, SUMS };
 
 struct line {
     size_t subject;          /* index of the life's first domain; SIZE_MAX: the totals */
@@ -69,6 +71,8 @@ struct line {
     uint64_t running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns;
     uint64_t executions;
     struct sum sum[SUMS];
+    /* Of the windows whose CPU time is known: what the hypervisor's account is held against, and what that may lack. */
+    uint64_t held_ns, held_unknown_ns;
     uint64_t life_ns, known_ns; /* of wall time */
     uint64_t vcpus, weight, cap;
     bool weighted;
@@ -151,6 +155,10 @@ static void add_usage(struct line *l, const struct xm_history_view *v, const str
     add(&l->sum[SENT], v->detail && u->told.sent_bytes.known, u->told.sent_bytes.count);
     add(&l->sum[READ], v->detail && u->told.disk_read_bytes.known, u->told.disk_read_bytes.count);
     add(&l->sum[WRITTEN], v->detail && u->told.disk_write_bytes.known, u->told.disk_write_bytes.count);
+    bool counted = v->detail && u->told.cpu_time_ns.known;
+    add(&l->sum[CPU_TIME], counted, u->told.cpu_time_ns.count);
+    l->held_ns += counted ? u->running_ns : 0;
+    l->held_unknown_ns += counted ? u->unknown_ns : 0;
     l->vcpus = u->vcpus > l->vcpus ? u->vcpus : l->vcpus;
     if (u->told.weight.known) {
         l->weighted = true;
@@ -270,6 +278,21 @@ static void put_identity(struct xm_out *out, const struct xm_history_domain *d, 
     xm_out_text(out, "uuid", NULL, 0, d && d->uuid[0] ? d->uuid : NULL);
 }
 
+/* Running time less the hypervisor's own account of it. */
+static void put_difference(struct xm_out *out, const struct line *l)
+{
+    const struct sum *cpu = &l->sum[CPU_TIME];
+    bool known = cpu->any && !cpu->lacking;
+    double apart = (double)l->held_ns - (double)cpu->value;
+    double percent = cpu->value ? 100 * apart / (double)cpu->value : 0;
+    char text[32];
+    put_seconds(out, "cpu_time_ns", "Xen CPU s", known, cpu->value);
+    snprintf(text, sizeof text, "%+.3f", apart / (double)XM_NS_PER_S);
+    xm_out_real(out, "difference_s", "Off s", 9, known, apart / (double)XM_NS_PER_S, text);
+    snprintf(text, sizeof text, "%+.3f%%", percent);
+    xm_out_real(out, "difference_pct", "Off", 9, known && cpu->value, percent, text);
+}
+
 /* l NULL: the heading. */
 static void put_line(struct report *r, const struct line *l)
 {
@@ -287,6 +310,7 @@ static void put_line(struct report *r, const struct line *l)
     snprintf(text, sizeof text, "%" PRIu64, l->vcpus);
     xm_out_u64(out, "vcpus", "vCPUs", 5, known && !total, l->vcpus, text);
     put_seconds(out, "running_ns", "Running s", known, l->running_ns);
+    put_difference(out, l);
     put_seconds(out, "waiting_ns", "Waiting s", known, l->runnable_ns);
     put_seconds(out, "blocked_ns", "Blocked s", known, l->blocked_ns);
     put_seconds(out, "offline_ns", "Offline s", known, l->offline_ns);
@@ -317,6 +341,8 @@ static void add_line(struct line *to, const struct line *l)
     to->offline_ns += l->offline_ns;
     to->unknown_ns += l->unknown_ns;
     to->executions += l->executions;
+    to->held_ns += l->held_ns;
+    to->held_unknown_ns += l->held_unknown_ns;
     to->life_ns += l->life_ns;
     to->known_ns += l->known_ns;
     to->domain = l->domain;
@@ -362,6 +388,17 @@ static void add_to_total(struct line *total, const struct line *l)
     add_line(total, &part);
 }
 
+/* The hypervisor counts what the trace lost, too. */
+static void note_unknown(struct report *r, const struct line *total)
+{
+    char text[160];
+    if (!total->sum[CPU_TIME].any || total->held_unknown_ns < LEAST_NOTED_NS)
+        return;
+    snprintf(text, sizeof text, "of %.3f vCPU seconds it is unknown whether they ran: running is short of Xen's by up to that",
+             (double)total->held_unknown_ns / (double)XM_NS_PER_S);
+    (void)xm_out_note(&r->out, text);
+}
+
 static void print_lines(struct report *r)
 {
     struct line total = {.subject = SIZE_MAX};
@@ -377,6 +414,7 @@ static void print_lines(struct report *r)
     if (r->c->format == XM_OUT_TEXT && r->lines) {
         xm_out_row(&r->out);
         put_line(r, &total);
+        note_unknown(r, &total);
     }
 }
 

@@ -74,6 +74,7 @@ static const struct xm_history_column domain_columns[] = {
     FAST(xm_domain_row, disk_writes),
     FAST(xm_domain_row, disk_read_bytes),
     FAST(xm_domain_row, disk_write_bytes),
+    FAST(xm_domain_row, cpu_time),
 };
 
 static const struct xm_history_column vcpu_columns[] = {
