@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
@@ -163,48 +164,72 @@ static const char *contradiction(const struct xm_serve_config *c)
     return NULL;
 }
 
-enum xm_status xm_serve_configure(struct xm_serve_config *c, int argc, char **argv)
+static void set_defaults(struct xm_serve_config *c)
 {
-    struct xm_error err;
-    int operands;
-    xm_error_clear(&err);
     *c = (struct xm_serve_config){
         .collectors = XM_COLLECT_DEFAULT, .interval_ns = XM_NS_PER_S, .linger_ns = 60 * XM_NS_PER_S,
         .stale_ns = 5 * XM_NS_PER_S, .connections = 128, .per_address = 32, .streams = 32, .rate = 100, .burst = 200,
         .header_bytes = 32768, .body_bytes = 65536, .answer_bytes = 64 * MIB, .timeout_ns = 30 * XM_NS_PER_S,
         .request_ns = 10 * XM_NS_PER_S, .domains = 4096,
     };
-    struct xm_serve_config told = *c;
-    char *copy[256];
-    for (int i = 0; i < argc && i < 255; i++)
-        copy[i] = argv[i];
-    if (argc > 255)
-        return xm_usage_error(XM_SERVE_PROGRAM, "too many arguments") ? XM_INVALID : XM_OK;
-    /* The first reading finds the file, the second lets the command line win over it. */
-    if (xm_options_read(options, OPTIONS, &told, argc, copy, &operands, &err) != XM_OK) {
+}
+
+/* Reads the command line; a copy of it, as reading moves operands. */
+static enum xm_status read_words(struct xm_serve_config *c, int argc, char **argv)
+{
+    struct xm_error err;
+    int operands = 0;
+    xm_error_clear(&err);
+    char **copy = calloc((size_t)argc + 1, sizeof *copy);
+    if (!copy)
+        return XM_NOMEM;
+    memcpy(copy, argv, (size_t)argc * sizeof *copy);
+    enum xm_status status = xm_options_read(options, OPTIONS, c, argc, copy, &operands, &err);
+    if (status != XM_OK)
         xm_usage_error(XM_SERVE_PROGRAM, "%s", err.text);
-        return XM_INVALID;
-    }
+    else if (operands > 0)
+        xm_usage_error(XM_SERVE_PROGRAM, "it takes no operand, and '%s' is one", copy[1]);
+    free(copy);
+    return status == XM_OK && operands == 0 ? XM_OK : XM_INVALID;
+}
+
+static bool settle_region(struct xm_serve_config *c)
+{
+    if (!c->region)
+        return xm_region_default_path(c->region_path, sizeof c->region_path);
+    int n = snprintf(c->region_path, sizeof c->region_path, "%s", c->region);
+    return n >= 0 && (size_t)n < sizeof c->region_path;
+}
+
+/* The first reading finds the file, the second lets the command line win over it. */
+static enum xm_status read_all(struct xm_serve_config *c, int argc, char **argv)
+{
+    struct xm_serve_config told;
+    set_defaults(&told);
+    enum xm_status status = read_words(&told, argc, argv);
+    if (status != XM_OK)
+        return status;
     if (told.file && !told.help && !told.version) {
-        if (read_file(c, told.file) != XM_OK)
-            return XM_INVALID;
+        status = read_file(c, told.file);
         if (told.listens)
             c->listens = 0;
     }
-    if (xm_options_read(options, OPTIONS, c, argc, argv, &operands, &err) != XM_OK || operands > 0) {
-        xm_usage_error(XM_SERVE_PROGRAM, "%s", operands > 0 ? "it takes no operand" : err.text);
-        return XM_INVALID;
-    }
+    return status == XM_OK ? read_words(c, argc, argv) : status;
+}
+
+enum xm_status xm_serve_configure(struct xm_serve_config *c, int argc, char **argv)
+{
+    set_defaults(c);
+    enum xm_status status = read_all(c, argc, argv);
+    if (status != XM_OK)
+        return status;
     if (c->access_log && *c->access_log == '\0')
         c->access_log = "-";
     const char *wrong = contradiction(c);
-    int n = c->region ? snprintf(c->region_path, sizeof c->region_path, "%s", c->region) : 0;
-    if (!wrong && (n >= (int)sizeof c->region_path ||
-                   (!c->region && !xm_region_default_path(c->region_path, sizeof c->region_path))))
+    if (!wrong && !settle_region(c))
         wrong = "the region's path is too long";
-    if (wrong) {
-        xm_usage_error(XM_SERVE_PROGRAM, "%s", wrong);
-        return XM_INVALID;
-    }
-    return XM_OK;
+    if (!wrong)
+        return XM_OK;
+    xm_usage_error(XM_SERVE_PROGRAM, "%s", wrong);
+    return XM_INVALID;
 }

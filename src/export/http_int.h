@@ -162,6 +162,9 @@ void *xm_http_janitor(void *user);
 /* Reads and checks both files, and takes them for what comes.  On failure what there was stays. */
 enum xm_status xm_http_tls_load(struct xm_http *http, struct xm_error *err) XM_MUST_CHECK;
 void xm_http_tls_fini(struct xm_http *http);
-gnutls_certificate_retrieve_function3 xm_http_tls_retrieve;
+/* gnutls_certificate_retrieve_function3: gives a handshake copies that are its own. */
+int xm_http_tls_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+                         gnutls_pcert_st **certs, unsigned *count, gnutls_ocsp_data_st **ocsp,
+                         unsigned *ocsp_count, gnutls_privkey_t *key, unsigned *flags);
 
 #endif

@@ -17,21 +17,28 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Length of the UTF-8 character at `text`; 0: it is none. */
+/* Bytes that a UTF-8 character begins with this one has; 0: none does. */
+static size_t utf8_length(unsigned char first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* Length of the UTF-8 character at `t`, which ends with a NUL; 0: it is none. */
 static size_t utf8_bytes(const unsigned char *t)
 {
-    size_t bytes = *t < 0x80                 ? 1
-                   : *t >= 0xc2 && *t < 0xe0 ? 2
-                   : *t >= 0xe0 && *t < 0xf0 ? 3
-                   : *t >= 0xf0 && *t < 0xf5 ? 4
-                                             : 0;
+    size_t bytes = utf8_length(*t);
     for (size_t i = 1; i < bytes; i++)
         if ((t[i] & 0xc0) != 0x80)
             return 0;
-    if ((*t == 0xe0 && t[1] < 0xa0) || (*t == 0xed && t[1] > 0x9f) || (*t == 0xf0 && t[1] < 0x90) ||
-        (*t == 0xf4 && t[1] > 0x8f))
-        return 0; /* longer than need be, a surrogate, or beyond Unicode */
-    return bytes;
+    /* Longer than need be, a surrogate, or beyond Unicode. */
+    unsigned two = bytes > 2 ? (unsigned)t[0] << 8 | t[1] : 0;
+    bool bad = (two >= 0xe000 && two < 0xe0a0) || (two >= 0xeda0 && two < 0xee00) ||
+               (two >= 0xf000 && two < 0xf090) || two >= 0xf490;
+    return bad ? 0 : bytes;
 }
 
 static bool is_utf8(const char *text)
