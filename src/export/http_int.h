@@ -84,6 +84,7 @@ struct xm_http_response {
     struct xm_http_stream stream;
 };
 
+/* Whether the handler has set a header of that name, in any case. */
 bool xm_http_has_header(const struct xm_http_response *response, const char *name);
 
 /* ---- What a path and a query say (http_route.c). */
