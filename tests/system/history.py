@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -212,6 +213,88 @@ def test_restarts_and_ids_used_again(folder):
     assert '"known": false' in history("--format=jsonl", folder / "h").stdout
     parts = rows("report", "--by=hour", folder / "h")
     assert sum(int(r["running_ns"]) for r in parts) == sum(int(r["running_ns"]) for r in report)
+
+
+POLL_NS = 20_000_000
+COUNTED = """
+[host]
+cpus = 2
+poll = 20ms
+pages = {pages}
+duration = 5s
+[domain Domain-0]
+id = 0
+role = driver
+[domain web]
+id = 1
+role = web
+rate = 200
+[domain build]
+id = 2
+role = hog
+vcpus = 2
+[domain short]
+id = 3
+role = hog
+from = 1500ms
+to = 3500ms
+"""
+
+
+def test_held_against_the_hypervisors_account(folder):
+    """Running time is what the hypervisor counts, but for the age of its list: from one pass to the next, for each vCPU."""
+    (folder / "s.ini").write_text(COUNTED.format(pages=128))
+    for _ in range(2):
+        finish(bake(folder, f"--source=sim:{folder}/s.ini", "--exit-at-end", f"--history={folder}/h"))
+    intact(folder / "h")
+    table = rows("report", "--by=total", folder / "h")
+    assert {row["name"] for row in table} == {"Domain-0", "web", "build", "short"} and len(table) == 5, table
+    for row in table:
+        runs = 2 if row["name"] != "short" else 1  # it ends, and another comes in the next run
+        # An ended one's last list is of a pass before its end; which is taken only when a sample is due, every 100 ms.
+        age = POLL_NS if row["name"] != "short" else POLL_NS + 100_000_000
+        apart = int(row["running_ns"]) - int(row["cpu_time_ns"])
+        assert int(row["cpu_time_ns"]) > 10**7 and abs(float(row["difference_s"]) * 1e9 - apart) < 2, row
+        assert abs(float(row["difference_pct"]) - 100 * apart / int(row["cpu_time_ns"])) < 1e-6, row
+        # Nanoseconds are cut off: one or two a window.
+        assert -4 * runs - int(row["unknown_ns"]) <= apart <= runs * int(row["vcpus"]) * age, (row, apart)
+    for column in ("cpu_time_ns", "running_ns"):
+        whole, parts = (sum(int(row[column]) for row in rows("report", f"--by={by}", folder / "h")) for by in ("total", "hour"))
+        assert whole == parts, (column, whole, parts)
+    # Windows within a run: a bound's list may be old, or the other's.
+    seen = 0
+    for row in rows("--step=1s", "--metric=running_ns", "--metric=cpu_time_ns", folder / "h"):
+        if row["name"] != "short" and row["cpu_time_ns"]:
+            most = (2 if row["name"] == "build" else 1) * POLL_NS + 2
+            assert abs(int(row["running_ns"]) - int(row["cpu_time_ns"])) <= most, row
+            seen += 1
+    assert seen > 12, seen
+    total = history("report", "--by=total", folder / "h").stdout.splitlines()
+    assert "Xen CPU s" in total[0] and " total " in total[-1], total  # nothing of it is unknown: no remark
+    assert re.search(r"[+-]\d+\.\d{3} +[+-]\d+\.\d{3}%", total[-1]), total
+
+
+def test_held_against_the_hypervisors_account_with_losses(folder):
+    """The hypervisor counts what the trace lost: running is short by no more than what is unknown, and that is said."""
+    (folder / "s.ini").write_text(COUNTED.replace("20ms", "400ms").format(pages=1))
+    finish(bake(folder, f"--source=sim:{folder}/s.ini", "--exit-at-end", f"--history={folder}/h"))
+    table = rows("report", "--by=total", folder / "h")
+    assert sum(int(row["unknown_ns"]) for row in table) > 10**8, table
+    assert min(float(row["difference_s"]) for row in table) < -0.01, table
+    for row in table:
+        assert int(row["running_ns"]) + int(row["unknown_ns"]) + 4 >= int(row["cpu_time_ns"]), row
+    last = history("report", "--by=total", folder / "h").stdout.splitlines()[-1]
+    assert re.search(r"^-- of \d+\.\d{3} vCPU seconds it is unknown whether they ran: running is short", last), last
+
+
+def test_without_a_hypervisor_to_ask(folder):
+    """A replay has nobody's account but its own: null, and no difference of 0."""
+    path = trace(folder, "t", 5)
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    for row in rows("report", folder / "h"):
+        assert row["running_ns"] and (row["cpu_time_ns"], row["difference_s"], row["difference_pct"]) == ("", "", ""), row
+    lines = [json.loads(line) for line in history("report", "--format=jsonl", folder / "h").stdout.splitlines()]
+    assert lines and all(line["cpu_time_ns"] is None and line["difference_pct"] is None for line in lines), lines
 
 
 def test_kill_the_keeper_at_random_moments(folder):

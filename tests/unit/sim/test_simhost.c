@@ -300,6 +300,8 @@ static void a_life_is_counted(void **state)
     xm_simhost_destroy(host);
 }
 
+#define INTERVAL_NS (100 * MS)
+
 struct counted {
     struct xm_surroundings around;
     struct xm_sample sample;
@@ -308,8 +310,8 @@ struct counted {
 };
 
 /*
- * cpu_time is of the end of a pass, at most two passes old as samples are, or the newest that the account has come to: so
- * running is never less, and never more than what its vCPUs can run from one pass to the next.
+ * cpu_time is of the last pass that ended before the sample: so running is never less, and never more than what its vCPUs
+ * can run from one pass to the next.  One that has ended may have been listed before the sample before, and no more since.
  */
 static enum xm_status hold_against(void *user, struct xm_bake *bake, xm_cycles now)
 {
@@ -326,7 +328,7 @@ static enum xm_status hold_against(void *user, struct xm_bake *bake, xm_cycles n
         if (!d->id || !d->cpu_time)
             continue;
         uint64_t running = xm_scale_to_ns(&hz, xm_cycles_of(d->running + d->late_running)).v;
-        uint64_t most = d->cpu_time + d->vcpus * c->poll_ns;
+        uint64_t most = d->cpu_time + d->vcpus * (c->poll_ns + (d->ended ? INTERVAL_NS : 0));
         if (running + 1 < d->cpu_time || running > most)
             fail_msg("sample %u, domain %u: running %" PRIu64 ", by the host's account %" PRIu64, c->samples,
                      xm_row_domid(d->id), running, (uint64_t)d->cpu_time);
@@ -345,7 +347,7 @@ static void it_is_what_the_host_counts(void **state)
         struct xm_source *source = source_of(host, &s, 2000 * MS);
         struct counted c = {.around = xm_sim_source_surroundings(source), .poll_ns = polls[i]};
         const struct xm_capacity room = {32, XT_VCPUS, 8};
-        const struct xm_bake_config config = {.hz = s.hz, .capacity = room, .interval_ns = 100 * MS, .due = hold_against,
+        const struct xm_bake_config config = {.hz = s.hz, .capacity = room, .interval_ns = INTERVAL_NS, .due = hold_against,
                                               .user = &c, .stream = {.order = XM_ORDER_PROMPT}};
         struct xm_bake *bake = xm_bake_create(&config);
         enum xm_status status;
