@@ -862,9 +862,9 @@
       body = make("tbody");
     let before = 0;
     [...d.edges_s, null].forEach((edge, i) => {
-      const upTo = edge === null ? d.count : d.at_most[i];
-      const share = d.count ? (upTo - before) / d.count : 0;
-      before = upTo;
+      const within = edge === null ? d.count : d.at_most[i];
+      const share = d.count ? (within - before) / d.count : 0;
+      before = within;
       const element = newBar();
       bar(element, [{ key, value: share }], percent(share));
       body.append(

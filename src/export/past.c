@@ -126,7 +126,7 @@ static bool fold_peaks(struct xm_past *p, uint64_t first, uint64_t last)
 enum xm_status xm_past_window(struct xm_past *p, uint64_t ns, struct xm_shape_window *w, struct xm_error *err)
 {
     uint64_t first = 0, last = 0;
-    bool whole;
+    bool whole = false;
     w->waits = -1;
     w->coarse = false;
     enum xm_status status = ends_of(p, XM_SERIES_FAST, ns, &w->window, &first, &last, &whole, err);

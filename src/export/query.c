@@ -108,27 +108,39 @@ static bool read_zone(const char **at, int64_t *east)
     return true;
 }
 
+/* "2026-01-02" */
+static bool read_day(const char **at, struct tm *tm)
+{
+    int century, years;
+    if (!two_digits(at, 0, 99, &century) || !two_digits(at, '-', 99, &years) ||
+        !two_digits(at, '-', 12, &tm->tm_mon) || !two_digits(at, 0, 31, &tm->tm_mday))
+        return false;
+    tm->tm_year = century * 100 + years - 1900;
+    tm->tm_mon -= 1;
+    return tm->tm_mon >= 0 && tm->tm_mday > 0;
+}
+
+/* "03:04:05.25": a leap second counts as the second before it. */
+static bool read_clock(const char **at, struct tm *tm, uint64_t *parts)
+{
+    if (!two_digits(at, ':', 23, &tm->tm_hour) || !two_digits(at, ':', 59, &tm->tm_min) ||
+        !two_digits(at, 0, 60, &tm->tm_sec))
+        return false;
+    tm->tm_sec -= tm->tm_sec == 60;
+    return read_fraction(at, parts);
+}
+
 static bool read_rfc3339(const char *text, uint64_t *ns)
 {
     struct tm tm = {0};
     uint64_t parts;
     int64_t east;
-    int century, years;
-    if (!two_digits(&text, 0, 99, &century) || !two_digits(&text, '-', 99, &years) ||
-        !two_digits(&text, '-', 12, &tm.tm_mon) || !two_digits(&text, 0, 31, &tm.tm_mday))
-        return false;
-    if ((*text != 'T' && *text != 't' && *text != ' ') || tm.tm_mon < 1 || tm.tm_mday < 1)
+    if (!read_day(&text, &tm) || !strchr("Tt ", *text) || !*text)
         return false;
     text++;
-    if (!two_digits(&text, ':', 23, &tm.tm_hour) || !two_digits(&text, ':', 59, &tm.tm_min) ||
-        !two_digits(&text, 0, 60, &tm.tm_sec) || !read_fraction(&text, &parts) || !read_zone(&text, &east) ||
-        *text)
+    if (!read_clock(&text, &tm, &parts) || !read_zone(&text, &east) || *text)
         return false;
-    tm.tm_year = century * 100 + years - 1900;
-    tm.tm_mon -= 1;
     int day = tm.tm_mday;
-    int leap = tm.tm_sec == 60; /* counts as the second before it */
-    tm.tm_sec -= leap;
     int64_t seconds = (int64_t)timegm(&tm) - east;
     if (tm.tm_mday != day) /* the 31st of a month that has 30 days */
         return false;

@@ -48,6 +48,7 @@ bool xm_shape_add_window(struct xm_shape *shape, const char *name);
 /* {"schema","time","state"}: what every answer begins with. */
 json_t *xm_shape_document(const struct xm_shape *shape);
 
+/* What it is, and how it stands with its trace. */
 json_t *xm_shape_host(const struct xm_shape *shape);
 
 /* How far the numbers of the last window added can be trusted; without a window those since the trace began.

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "export/query.h"
+
 #define KEPT         64u /* events of one kind */
 #define HEARTBEAT_NS (UINT64_C(10) * 1000000000u)
 #define WANTED_NS    (UINT64_C(60) * 1000000000u)
@@ -212,6 +214,17 @@ int xm_stream_kind(const char *window)
     return -1;
 }
 
+/* The number in an id of this server; 0: it is none. */
+static uint64_t number_after(const struct xm_stream *stream, const char *id)
+{
+    char run[20];
+    uint64_t number = 0;
+    size_t length = (size_t)snprintf(run, sizeof run, "%016" PRIx64 "-", stream->run);
+    if (strncmp(id, run, length) == 0)
+        (void)xm_query_count(id + length, UINT64_MAX, &number);
+    return number;
+}
+
 struct xm_stream_client *xm_stream_join(struct xm_stream *stream, int kind, uint64_t interval_ns,
                                         const char *last_id)
 {
@@ -222,10 +235,8 @@ struct xm_stream_client *xm_stream_join(struct xm_stream *stream, int kind, uint
     client->kind = kind;
     client->interval_ns = interval_ns;
     client->quiet_since_ns = mono_ns();
-    uint64_t run, number;
-    if (last_id && strlen(last_id) < 64 && sscanf(last_id, "%16" SCNx64 "-%19" SCNu64, &run, &number) == 2 &&
-        run == stream->run)
-        client->last_number = number;
+    if (last_id)
+        client->last_number = number_after(stream, last_id);
     return client;
 }
 
@@ -279,9 +290,8 @@ static void take_event(struct xm_stream_client *client)
     xm_host_give_back(stream->host, s);
 }
 
-static long say(struct xm_stream_client *client, const char *text, char *buffer, size_t bytes)
+static long say(struct xm_stream_client *client, const char *text, size_t length, char *buffer, size_t bytes)
 {
-    size_t length = strlen(text);
     if (length > bytes)
         return 0;
     memcpy(buffer, text, length);
@@ -291,16 +301,18 @@ static long say(struct xm_stream_client *client, const char *text, char *buffer,
 
 long xm_stream_next(struct xm_stream_client *client, char *buffer, size_t bytes)
 {
+    static const char greeting[] = "retry: 2000\n: xenmon\n\n";
+    static const char heartbeat[] = ": heartbeat\n\n";
     if (!client->greeted) {
         client->greeted = true;
-        return say(client, "retry: 2000\n: xenmon\n\n", buffer, bytes);
+        return say(client, greeting, sizeof greeting - 1, buffer, bytes);
     }
     if (!client->event)
         take_event(client);
     if (!client->event)
         return mono_ns() - client->quiet_since_ns < HEARTBEAT_NS
                    ? 0
-                   : say(client, ": heartbeat\n\n", buffer, bytes);
+                   : say(client, heartbeat, sizeof heartbeat - 1, buffer, bytes);
     size_t left = client->event->bytes - client->sent;
     size_t now = left < bytes ? left : bytes;
     memcpy(buffer, client->event->text + client->sent, now);
