@@ -27,6 +27,22 @@ static const char *set_url(const struct xm_option *option, const char *text, voi
     return NULL;
 }
 
+static const char *set_sort(const struct xm_option *option, const char *text, void *where)
+{
+    static const char *const words[XM_HOSTS_COLUMNS] = {
+        [XM_HOSTS_NAME] = "host",       [XM_HOSTS_LINK] = "link",         [XM_HOSTS_BUSY] = "pcpu",
+        [XM_HOSTS_WAITING] = "waiting", [XM_HOSTS_DOMAINS] = "doms",      [XM_HOSTS_VCPUS] = "vcpus",
+        [XM_HOSTS_AGE] = "age",         [XM_HOSTS_LOST_RECORDS] = "lost", [XM_HOSTS_WORST] = "worst",
+    };
+    (void)option;
+    for (unsigned i = 0; i < XM_HOSTS_COLUMNS; i++)
+        if (strcmp(words[i], text) == 0) {
+            *(unsigned *)where = i;
+            return NULL;
+        }
+    return "host, link, pcpu, waiting, doms, vcpus, lost, age or worst";
+}
+
 #define AT(member) offsetof(struct xm_connect_config, member)
 static const struct xm_option options[] = {
     {.help = "Which hosts:"},
@@ -43,8 +59,8 @@ static const struct xm_option options[] = {
      "how much of the past is fetched at first; ten times that of the coarse one (30s)", 0, 3600 * XM_NS_PER_S,
      XM_NS_PER_S},
     {.help = "How it is shown (options of 'xenmon live' are handed on to a host's screen):"},
-    {"sort", 0, XM_ARG_NEEDED, xm_set_choice, AT(sort), "host|link|pcpu|waiting|doms|vcpus|lost|age|worst",
-     "the table's order (host)", 0, 0, 0},
+    {"sort", 0, XM_ARG_NEEDED, set_sort, AT(sort), "COLUMN",
+     "the table's order: host, link, pcpu, waiting, doms, vcpus, lost, age or worst (host)", 0, 0, 0},
     {"filter", 0, XM_ARG_NEEDED, xm_set_text, AT(filter), "TEXT", "only hosts with this in name or state", 0, 0, 0},
     {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "TIME", "between refreshes (1s)", 100 * MS,
      3600 * XM_NS_PER_S, XM_NS_PER_S},

@@ -50,11 +50,13 @@ struct connect {
 
 /* Handlers of signals can reach nothing else. */
 static struct xm_terminal_rescue rescue = {.fd = -1};
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, child;
 
 static void stop(int signal_number)
 {
     stopped = signal_number;
+    if (child > 0)
+        kill((pid_t)child, SIGTERM);
 }
 
 static void crash(int signal_number)
@@ -220,9 +222,14 @@ static int show_host(struct connect *c, const char *region)
         xm_complain(XM_CONNECT_PROGRAM, "no process can be started: %s", strerror(errno));
         return XM_EXIT_FAILED;
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        if (stopped)
-            kill(pid, SIGTERM);
+    child = pid;
+    if (stopped) /* before there was anybody to tell */
+        kill(pid, SIGTERM);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    child = 0;
+    if (stopped)
+        return XM_EXIT_DONE;
     return WIFEXITED(status) ? WEXITSTATUS(status) : XM_EXIT_FAILED;
 }
 
@@ -362,7 +369,7 @@ static enum xm_status hear(struct connect *c, struct xm_terminal *terminal, uint
             continue;
         if (key == XM_KEY_END)
             c->choice.quit = true;
-        if (key == XM_KEY_REDRAW)
+        if (key == XM_KEY_REDRAW || key == XM_KEY_RESIZE)
             xm_terminal_redraw(terminal);
         (void)xm_hosts_key(&c->choice, c->row, c->hosts, key);
         status = draw(c, terminal);

@@ -12,6 +12,7 @@
 #define TOP_LINES    2u /* the title, and the header */
 #define BOTTOM_LINES 1u
 #define NAME_LEAST   14u
+#define NAME_ENOUGH  24u
 #define NAME_MOST    40u
 #define GAP          2u
 
@@ -335,7 +336,8 @@ static unsigned name_width(const struct xm_grid *grid, const struct xm_hosts_row
             widest = xm_grid_columns(grid, rows[i].name);
     for (unsigned i = 1; i < XM_HOSTS_COLUMNS; i++)
         others += columns[i].width + GAP;
-    unsigned most = grid->width > others + NAME_LEAST ? grid->width - others : NAME_LEAST;
+    /* On a narrow screen who it is goes before how it is. */
+    unsigned most = grid->width > others + NAME_ENOUGH ? grid->width - others : NAME_ENOUGH;
     most = most < NAME_MOST ? most : NAME_MOST;
     return widest < most ? widest : most;
 }
