@@ -54,12 +54,12 @@ bool xm_metrics_room(struct xm_metrics_out *out, size_t bytes);
 #define XM_NUMBER_BYTES 32u /* no number is longer */
 static inline bool xm_has_room(struct xm_metrics_out *out, size_t bytes)
 {
-    return (size_t)(out->end - out->at) >= bytes || xm_metrics_room(out, bytes);
+    return (out->at && (size_t)(out->end - out->at) >= bytes) || xm_metrics_room(out, bytes);
 }
 
 static inline void xm_put(struct xm_metrics_out *out, const char *text, size_t bytes)
 {
-    if (!xm_has_room(out, bytes))
+    if (bytes == 0 || !xm_has_room(out, bytes))
         return;
     memcpy(out->at, text, bytes);
     out->at += bytes;

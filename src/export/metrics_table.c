@@ -58,6 +58,11 @@ static bool says_paused(const struct xm_host_snapshot *s, const void *row)
     return is_online(s, row) || ((const struct xm_domain_row *)row)->paused != 0;
 }
 
+static bool counts_cpu(const struct xm_host_snapshot *s, const void *row)
+{
+    return ((const struct xm_domain_row *)row)->cpu_time != 0;
+}
+
 #define STATES                                                                                                         \
     {                                                                                                                  \
         {"running", "state=\"running\"", NULL}, {"runnable", "state=\"runnable\"", NULL},                              \
@@ -103,6 +108,7 @@ static const struct xm_metrics_family families[] = {
     COUNTER("xen_vcpu_preemptions", "", VCPU, VCPU, P(BY), "Executions that ended with the vCPU still runnable: by itself (a yield), or by others."),
 
     COUNTER("xen_domain_state_seconds", "seconds", DOMAIN, DOMAIN, P(STATES), "Time by state, all vCPUs of a domain together."),
+    COUNTER("xen_domain_hypervisor_cpu_seconds", "seconds", DOMAIN, DOMAIN, P(ONE_IF("cpu_time", counts_cpu)), "CPU time of a domain as the hypervisor itself counts it, to compare with running."),
     COUNTER("xen_domain_late_seconds", "seconds", DOMAIN, DOMAIN, P(LATE), "Part of the unknown time whose state was found out later."),
     COUNTER("xen_domain_wait_seconds", "seconds", DOMAIN, DOMAIN, P(CAUSES), "Time runnable without a pCPU by cause, all vCPUs of a domain together."),
     COUNTER("xen_domain_wait_any_seconds", "seconds", DOMAIN, DOMAIN, P(ONE("wait_any")), "Time during which at least one vCPU of a domain was runnable without a pCPU."),

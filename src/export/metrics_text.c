@@ -185,8 +185,8 @@ static void append(char *text, size_t size, uint32_t *bytes, const char *more)
 {
     size_t length = strlen(more);
     XM_ASSERT(*bytes + length < size); /* names are our own */
-    memcpy(text + *bytes, more, length);
-    *bytes += (uint32_t)length;
+    while (*more)
+        text[(*bytes)++] = *more++;
 }
 
 void xm_lead_init(struct xm_metrics_lead *lead, const char *name, const char *suffix, bool labels,
@@ -211,6 +211,8 @@ void xm_lead_series(struct xm_metrics_out *out, const struct xm_metrics_lead *le
     if (!xm_has_room(out, sizeof lead->head + sizeof lead->tail + bytes + XM_NUMBER_BYTES + 1))
         return;
     char *at = out->at;
+    if (!at)
+        return; /* cannot be: for who reads this without running it */
     memcpy(at, lead->head, lead->head_bytes);
     at += lead->head_bytes;
     memcpy(at, labels, bytes);

@@ -53,6 +53,7 @@ static void step_vcpu(struct made *m, uint32_t domain, uint32_t slot)
     v->blocked += STEP - running - waiting;
     v->executions += 1 + slot % 3;
     d->running += running;
+    d->cpu_time += running;
     d->runnable += waiting;
     d->wait_preempt += waiting;
     d->blocked += STEP - running - waiting;
