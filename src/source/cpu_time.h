@@ -39,6 +39,7 @@ enum xm_status xm_cpu_times_take(struct xm_cpu_times *times, const struct xm_acc
 /* Sets cpu_time of the sample's domains; one that has ended keeps what the last list that had it said. */
 void xm_cpu_times_fill(const struct xm_cpu_times *times, struct xm_sample *sample);
 
+/* Frees what it holds; zeroed afterwards. */
 void xm_cpu_times_fini(struct xm_cpu_times *times);
 
 #endif
