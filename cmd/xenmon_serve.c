@@ -248,6 +248,10 @@ int main(int argc, char **argv)
     struct serve s = {.config = &config, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct xm_error err;
     xm_error_clear(&err);
+    if (argc > 1 && strcmp(argv[1], "serve") == 0) { /* as xenmon calls it */
+        argv++;
+        argc--;
+    }
     if (xm_serve_configure(&config, argc, argv) != XM_OK)
         return XM_EXIT_USAGE;
     if (config.help)

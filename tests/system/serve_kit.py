@@ -107,7 +107,7 @@ class Server:
     def __init__(self, xenmon, region, *words, port=None):
         self.port = port or free_port()
         self.process = subprocess.Popen(
-            [pathlib.Path(xenmon).with_name("xenmon-serve"), "--user=none", "--rate=0", f"--listen=127.0.0.1:{self.port}", f"--region={region}", *words],
+            [xenmon, "serve", "--user=none", "--rate=0", f"--listen=127.0.0.1:{self.port}", f"--region={region}", *words],
             stderr=subprocess.PIPE, text=True)
         for _ in range(200):
             assert self.process.poll() is None, self.process.stderr.read()
