@@ -94,8 +94,8 @@ int xm_connect_help(void)
            "Secrets come from files: others see command lines.\n");
     xm_options_print(options, OPTIONS, stdout);
     printf("\n"
-           "Exit status: 0 done; 1 failed while running; 2 wrong usage; 3 not permitted, nobody\n"
-           "answers, or nothing traces there.\n");
+           "Exit status: 0 done; 1 failed while running; 2 wrong usage; 3 not permitted,\n"
+           "nobody answers, or nothing traces there.\n");
     return fflush(stdout) == 0 ? XM_EXIT_DONE : XM_EXIT_FAILED;
 }
 
