@@ -21,7 +21,7 @@
 
 /*
  * cpu_time is as of a list, samples of the slow series are what is kept for long: so the host is asked right before one
- * of these, which may be waited for.
+ * of these is due, which may be waited for.  What is published then is that sample or, by a rounding, the next.
  */
 #define AHEAD_NS UINT64_C(150000000) /* more than there is between two samples */
 #define PATIENCE_NS UINT64_C(600000000)

@@ -378,6 +378,45 @@ static void test_cpu_time_waits(void **state)
     live_end(&l);
 }
 
+/*
+ * The host is asked at most 150 ms before a sample of the slow series is due, which is one of those up to 100 ms later; and
+ * here there is what two steps of the test take.
+ * Domain 0 uses a pCPU all the time, by the clock of the test, so that its CPU time says when it was asked for.
+ */
+static void test_cpu_time_is_fresh(void **state)
+{
+    struct live l = live_on("credit2-contend", XM_LIVE_EVENTS, true);
+    struct xm_region_info info;
+    uint64_t slow = 0, longest = 0, begun = l.began.mono_ns, now = 0;
+    unsigned compared = 0;
+    while (now < 5 * XM_NS_PER_S) {
+        uint64_t before = now;
+        now = clock_ns(CLOCK_MONOTONIC) - begun;
+        longest = now - before > longest ? now - before : longest;
+        uint64_t tsc = fakexen_play_first(l.play) + (uint64_t)((double)now * HZ / 1e9);
+        if (tsc >= fakexen_play_last(l.play))
+            break;
+        uses(&l, 0, CPU_BEFORE + now);
+        run_to(&l, tsc, 0);
+        assert_int_equal(xm_region_info(l.region, &info), XM_REGION_OK);
+        uint64_t index, newest_slow = info.series[XM_SERIES_SLOW].newest;
+        if (newest_slow == UINT64_MAX || newest_slow == slow || newest_slow < 2)
+            continue; /* the first questions are asked at once */
+        slow = newest_slow;
+        struct xm_host_row host;
+        assert_int_equal(xm_region_host(l.region, XM_SERIES_SLOW, slow, &host), XM_REGION_OK);
+        assert_int_equal(xm_region_find(l.region, XM_SERIES_FAST, host.window, &index), XM_REGION_OK);
+        assert_int_equal(xm_region_sample(l.region, XM_SERIES_FAST, index, &l.sample), XM_REGION_OK);
+        assert_true(l.sample.host.tsc == host.tsc);
+        uint64_t at = host.mono - begun, asked = domain_row(&l, 0)->cpu_time;
+        if (asked > at || at - asked > 250 * MS + 2 * longest)
+            fail_msg("a sample at %" PRIu64 " ns has an answer of %" PRIu64 ", steps take up to %" PRIu64, at, asked, longest);
+        compared++;
+    }
+    assert_true(compared >= 2);
+    live_end(&l);
+}
+
 /* Lists that cannot be had say nothing; the next one that can has all that was used meanwhile. */
 static void test_cpu_time_without_list(void **state)
 {
@@ -488,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_list_that_fails), cmocka_unit_test(test_gone_before_the_answer),
         cmocka_unit_test(test_no_look_is_no_pass), cmocka_unit_test(test_cpu_time),
         cmocka_unit_test(test_cpu_time_waits),  cmocka_unit_test(test_cpu_time_without_list),
+        cmocka_unit_test(test_cpu_time_is_fresh),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
 }
