@@ -286,7 +286,8 @@ static enum xm_status write_interval(struct xm_log *log, const struct xm_sample 
         .begun = log->files,
     };
     xm_error_clear(&why);
-    refresh_names(log, to);
+    if (!log->moved) /* or the facts are another region's, and its domains may have the same ids */
+        refresh_names(log, to);
     log->intervals++;
     log->due_from = to->host.window;
     enum xm_status status =
@@ -497,10 +498,10 @@ static void say_gone(struct xm_log *log, bool ended)
 static enum xm_status judge(struct xm_log *log, bool gone, uint64_t now_ns, struct xm_error *err)
 {
     bool ended = log->info.state == XM_WRITER_ENDED;
-    if (ended && !log->begun && log->scale.hz == 0)
+    bool done = ended && (log->config.exit_at_end || log->info.source == XM_SOURCE_REPLAY);
+    if (ended && log->scale.hz == 0 && (done || !log->begun))
         return xm_fail(err, XM_UNSUPPORTED, XM_NO_OFFSET,
                        "the trace does not reveal the rate of its clock: give it with --cpu-hz");
-    bool done = ended && (log->config.exit_at_end || log->info.source == XM_SOURCE_REPLAY);
     bool died = gone && !ended && log->config.exit_at_end;
     if (done || died) {
         enum xm_status status = write_partial(log, err);
@@ -528,7 +529,8 @@ enum xm_status xm_log_step(struct xm_log *log, uint64_t now_ns, uint64_t *wake_n
         if (status == XM_AGAIN)
             return judge(log, gone, now_ns, err);
     }
-    if (status == XM_OK)
+    /* A restarted xenbaked may not know its rate yet: its samples stay in the region until it does. */
+    if (status == XM_OK && log->scale.hz != 0)
         status = read_samples(log, err);
     if (status == XM_OK)
         status = judge(log, gone, now_ns, err);

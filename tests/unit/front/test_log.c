@@ -424,6 +424,51 @@ static void restart(void **state)
     assert_int_equal(column_sum(s, "executions", 0), 3 * 24);
 }
 
+/* The new one's trace has not revealed its rate: nothing is written as 0 ns, and nothing of it is left out. */
+static void restart_without_a_rate(void **state)
+{
+    struct scene *s = *state;
+    static const struct xm_writer_facts unknown = {.states_from = "runstate"};
+    static const struct xm_writer_facts known = {
+        .tsc_hz = 1000000000, .tsc_hz_from = "trace", .states_from = "runstate"};
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    s->config.from_start = true;
+    open_log(s);
+    for (unsigned i = 0; i < 14; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    xm_writer_close(s->writer, false);
+    s->writer = NULL;
+    xm_sample_clear(&s->sample);
+    open_writer(s, (struct xm_capacity){4, 4, 2});
+    xm_writer_facts(s->writer, &unknown);
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        pass(s);
+        assert_int_equal(step(s), XM_AGAIN);
+    }
+    assert_int_equal(lines(csv(s)), 1 + 2); /* of the old one only */
+    xm_writer_facts(s->writer, &known);
+    for (unsigned i = 0; i < 15; i++) {
+        pass(s);
+        assert_int_equal(step(s), XM_AGAIN);
+    }
+    assert_int_equal(lines(csv(s)), 1 + 2 + 2);
+    assert_int_equal(column_sum(s, "window_ns", 0), 1400 * MS + 2000 * MS);
+    assert_int_equal(column_sum(s, "running_ns", 0), 1400 * MS + 2000 * MS);
+    assert_int_equal(column_sum(s, "executions", 0), 3 * 34);
+    /* And where it ends without one, that is said. */
+    xm_writer_close(s->writer, false);
+    xm_sample_clear(&s->sample);
+    open_writer(s, (struct xm_capacity){4, 4, 2});
+    xm_writer_facts(s->writer, &unknown);
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    pass(s);
+    xm_writer_state(s->writer, XM_WRITER_ENDED);
+    assert_int_equal(step(s), XM_UNSUPPORTED);
+    assert_int_equal(lines(csv(s)), 1 + 2 + 2);
+}
+
 static void time_is_up(void **state)
 {
     struct scene *s = *state;
@@ -620,6 +665,32 @@ static void two_domains(struct scene *s)
         x->pcpu[1].idle += 40 * MS;
         pass(s);
     }
+}
+
+/* The last interval of the old one has the names of its own domains, whatever the new one's are called. */
+static void names_at_a_restart(void **state)
+{
+    struct scene *s = *state;
+    s->config.per = XM_LOG_PER_DOMAIN;
+    s->config.from_start = true;
+    open_log(s);
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    name_domain(s, 0, DOM(1, 0), "old", "");
+    for (unsigned i = 0; i < 14; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    xm_writer_close(s->writer, false);
+    s->writer = NULL;
+    xm_sample_clear(&s->sample);
+    open_writer(s, (struct xm_capacity){4, 4, 2});
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    name_domain(s, 0, DOM(1, 0), "new", "");
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 1 + 2 + 1);
+    assert_non_null(strstr(csv(s), ",1400000000,1,0,old,,"));
+    assert_non_null(strstr(csv(s), ",1000000000,1,0,new,,"));
 }
 
 static void json_lines(void **state)
@@ -867,7 +938,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(intervals_and_end), SCENE_TEST(devices), SCENE_TEST(from_now_on),
         SCENE_TEST(overrun),           SCENE_TEST(growth),
-        SCENE_TEST(restart),           SCENE_TEST(time_is_up),
+        SCENE_TEST(restart),           SCENE_TEST(restart_without_a_rate),
+        SCENE_TEST(names_at_a_restart),
+        SCENE_TEST(time_is_up),
         SCENE_TEST(already_over),      SCENE_TEST(no_rate),
         SCENE_TEST(no_region),         SCENE_TEST(upstream_files),
         SCENE_TEST(upstream_one_cpu),  SCENE_TEST(json_lines),
