@@ -133,7 +133,10 @@ static void put_host(struct xm_json *json, const struct xm_log_interval *i)
     xm_json_close(json);
 }
 
-/* How far the figures can be trusted: of all domains, selected or not. */
+/*
+ * How far the figures can be trusted: of all domains, selected or not.  Those that had ended before have
+ * nothing unknown, and would make the loss look smaller than it is.
+ */
 static void put_quality(struct xm_json *json, const struct xm_log_interval *i)
 {
     static const struct xm_host_row none;
@@ -143,7 +146,7 @@ static void put_quality(struct xm_json *json, const struct xm_log_interval *i)
     uint64_t span_ns = 0;
     for (uint32_t slot = 0; slot < i->window.to->used.domains; slot++) {
         struct xm_usage u;
-        if (!xm_usage_domain(&i->window, slot, &u))
+        if (xm_log_was_over(&i->window, slot) || !xm_usage_domain(&i->window, slot, &u))
             continue;
         unknown_ns += u.unknown_ns;
         span_ns += u.span_ns;
