@@ -5,7 +5,8 @@
  * An interval is the difference of two samples that are at least its length apart, so intervals follow each
  * other without a seam: what a slow reader misses makes an interval longer, it is never left out.  A row
  * that was not in the earlier sample is, as CSV, counted from the trace's beginning, and its window says
- * so: sums over all rows since the beginning are the newest counters.
+ * so: sums over all rows since the beginning are the newest counters.  Percentages, rates and averages are of
+ * the interval alone in every row.  Cycles whose rate is not known yet wait in the region until it is.
  *
  * An interval is written as a whole or not at all.  Where a stream takes no more and the log keeps going, the
  * next interval that is written begins where the last one that was written ended: time is never left

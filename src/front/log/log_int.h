@@ -32,10 +32,12 @@ struct xm_log_interval {
 
 /*
  * What one vCPU or domain did.  A row that was not in the earlier sample is counted since the trace began,
- * and its window says so; the states of a domain are the sums of its vCPUs' rows, to the nanosecond.
+ * and its window says so; the states of a domain are the sums of its vCPUs' rows, to the nanosecond.  That is
+ * right for what is added up.  What is divided by a window or by executions is of the interval alone.
  */
 struct xm_log_row {
     struct xm_usage usage;
+    struct xm_usage within; /* the interval: no time before it, also of a row that began in it */
     uint64_t late_ns[XM_LOG_LATE];
 };
 
@@ -64,7 +66,7 @@ void xm_log_domain_row(const struct xm_log_interval *interval, const struct xm_l
 /* Had the domain in `slot` ended before the interval began? */
 bool xm_log_was_over(const struct xm_window *window, uint32_t slot);
 
-/* The value of a metric; row NULL: not known. */
+/* The value of a metric: percentages, rates and averages of the interval alone; row NULL: not known. */
 void xm_log_cell(const struct xm_log_metric *metric, const struct xm_log_row *row, struct xm_cell *cell);
 
 /* A moment of CLOCK_REALTIME as RFC 3339 has it, with `digits` (0 to 9) behind the second.  Returns text. */

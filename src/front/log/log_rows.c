@@ -50,6 +50,7 @@ void xm_log_vcpu_row(const struct xm_log_interval *i, uint32_t slot, struct xm_l
     if (w.from && (slot >= w.from->used.vcpus || w.from->vcpu[slot].id != w.to->vcpu[slot].id))
         w.from = NULL;
     xm_usage_vcpu(&w, slot, &row->usage);
+    xm_usage_vcpu(&i->window, slot, &row->within);
     const struct xm_vcpu_row *now = &w.to->vcpu[slot];
     const struct xm_vcpu_row *then = w.from ? &w.from->vcpu[slot] : &none;
     const uint64_t late[XM_LOG_LATE] = {
@@ -80,6 +81,7 @@ void xm_log_domain_row(const struct xm_log_interval *i, const struct xm_log_doma
         w.from = NULL;
     memset(row, 0, sizeof *row);
     xm_usage_domain(&w, slot, &row->usage);
+    xm_usage_domain(&i->window, slot, &row->within);
     if (domain->vcpu_count == 0)
         return;
     struct xm_usage *u = &row->usage;
@@ -106,7 +108,9 @@ void xm_log_cell(const struct xm_log_metric *metric, const struct xm_log_row *ro
     if (!row)
         return;
     if (metric->column) {
-        metric->column->get(&row->usage, cell);
+        enum xm_column_type type = metric->column->type;
+        bool derived = type == XM_COL_PERCENT || type == XM_COL_RATE || type == XM_COL_AVERAGE;
+        metric->column->get(derived ? &row->within : &row->usage, cell);
         return;
     }
     cell->known = true;

@@ -725,6 +725,33 @@ static void json_lines(void **state)
         "\"gap_ns\":0,\"executions\":0,\"lost_records\":0,\"buffer_fill_permille\":null}]}\n");
 }
 
+/* Who had ended before the interval began has no part in how far its figures can be trusted. */
+static void coverage_without_the_dead(void **state)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    s->config.format = XM_LOG_JSONL;
+    s->config.selection.metrics = 0;
+    assert_int_equal(xm_selection_add(&s->config.selection, "unknown_ns", &err), XM_OK);
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    vcpu(s, 2, VCPU(5, 0, 0), 1);
+    pass(s);
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    for (unsigned i = 0; i < 20; i++) {
+        s->sample.vcpu[0].unknown += 50 * MS; /* half of the time of the one that lives */
+        s->sample.domain[0].unknown += 50 * MS;
+        s->sample.vcpu[0].running -= 50 * MS;
+        s->sample.domain[0].running -= 50 * MS;
+        s->sample.domain[1].ended = i >= 5;
+        pass(s);
+    }
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_int_equal(lines(csv(s)), 2);
+    assert_non_null(strstr(csv(s), "\"unknown_ns\":500000000,\"coverage_ratio\":0.75,")); /* it ends in this one */
+    assert_non_null(strstr(strchr(csv(s), '\n'), "\"unknown_ns\":500000000,\"coverage_ratio\":0.5,"));
+}
+
 static void csv_of_domains(void **state)
 {
     struct scene *s = *state;
@@ -746,6 +773,57 @@ static void csv_of_domains(void **state)
         pass(s);
     assert_int_equal(step(s), XM_AGAIN);
     assert_non_null(strstr(csv(s), ",5,3,,,2,3000000000,0,")); /* 1 s of the old one, 2 s of the new one */
+}
+
+/*
+ * A vCPU of a known domain, and a domain, seen for the first time 3 s after the trace began: durations count
+ * since then, percentages and rates are of the interval's second.
+ */
+static void derived_of_a_late_row(void **state, enum xm_log_per per, const char *const *rows)
+{
+    struct scene *s = *state;
+    struct xm_error err = {0};
+    vcpu(s, 0, VCPU(1, 0, 0), 0);
+    for (unsigned i = 0; i < 20; i++)
+        pass(s);
+    s->config.per = per;
+    s->config.selection.metrics = 0;
+    assert_int_equal(xm_selection_add(&s->config.selection,
+                                      "window_ns,blocked_ns,running_pct,blocked_pct,unknown_pct,executions_per_s",
+                                      &err), XM_OK);
+    open_log(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i == 5) { /* asleep since the trace began, which its first record reveals */
+            uint64_t slept = s->sample.host.window;
+            *vcpu(s, 2, VCPU(1, 1, 0), 0) = (struct xm_vcpu_row){
+                .id = VCPU(1, 1, 0), .blocked = slept, .slice_min = UINT64_MAX};
+            *vcpu(s, 3, VCPU(7, 0, 0), 1) = (struct xm_vcpu_row){
+                .id = VCPU(7, 0, 0), .blocked = slept, .slice_min = UINT64_MAX};
+            s->sample.domain[0].blocked = s->sample.domain[1].blocked = slept;
+        }
+        pass(s);
+    }
+    assert_int_equal(step(s), XM_AGAIN);
+    for (; *rows; rows++)
+        if (!strstr(csv(s), *rows))
+            fail_msg("no '%s' in\n%s", *rows, csv(s));
+}
+
+static void derived_of_a_late_vcpu(void **state)
+{
+    static const char *const rows[] = {",1,0,0,1000000000,0,100,0,0,30\n",
+                                       ",1,0,1,3000000000,2500000000,50,50,0,15\n",
+                                       ",7,0,0,3000000000,2500000000,50,50,0,15\n", NULL};
+    derived_of_a_late_row(state, XM_LOG_PER_VCPU, rows);
+}
+
+static void derived_of_a_late_domain(void **state)
+{
+    static const char *const rows[] = {
+        ",1,0,,,2,4000000000,1000000000,2500000000,150,50,0,45\n",
+        ",7,0,,,1,3000000000,3000000000,2500000000,50,50,0,15\n", NULL};
+    derived_of_a_late_row(state, XM_LOG_PER_DOMAIN, rows);
 }
 
 static void table(void **state)
@@ -945,6 +1023,9 @@ int main(void)
         SCENE_TEST(no_region),         SCENE_TEST(upstream_files),
         SCENE_TEST(upstream_one_cpu),  SCENE_TEST(json_lines),
         SCENE_TEST(csv_of_domains),    SCENE_TEST(table),
+        SCENE_TEST(coverage_without_the_dead),
+        SCENE_TEST(derived_of_a_late_vcpu),
+        SCENE_TEST(derived_of_a_late_domain),
         SCENE_TEST(count_is_up),       SCENE_TEST(full_disk),
         SCENE_TEST(full_disk_and_room_again),
         SCENE_TEST(full_disk_of_files),
