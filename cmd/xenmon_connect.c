@@ -300,6 +300,7 @@ static int print_frames(struct connect *c)
         width = DEFAULT_WIDTH;
     for (update(c); !stopped && !all_heard(c) && monotonic_ns() < until_ns; update(c))
         sleep_ns(TICK_NS);
+    update(c); /* with what the last of them said meanwhile */
     if (xm_grid_resize(&c->grid, (unsigned)width, xm_hosts_height(c->hosts)) != XM_OK) {
         xm_complain(XM_CONNECT_PROGRAM, "out of memory");
         return XM_EXIT_FAILED;
