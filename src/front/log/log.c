@@ -299,6 +299,9 @@ static enum xm_status write_interval(struct xm_log *log, const struct xm_sample 
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (status == XM_OK)
         return XM_OK;
+    if (is_stream(log) && log->sink.torn && errno != EPIPE && errno != EINTR)
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: its last interval is not whole, so it gets no more",
+                       why.text);
     if (!log->config.keep_going || errno == EPIPE || errno == EINTR)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s", why.text);
     if (log->left_out++ == 0)

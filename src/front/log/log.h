@@ -8,7 +8,8 @@
  * so: sums over all rows since the beginning are the newest counters.  Percentages, rates and averages are of
  * the interval alone in every row.  Cycles whose rate is not known yet wait in the region until it is.
  *
- * An interval is written as a whole or not at all.  Where a stream takes no more and the log keeps going, the
+ * An interval is written as a whole or not at all; a pipe or terminal that failed in the middle of one, and so
+ * has half of it for good, ends the log.  Where a stream takes no more and the log keeps going, the
  * next interval that is written begins where the last one that was written ended: time is never left
  * out.  Upstream's files, which are many, go without.
  *

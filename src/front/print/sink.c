@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define WAIT_MS 200 /* for a reader, before `enough` is asked again */
 
 enum xm_status xm_sink_init(struct xm_sink *sink)
 {
@@ -31,6 +34,7 @@ void xm_sink_attach(struct xm_sink *sink, int fd)
         close(sink->fd);
     sink->fd = fd;
     sink->used = false;
+    sink->torn = false;
     sink->regular = fd >= 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
@@ -61,15 +65,27 @@ FILE *xm_sink_begin(struct xm_sink *sink, bool *empty)
     return sink->text;
 }
 
-/* Nothing of the piece stays behind. */
-static void take_back(const struct xm_sink *sink, off_t start)
+/* Nothing of the piece stays behind.  False: some of it does. */
+static bool take_back(const struct xm_sink *sink, off_t start)
 {
     struct stat facts;
-    int keep = errno;
-    if (start >= 0 && fstat(sink->fd, &facts) == 0 && facts.st_size > start &&
-        ftruncate(sink->fd, start) == 0)
-        (void)lseek(sink->fd, start, SEEK_SET);
-    errno = keep;
+    if (start < 0 || fstat(sink->fd, &facts) != 0)
+        return false;
+    if (facts.st_size <= start)
+        return true;
+    return ftruncate(sink->fd, start) == 0 && (appends(sink->fd) || lseek(sink->fd, start, SEEK_SET) == start);
+}
+
+/* The write failed, and errno says how.  Try again?  False: errno says why not. */
+static bool goes_on(const struct xm_sink *sink, bool (*enough)(void *user), void *user)
+{
+    struct pollfd room = {.fd = sink->fd, .events = POLLOUT};
+    if (errno != EINTR && errno != EAGAIN)
+        return false;
+    if (errno == EAGAIN)
+        (void)poll(&room, 1, WAIT_MS);
+    errno = EINTR;
+    return !(enough && enough(user));
 }
 
 enum xm_status xm_sink_commit(struct xm_sink *sink, bool (*enough)(void *user), void *user)
@@ -77,17 +93,22 @@ enum xm_status xm_sink_commit(struct xm_sink *sink, bool (*enough)(void *user), 
     off_t length = ftello(sink->text);
     if (fflush(sink->text) != 0 || ferror(sink->text) || length < 0)
         return XM_NOMEM;
+    errno = EIO;
+    if (sink->torn)
+        return XM_IO;
     off_t start = position(sink);
     const char *at = sink->data;
     const char *end = sink->data + length;
     while (at < end) {
         ssize_t n = write(sink->fd, at, (size_t)(end - at));
-        if (n < 0 && errno == EINTR && !(enough && enough(user)))
+        if (n < 0 && goes_on(sink, enough, user))
             continue;
         if (n == 0)
             errno = ENOSPC; /* what takes nothing is full */
         if (n <= 0) {
-            take_back(sink, start);
+            int why = errno;
+            sink->torn = at > sink->data && !take_back(sink, start);
+            errno = why;
             return XM_IO;
         }
         at += n;

@@ -5,7 +5,8 @@
  *
  * A piece is put together in memory and written at its end, so that who reads along sees whole lines, and a
  * log that is killed ends with one.  Of a piece that does not fit on a disk nothing stays: a regular file is
- * cut back to where the piece began.
+ * cut back to where the piece began.  From a pipe nothing can be taken back: what has half a piece is torn, and
+ * gets no more.
  *
  * Threads: one sink, one thread.
  */
@@ -22,6 +23,7 @@ struct xm_sink {
     int fd;       /* owned; -1: none */
     bool regular; /* a regular file */
     bool used;    /* something has been written since it was attached */
+    bool torn;    /* it has a part of a piece that could not be taken back */
     FILE *text;   /* in memory: the piece */
     char *data;
     size_t room;
@@ -41,10 +43,11 @@ void xm_sink_attach(struct xm_sink *sink, int fd);
 FILE *xm_sink_begin(struct xm_sink *sink, bool *empty);
 
 /*
- * Writes the piece.  `enough` (may be NULL) is asked whenever a signal interrupts a write that waits for a
- * reader: true ends the waiting.
- * XM_OK; XM_IO: errno says why (EINTR: enough), a regular file is as it was before the piece; XM_NOMEM: it
- * was not written at all.
+ * Writes the piece, and waits for a slow reader, also where the file is set not to (O_NONBLOCK).  `enough`
+ * (may be NULL) is asked whenever a signal interrupts that, and now and then: true ends the waiting.
+ * XM_OK; XM_IO: errno says why (EINTR: enough), and sink->torn whether a part of the piece stays there; if not,
+ * the file is as it was before; one that is torn already takes nothing (EIO).  XM_NOMEM: it was not written at
+ * all.
  */
 enum xm_status xm_sink_commit(struct xm_sink *sink, bool (*enough)(void *user), void *user) XM_MUST_CHECK;
 

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -180,13 +181,81 @@ static void interrupted(void **state)
     close(ends[0]);
 }
 
+/* A child reads `size` bytes slowly, and exits 0 if all of them are `letter`. */
+static pid_t slow_reader(const int ends[2], size_t size, char letter)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child != 0) {
+        close(ends[0]);
+        return child;
+    }
+    close(ends[1]);
+    size_t seen = 0;
+    bool good = true;
+    static char text[1 << 16];
+    for (ssize_t n; usleep(10000), (n = read(ends[0], text, sizeof text)) > 0; seen += (size_t)n)
+        for (ssize_t i = 0; i < n; i++)
+            good &= text[i] == letter;
+    _exit(!good || seen != size);
+}
+
+/* Standard output can be set not to wait, by whoever shares it: the sink waits all the same. */
+static void not_blocking(void **state)
+{
+    struct scene *s = *state;
+    static char much[1 << 20];
+    int ends[2];
+    int status;
+    bool empty;
+    memset(much, 'x', sizeof much - 1);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = slow_reader(ends, sizeof much - 1, 'x');
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    xm_sink_attach(&s->sink, ends[1]);
+    fputs(much, xm_sink_begin(&s->sink, &empty));
+    assert_int_equal(xm_sink_commit(&s->sink, NULL, NULL), XM_OK);
+    assert_false(s->sink.torn);
+    assert_int_equal(xm_sink_close(&s->sink), XM_OK);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Half a piece in a pipe stays there: no other is put behind it. */
+static void torn(void **state)
+{
+    struct scene *s = *state;
+    static char much[1 << 20];
+    unsigned asked = 0;
+    int ends[2];
+    bool empty;
+    memset(much, 'x', sizeof much - 1);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    xm_sink_attach(&s->sink, ends[1]);
+    fputs(much, xm_sink_begin(&s->sink, &empty));
+    assert_int_equal(xm_sink_commit(&s->sink, third_time, &asked), XM_IO); /* nobody reads: asked all the same */
+    assert_int_equal(errno, EINTR);
+    assert_int_equal(asked, 3);
+    assert_true(s->sink.torn);
+    assert_true(read(ends[0], much, sizeof much) > 0); /* there is room again */
+    assert_int_equal(put(s, "next\n", true), XM_IO);
+    assert_int_equal(errno, EIO);
+    close(ends[0]);
+    xm_sink_attach(&s->sink, open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC));
+    assert_false(s->sink.torn);
+    assert_int_equal(put(s, "whole\n", true), XM_OK);
+    check_file(s, "whole\n");
+}
+
 #define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(pieces),          SCENE_TEST(not_appending), SCENE_TEST(taken_back),
-        SCENE_TEST(full_and_closed), SCENE_TEST(interrupted),
+        SCENE_TEST(full_and_closed), SCENE_TEST(interrupted),   SCENE_TEST(not_blocking),
+        SCENE_TEST(torn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
