@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "front/screen/screen_int.h"
+#include "front/screen/table_int.h"
 #include "view/format.h"
 
 /*
@@ -116,7 +116,7 @@ static void get_usages(const struct xm_painter *p, uint32_t slot, struct usages 
     const struct xm_model *m = p->model;
     uint32_t cpu_slot;
     bool cpu = xm_screen_cpu_slot(m, p->choice, &cpu_slot);
-    u->there[LAST] = xm_usage_last_domain(&m->window[XM_SPAN_1S], slot, &u->window[LAST]) &&
+    u->there[LAST] = !m->coarse && xm_usage_last_domain(&m->window[XM_SPAN_1S], slot, &u->window[LAST]) &&
                      u->window[LAST].executions > 0;
     for (unsigned i = 0; i < XM_SPANS; i++) {
         struct xm_usage *window = &u->window[ONE + i];
@@ -163,20 +163,11 @@ static void format_figure(const struct xm_painter *p, const char *id, const stru
         xm_format_cell(column, &cell, text, size);
 }
 
-/*
- * Of a domain that left no record nothing is known but what others say of it: its times and executions are
- * no zeros.
- */
-static bool is_silent(const struct xm_usage *u)
-{
-    return u->unknown_ns == u->span_ns && u->executions == 0;
-}
-
 static void put_figure(const struct xm_painter *p, unsigned end, unsigned y, const struct row *row,
                        const char *id, const struct xm_usage *u)
 {
     char text[24] = "-";
-    if (u && (row->group == XM_ROWS_IO || !is_silent(u)))
+    if (u && xm_table_is_known_in(p->model->coarse, true, u, id))
         format_figure(p, id, u, text, sizeof text);
     xm_grid_put_right(p->grid, end, y, text[0] == '-' ? XM_MEANING_FAINT : row->meaning, text);
 }
@@ -242,12 +233,14 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
     bool wide = label_width(p->grid->width) > 10;
     const char *percentage = percentage_id(p, row);
     bool anywhere = p->choice->one_cpu && !row->on_cpu;
+    /* The slow series has no pairs: nothing is known of one pCPU. */
+    bool lacking = p->choice->one_cpu && row->on_cpu && p->model->coarse;
     xm_grid_print(p->grid, 0, y, XM_MEANING_LABEL, "%s%s", wide ? row->long_label : row->label,
                   anywhere ? "*" : "");
     for (size_t i = 0; i < DEVICE_COLUMNS_FROM; i++) {
         enum window w = columns[i].window;
         enum field f = columns[i].field;
-        const struct xm_usage *u = us->there[w] ? &us->window[w] : NULL;
+        const struct xm_usage *u = us->there[w] && !lacking ? &us->window[w] : NULL;
         unsigned end = fit->end[i];
         if (!end)
             continue;
@@ -299,8 +292,10 @@ static void paint_device(const struct xm_painter *p, unsigned y, const struct de
         if (i == DEVICE_COLUMNS_FROM)
             xm_grid_print(p->grid, fit->end[i] - DEVICE_NAME_WIDTH - 5, y, XM_MEANING_LABEL, "%s%s",
                           device->name, p->choice->one_cpu ? "*" : "");
-        format_traffic(p, us->there[w] ? &us->window[w] : NULL, device->ids[f - BYTES_IN], f < OPS_IN, text,
-                       sizeof text);
+        const char *id = device->ids[f - BYTES_IN];
+        const struct xm_usage *u = us->there[w] ? &us->window[w] : NULL;
+        bool known = u && xm_table_is_known_in(p->model->coarse, true, u, id);
+        format_traffic(p, known ? u : NULL, id, f < OPS_IN, text, sizeof text);
         xm_grid_put_right(p->grid, fit->end[i], y, text[0] == '-' ? XM_MEANING_FAINT : XM_MEANING_NORMAL,
                           text);
     }
@@ -492,12 +487,14 @@ uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden)
 struct totals {
     double running, runnable, blocked, offline, unknown, span, window;
     double busy, idle, switching, cpus_unknown, cpus;
+    bool parts_known; /* running and runnable: not of a pCPU that has not been seen, or that the slow series has not */
 };
 
 static void sum_domains(const struct xm_painter *p, const struct xm_window *w, struct totals *t)
 {
     uint32_t cpu_slot = 0;
     bool cpu = xm_screen_cpu_slot(p->model, p->choice, &cpu_slot);
+    t->parts_known = !p->choice->one_cpu || (cpu && !p->model->coarse);
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
         struct xm_usage u;
         if (!(cpu ? xm_usage_pair(w, i, cpu_slot, &u) : xm_usage_domain(w, i, &u)))
@@ -545,9 +542,10 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
     char name[32];
     sum_domains(p, w, &t);
     sum_cpus(p, w, &t);
-    double base = p->choice->units == XM_UNITS_OF_ONE || p->choice->one_cpu ? t.window : t.span;
-    double blocked_base = p->choice->units == XM_UNITS_OF_ONE ? t.window : t.span;
-    double cpu_base = p->choice->units == XM_UNITS_OF_ONE ? t.window : t.cpus;
+    bool of_one = p->choice->units == XM_UNITS_OF_ONE;
+    double base = !t.parts_known ? 0 : of_one || p->choice->one_cpu ? t.window : t.span;
+    double blocked_base = of_one ? t.window : t.span;
+    double cpu_base = of_one && t.cpus > 0 ? t.window : t.cpus;
     xm_screen_span_name(p->model, span, name, sizeof name);
     unsigned x = xm_grid_print(p->grid, 0, y, XM_MEANING_SUBJECT, "All %5s  ", name);
     x = put_share(p, x, y, XM_MEANING_RUNNING, "running", t.running, base);

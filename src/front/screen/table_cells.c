@@ -142,17 +142,21 @@ static bool is_told(const char *id)
     return false;
 }
 
+bool xm_table_is_known_in(bool coarse, bool domain, const struct xm_usage *usage, const char *id)
+{
+    if (coarse && !is_in_slow_series(id, domain))
+        return false;
+    return !is_silent(usage) || is_told(id);
+}
+
 bool xm_table_is_known(const struct xm_painter *p, const struct xm_table_line *line,
                        const struct xm_usage *usage, const char *id)
 {
     struct xm_window w;
     bool coarse;
     bool last;
-    if (!xm_table_window(p, &w, &coarse, &last))
-        return false;
-    if (coarse && !is_in_slow_series(id, line->item.kind == XM_ITEM_DOMAIN))
-        return false;
-    return !is_silent(usage) || is_told(id);
+    return xm_table_window(p, &w, &coarse, &last) &&
+           xm_table_is_known_in(coarse, line->item.kind == XM_ITEM_DOMAIN, usage, id);
 }
 
 void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column,

@@ -37,6 +37,9 @@ void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *colu
 bool xm_table_is_known(const struct xm_painter *p, const struct xm_table_line *line,
                        const struct xm_usage *usage, const char *id);
 
+/* The same of a window that is coarse, or not, whatever was chosen; domain: the usage is one's, else a vCPU's. */
+bool xm_table_is_known_in(bool coarse, bool domain, const struct xm_usage *usage, const char *id);
+
 /* The states that the vCPUs of the domain in `slot` are in: 1 << state, 16 unknown.  O(vCPUs) once in a frame. */
 unsigned xm_table_domain_states(const struct xm_painter *p, uint32_t slot);
 

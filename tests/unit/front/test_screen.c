@@ -202,6 +202,38 @@ static void test_one_cpu(void **state)
     assert_string_equal(line(s, 8), "Gotten            -      -          -      -        -          -      -        -");
 }
 
+/* A sample of the slow series has neither pairs nor what drivers did: that is not 0. */
+static void test_coarse(void **state)
+{
+    struct screen *s = *state;
+    s->fake.model.coarse = true;
+    s->choice.one_cpu = true;
+    s->choice.cpu = 0;
+    build(s, 80, 40);
+    unsigned y = fake_find(&s->grid, 0, "web (dom 1)");
+    assert_string_equal(line(s, y + 1), "Gotten            -      -          -      -        -          -      -        -");
+    assert_string_equal(line(s, y + 3), "Waited            -      -          -      -        -          -      -        -");
+    assert_string_equal(line(s, y + 4), "Blocked*          -      -   250.0 ms  25.0%             2.500 s  25.0%");
+    assert_string_equal(line(s, y + 6), "Executions                          -      -                   -      -");
+    assert_string_equal(line(s, y + 7), "I/O count*        -                 -      -                   -      -");
+    assert_true(has(s, "All   1 s  running      -  waiting      -  blocked"));
+    assert_true(has(s, "CPU idle  50.0%"));
+    s->choice.one_cpu = false;
+    build(s, 80, 40);
+    y = fake_find(&s->grid, 0, "web (dom 1)");
+    assert_non_null(strstr(line(s, y + 1), "-      -   500.0 ms  50.0%"));
+    assert_non_null(strstr(line(s, y + 7), "-                 -      -        -"));
+    assert_true(has(s, "All   1 s  running  20.0%  waiting  33.8%"));
+    /* Nor is anything known of a pCPU that has not been seen. */
+    s->fake.model.coarse = false;
+    s->choice.one_cpu = true;
+    s->choice.cpu = 1;
+    s->choice.units = XM_UNITS_OF_ONE;
+    build(s, 80, 40);
+    assert_true(has(s, "All   1 s  running      -  waiting      -  blocked"));
+    assert_true(has(s, "CPU idle      -"));
+}
+
 static void test_rows_off(void **state)
 {
     static const struct {
@@ -835,7 +867,7 @@ int main(void)
         TEST(test_no_rate),     TEST(test_short_window), TEST(test_help),
         TEST(test_frame),       TEST(test_slices),    TEST(test_live_title),   TEST(test_devices),
         TEST(test_toolstack),   TEST(test_no_record), TEST(test_quality),      TEST(test_starved_out_of_sight),
-        TEST(test_hostile_names),
+        TEST(test_hostile_names), TEST(test_coarse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
