@@ -136,6 +136,30 @@ static bool is_long_gone(const struct xm_model *model, uint32_t slot)
     return xm_scale_to_ns(w->scale, xm_cycles_of(now - ended)).v > XM_SCREEN_ENDED_NS;
 }
 
+bool xm_screen_was_over(const struct xm_window *w, uint32_t slot)
+{
+    return w->from && slot < w->from->used.domains && w->from->domain[slot].id == w->to->domain[slot].id &&
+           w->from->domain[slot].ended;
+}
+
+static uint64_t pair_running(const struct xm_sample *s, uint32_t domain, uint32_t pcpu)
+{
+    bool there = domain < s->used.domains && pcpu < s->used.pcpus;
+    return there ? s->pair[(size_t)domain * s->capacity.pcpus + pcpu].running : 0;
+}
+
+uint64_t xm_screen_pair_running(const struct xm_window *w, uint32_t domain, uint32_t pcpu)
+{
+    const struct xm_sample *from = w->from;
+    uint64_t now = pair_running(w->to, domain, pcpu);
+    uint64_t then = 0;
+    /* All of it is the window's where the domain, or the pCPU, was not there before. */
+    if (now && from && domain < from->used.domains && pcpu < from->used.pcpus &&
+        from->domain[domain].id == w->to->domain[domain].id && from->pcpu[pcpu].id == w->to->pcpu[pcpu].id)
+        then = pair_running(from, domain, pcpu);
+    return now > then ? now - then : 0;
+}
+
 uint32_t *xm_screen_domains(const struct xm_model *model, uint32_t *count)
 {
     const struct xm_sample *s = model->window[XM_SPAN_1S].to;

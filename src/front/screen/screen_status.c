@@ -85,13 +85,15 @@ static void describe_window(const struct xm_painter *p, char *text, size_t size)
     const struct xm_choice *c = p->choice;
     const struct xm_model *m = p->model;
     char length[32] = "";
-    bool spans = c->window == XM_WINDOW_1S || c->window == XM_WINDOW_10S;
-    if (c->window == XM_WINDOW_LAST) {
+    /* A pCPU has no last execution: the shortest window stands for it. */
+    bool second = c->window == XM_WINDOW_1S || (c->window == XM_WINDOW_LAST && c->view == XM_VIEW_PCPUS);
+    bool spans = second || c->window == XM_WINDOW_10S;
+    if (c->window == XM_WINDOW_LAST && !second) {
         snprintf(text, size, "last execution");
         return;
     }
     if (spans && m->data) {
-        xm_screen_span_name(m, c->window == XM_WINDOW_1S ? XM_SPAN_1S : XM_SPAN_10S, length, sizeof length);
+        xm_screen_span_name(m, second ? XM_SPAN_1S : XM_SPAN_10S, length, sizeof length);
         snprintf(text, size, "%s window", length);
         return;
     }
@@ -313,7 +315,7 @@ static void warn_unknown(const struct xm_model *m, struct xm_screen_warnings *w)
         return;
     for (uint32_t i = 0; i < ten->to->used.domains; i++) {
         struct xm_usage u;
-        if (!xm_usage_domain(ten, i, &u))
+        if (xm_screen_was_over(ten, i) || !xm_usage_domain(ten, i, &u))
             continue;
         unknown += (double)u.unknown_ns;
         span += (double)u.span_ns;
