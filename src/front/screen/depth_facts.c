@@ -83,13 +83,6 @@ static const struct {
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static int compare_slots(const void *a, const void *b)
-{
-    const struct xm_screen_ordered *x = a;
-    const struct xm_screen_ordered *y = b;
-    return (x->key > y->key) - (x->key < y->key);
-}
-
 static struct xm_screen_ordered *list_vcpus(const struct xm_depth *d, uint32_t *count)
 {
     const struct xm_sample *s = d->p->model->window[XM_SPAN_1S].to;
@@ -99,7 +92,7 @@ static struct xm_screen_ordered *list_vcpus(const struct xm_depth *d, uint32_t *
         if (s->vcpu[i].id && s->vcpu_domain[i] == d->slot)
             list[(*count)++] = (struct xm_screen_ordered){.key = xm_row_vcpu(s->vcpu[i].id), .slot = i};
     if (*count)
-        qsort(list, *count, sizeof *list, compare_slots);
+        xm_screen_sort(list, *count);
     return list;
 }
 
@@ -163,24 +156,13 @@ static int compare_neighbours(const void *a, const void *b)
     return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-static uint64_t pair_running(const struct xm_window *w, uint32_t domain, uint32_t pcpu)
-{
-    const struct xm_sample *from = w->from;
-    uint64_t now = w->to->pair[(size_t)domain * w->to->capacity.pcpus + pcpu].running;
-    uint64_t then = 0;
-    if (from && domain < from->used.domains && pcpu < from->used.pcpus &&
-        from->domain[domain].id == w->to->domain[domain].id && from->pcpu[pcpu].id == w->to->pcpu[pcpu].id)
-        then = from->pair[(size_t)domain * from->capacity.pcpus + pcpu].running;
-    return now > then ? now - then : 0;
-}
-
 /* Its pCPUs: where it ran in the window, or was last and waits to be again.  Returns how many; marks them. */
 static uint32_t mark_pcpus(const struct xm_depth *d, const struct xm_window *w, bool *is_its)
 {
     const struct xm_sample *s = w->to;
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->used.pcpus; i++)
-        is_its[i] = s->pcpu[i].id && pair_running(w, d->slot, i);
+        is_its[i] = s->pcpu[i].id && xm_screen_pair_running(w, d->slot, i);
     for (uint32_t v = 0; v < s->used.vcpus; v++) {
         if (s->vcpu[v].id == 0 || s->vcpu_domain[v] != d->slot || (s->vcpu[v].state & 15) != 1 ||
             !s->vcpu[v].pcpu)
@@ -203,7 +185,7 @@ static void add_neighbours(const struct xm_depth *d, const struct xm_window *w, 
     for (uint32_t i = 0; i < s->used.domains; i++) {
         struct neighbour n = {0, i};
         for (uint32_t c = 0; s->domain[i].id && c < s->used.pcpus; c++)
-            n.cycles += is_its[c] ? pair_running(w, i, c) : 0;
+            n.cycles += is_its[c] ? xm_screen_pair_running(w, i, c) : 0;
         if (n.cycles)
             list[count++] = n;
     }
@@ -261,7 +243,9 @@ void xm_depth_neighbours(const struct xm_depth *d, struct xm_sheet *sheet)
     struct neighbour *list = malloc((w->to->used.domains + 1u) * sizeof *list);
     uint32_t pcpus = is_its && list ? mark_pcpus(d, w, is_its) : 0;
     if (pcpus) {
-        name_pcpus(w->to, is_its, d->coarse ? ", last 10 s:" : ", of their time:", text, sizeof text);
+        /* An execution has no window on a pCPU: the shortest that there is stands for it. */
+        const char *when = d->coarse ? ", last 10 s:" : d->last ? ", last 1 s:" : ", of their time:";
+        name_pcpus(w->to, is_its, when, text, sizeof text);
         xm_flow_add(&flow, text, XM_MEANING_NORMAL, "");
         add_neighbours(d, w, is_its, pcpus, list, &flow);
     } else {

@@ -35,20 +35,13 @@ static void cell_name(const struct xm_painter *p, const struct xm_table_line *li
 
 /* ---- One figure of one kind of duration. */
 
-static void put_unknown(struct xm_table_cell *cell)
-{
-    cell->known = false;
-    cell->meaning = XM_MEANING_FAINT;
-    snprintf(cell->text, sizeof cell->text, "-");
-}
-
 static void put_duration(const struct xm_painter *p, const struct xm_table_line *line, enum xm_hist_kind kind,
                          size_t member, enum xm_meaning meaning, struct xm_table_cell *cell)
 {
     struct xm_digest digest;
     uint64_t ns;
     if (!digest_of(p, line, &digest) || digest.of[kind].count == 0) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     memcpy(&ns, (const char *)&digest.of[kind] + member, sizeof ns);
@@ -82,7 +75,7 @@ static void put_count(const struct xm_painter *p, const struct xm_table_line *li
 {
     struct xm_digest digest;
     if (!digest_of(p, line, &digest)) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     uint64_t count = digest.of[kind].count;
@@ -118,7 +111,7 @@ static void put_over(const struct xm_painter *p, const struct xm_table_line *lin
 {
     struct xm_digest digest;
     if (!digest_of(p, line, &digest) || digest.of[XM_HIST_WAIT].count == 0) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     const struct xm_digest_of *of = &digest.of[XM_HIST_WAIT];
@@ -149,7 +142,7 @@ static void put_strip(const struct xm_painter *p, const struct xm_table_line *li
 {
     struct xm_digest digest;
     if (!digest_of(p, line, &digest) || digest.of[kind].count == 0) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     const struct xm_digest_of *of = &digest.of[kind];

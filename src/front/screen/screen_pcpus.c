@@ -43,13 +43,6 @@ static bool usage_of(const struct xm_painter *p, const struct xm_table_line *lin
            u->pcpu == pcpu_of(line);
 }
 
-static void put_unknown(struct xm_table_cell *cell)
-{
-    cell->known = false;
-    cell->meaning = XM_MEANING_FAINT;
-    snprintf(cell->text, sizeof cell->text, "-");
-}
-
 static void cell_number(const struct xm_painter *p, const struct xm_table_line *line,
                         struct xm_table_cell *cell)
 {
@@ -89,7 +82,7 @@ static void cell_current(const struct xm_painter *p, const struct xm_table_line 
     cell->known = current != 0;
     cell->meaning = XM_MEANING_RUNNING;
     if (is_nowhere(line)) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
     } else if (current == 0) {
         snprintf(cell->text, sizeof cell->text, "unknown");
         cell->meaning = XM_MEANING_UNKNOWN;
@@ -113,7 +106,7 @@ static void put_share(const struct xm_painter *p, const struct xm_table_line *li
     bool coarse;
     uint64_t ns;
     if (!usage_of(p, line, &u, &coarse)) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     memcpy(&ns, (const char *)&u + member, sizeof ns);
@@ -153,7 +146,7 @@ static void cell_rate(const struct xm_painter *p, const struct xm_table_line *li
     struct xm_pcpu_usage u;
     bool coarse;
     if (!usage_of(p, line, &u, &coarse) || coarse || u.window_ns == 0 || p->model->info.tsc_hz == 0) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     double s = (double)u.window_ns / (double)XM_NS_PER_S;
@@ -176,7 +169,7 @@ static void cell_queue(const struct xm_painter *p, const struct xm_table_line *l
                        struct xm_table_cell *cell)
 {
     if (p->model->coarse) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     cell->known = true;
@@ -213,7 +206,7 @@ static void cell_waiting(const struct xm_painter *p, const struct xm_table_line 
     uint64_t pcpu_plus_1 = is_nowhere(line) ? 0 : (uint64_t)pcpu_of(line) + 1;
     uint32_t left = line->waiting;
     if (p->model->coarse || left == 0) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         cell->known = !p->model->coarse;
         return;
     }
@@ -239,28 +232,14 @@ struct top {
     uint32_t slot;
 };
 
-static uint64_t pair_running(const struct xm_sample *s, uint32_t domain, uint32_t pcpu)
-{
-    bool there = s && domain < s->used.domains && pcpu < s->used.pcpus;
-    return there ? s->pair[(size_t)domain * s->capacity.pcpus + pcpu].running : 0;
-}
-
-/*
- * The largest in order; all of a domain's time is the window's where it, or the pCPU, is not in `from`.
- * Returns how many there are; *others: how many less.
- */
+/* The largest in order.  Returns how many there are; *others: how many less. */
 static unsigned find_top(const struct xm_window *w, uint32_t pcpu, struct top top[TOP_DOMAINS],
                          uint32_t *others)
 {
     unsigned count = 0;
     uint32_t there = 0;
-    const struct xm_sample *from = w->from;
-    bool pcpu_before = from && pcpu < from->used.pcpus && from->pcpu[pcpu].id == w->to->pcpu[pcpu].id;
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
-        bool before = pcpu_before && i < from->used.domains && from->domain[i].id == w->to->domain[i].id;
-        uint64_t now = w->to->domain[i].id ? pair_running(w->to, i, pcpu) : 0;
-        uint64_t then = before ? pair_running(from, i, pcpu) : 0;
-        struct top t = {now > then ? now - then : 0, i};
+        struct top t = {w->to->domain[i].id ? xm_screen_pair_running(w, i, pcpu) : 0, i};
         there += t.cycles != 0;
         if (t.cycles == 0 || (count == TOP_DOMAINS && t.cycles <= top[count - 1].cycles))
             continue;
@@ -295,7 +274,7 @@ static void cell_top(const struct xm_painter *p, const struct xm_table_line *lin
     struct xm_window w;
     uint32_t others = 0;
     struct top top[TOP_DOMAINS] = {{0, 0}};
-    put_unknown(cell);
+    xm_table_put_unknown(cell);
     if (!xm_table_window(p, &w, &coarse, &last) || p->model->coarse || is_nowhere(line))
         return;
     if (coarse)
@@ -331,7 +310,7 @@ static void cell_fill(const struct xm_painter *p, const struct xm_table_line *li
     struct xm_pcpu_usage u;
     bool coarse;
     if (!usage_of(p, line, &u, &coarse) || coarse || !u.buffer_fill.known) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     cell->known = true;
@@ -346,7 +325,7 @@ static void cell_lost(const struct xm_painter *p, const struct xm_table_line *li
     struct xm_pcpu_usage u;
     bool coarse;
     if (!usage_of(p, line, &u, &coarse) || coarse) {
-        put_unknown(cell);
+        xm_table_put_unknown(cell);
         return;
     }
     cell->known = true;

@@ -71,6 +71,13 @@ bool xm_table_usage(const struct xm_painter *p, const struct xm_table_line *line
 
 /* ---- Numbers. */
 
+void xm_table_put_unknown(struct xm_table_cell *cell)
+{
+    cell->known = false;
+    cell->meaning = XM_MEANING_FAINT;
+    snprintf(cell->text, sizeof cell->text, "-");
+}
+
 void xm_table_share(const struct xm_painter *p, uint64_t part_ns, uint64_t of_ns, uint64_t window_ns,
                     enum xm_meaning meaning, struct xm_table_cell *cell)
 {

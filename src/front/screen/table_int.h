@@ -26,6 +26,9 @@ bool xm_table_title_at(const struct xm_table *table, const struct xm_painter *p,
 const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_column *column, char *text,
                              size_t size);
 
+/* What is not known: "-". */
+void xm_table_put_unknown(struct xm_table_cell *cell);
+
 /* A cell of a column that is view's. */
 void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column,
                         const struct xm_table_line *line, struct xm_table_cell *cell);

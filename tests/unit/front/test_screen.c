@@ -202,6 +202,28 @@ static void test_one_cpu(void **state)
     assert_string_equal(line(s, 8), "Gotten            -      -          -      -        -          -      -        -");
 }
 
+/* Who had ended before a window began is in no sum over it: not among the totals, not in what is unknown. */
+static void test_ended_totals(void **state)
+{
+    struct screen *s = *state;
+    struct xm_domain_row *row = &s->fake.to.domain[FAKE_STARVED];
+    row->unknown = s->fake.to.domain[FAKE_STARVED].runnable;
+    row->runnable = 0;
+    for (unsigned i = 0; i < XM_SPANS; i++)
+        s->fake.from[i].domain[FAKE_STARVED].runnable = 0;
+    row->ended = 1;
+    s->fake.from[XM_SPAN_1S].domain[FAKE_STARVED].ended = 1;
+    build(s, 120, 40);
+    /* Over 1 s the other three vCPUs only; over 10 s it was there. */
+    assert_true(has(s, "All   1 s  running  26.7%  waiting  11.7%  blocked  61.7%"));
+    assert_true(has(s, "All  10 s  running  20.0%  waiting   8.8%  blocked  46.2%"));
+    assert_true(has(s, "of the time unknown (10 s)"));
+    s->fake.from[XM_SPAN_10S].domain[FAKE_STARVED].ended = 1;
+    build(s, 120, 40);
+    assert_true(has(s, "All  10 s  running  26.7%  waiting  11.7%  blocked  61.7%"));
+    assert_false(has(s, "of the time unknown (10 s)"));
+}
+
 /* A sample of the slow series has neither pairs nor what drivers did: that is not 0. */
 static void test_coarse(void **state)
 {
@@ -526,6 +548,10 @@ static void test_host(void **state)
     assert_null(strchr(line(s, 2), '?'));
     build(s, 40, 30);
     assert_string_equal(line(s, 2), "Host 40.0% busy of 2 pCPUs");
+    /* A counter that goes back, in a damaged region: nothing passed. */
+    s->fake.to.domain[FAKE_WEB].runnable = s->fake.to.domain[FAKE_WEB].wait_any = 0;
+    build(s, 150, 30);
+    assert_non_null(strstr(line(s, 2), " 0.10 vCPUs waiting"));
     s->fake.to.used.pcpus = 0;
     build(s, 80, 30);
     assert_non_null(strstr(line(s, 2), "of 0 pCPUs"));
@@ -867,7 +893,7 @@ int main(void)
         TEST(test_no_rate),     TEST(test_short_window), TEST(test_help),
         TEST(test_frame),       TEST(test_slices),    TEST(test_live_title),   TEST(test_devices),
         TEST(test_toolstack),   TEST(test_no_record), TEST(test_quality),      TEST(test_starved_out_of_sight),
-        TEST(test_hostile_names), TEST(test_coarse),
+        TEST(test_hostile_names), TEST(test_coarse), TEST(test_ended_totals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,10 @@ static void test_windows(void **state)
     assert_non_null(strstr(line(h, fake_find(&h->grid, 0, "web")), "50.0  25.0   25.0"));
     assert_non_null(strstr(line(h, fake_find(&h->grid, 0, "Domain-0")), "-     -      -     -"));
     assert_true(has(h, "last execution"));
+    h->choice.view = XM_VIEW_PCPUS; /* there the figures are of a second */
+    build(h, 80, 24);
+    assert_true(has(h, "pCPUs on all CPUs (2)  1 s window"));
+    h->choice.view = XM_VIEW_DOMAINS;
     h->choice.window = XM_WINDOW_10S;
     build(h, 80, 24);
     assert_true(has(h, "10 s window"));

@@ -448,6 +448,7 @@ static void test_depth_windows(void **state)
     assert_true(has(v, "running 50.0%"));
     assert_true(has(v, "before it 1.000 ms"));
     assert_true(has(v, "for 2.000 ms  slice 5.000 ms"));
+    assert_true(has(v, "On CPUs 0 2, last 1 s:  itself 25.0%"));
     v->choice.domain = XM_ROW_USED | 7;
     build(v, XM_VIEW_DOMAIN, 80, 60);
     assert_true(has(v, "no execution has ended yet"));
