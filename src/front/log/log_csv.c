@@ -3,7 +3,8 @@
  * The log as one stream of CSV: a row for each vCPU, or each domain, and interval.
  *
  * Of vCPUs, what only a domain has stands on the row of the domain's first vCPU and is empty on the others,
- * so that it can be added up like everything else.
+ * so that it can be added up like everything else.  Their name and uuid stand at the end: the columns before
+ * them are where they were when there were no names.
  */
 #include "front/print/csv.h"
 #include "front/log/log_int.h"
@@ -25,7 +26,17 @@ void xm_log_head_csv(const struct xm_log_config *config, FILE *out)
         xm_csv_text(&csv, of_domains(config) ? domain[c] : vcpu[c]);
     for (size_t m = 0; m < s->metrics; m++)
         xm_csv_text(&csv, s->metric[m].id);
+    if (!of_domains(config)) {
+        xm_csv_text(&csv, "name");
+        xm_csv_text(&csv, "uuid");
+    }
     xm_csv_end(&csv);
+}
+
+static void put_name(struct xm_csv *csv, const struct xm_log_name *name)
+{
+    xm_csv_text(csv, *name->name ? name->name : NULL);
+    xm_csv_text(csv, *name->uuid ? name->uuid : NULL);
 }
 
 static void put_id(struct xm_csv *csv, const struct xm_log_interval *i, uint64_t id)
@@ -51,7 +62,6 @@ static void put_metrics(struct xm_csv *csv, const struct xm_log_interval *i, con
         else
             xm_csv_real(csv, cell.known, cell.value);
     }
-    xm_csv_end(csv);
 }
 
 static void put_domain(struct xm_csv *csv, const struct xm_log_interval *i, const struct xm_log_domain *d)
@@ -59,11 +69,11 @@ static void put_domain(struct xm_csv *csv, const struct xm_log_interval *i, cons
     struct xm_log_row row;
     xm_log_domain_row(i, d, &row);
     put_id(csv, i, row.usage.id);
-    xm_csv_text(csv, *d->name->name ? d->name->name : NULL);
-    xm_csv_text(csv, *d->name->uuid ? d->name->uuid : NULL);
+    put_name(csv, d->name);
     xm_csv_u64(csv, row.usage.vcpus);
     xm_csv_u64(csv, row.usage.span_ns);
     put_metrics(csv, i, &row, &row);
+    xm_csv_end(csv);
 }
 
 static void put_vcpus(struct xm_csv *csv, const struct xm_log_interval *i, const struct xm_log_domain *d)
@@ -76,6 +86,8 @@ static void put_vcpus(struct xm_csv *csv, const struct xm_log_interval *i, const
         put_id(csv, i, row.usage.id);
         xm_csv_u64(csv, xm_row_vcpu(row.usage.id));
         put_metrics(csv, i, &row, v == 0 ? &domain : NULL);
+        put_name(csv, d->name);
+        xm_csv_end(csv);
     }
     if (d->vcpu_count)
         return;
@@ -83,6 +95,8 @@ static void put_vcpus(struct xm_csv *csv, const struct xm_log_interval *i, const
     put_id(csv, i, domain.usage.id);
     xm_csv_text(csv, NULL);
     put_metrics(csv, i, NULL, &domain);
+    put_name(csv, d->name);
+    xm_csv_end(csv);
 }
 
 void xm_log_print_csv(const struct xm_log_interval *i, FILE *out)

@@ -324,7 +324,7 @@ static void devices(void **state)
     assert_int_equal(column_sum(s, "net_sent_packets", 1), 0);
     assert_int_equal(column_sum(s, "net_sent_bytes", UINT64_MAX), 0);
     assert_int_equal(column_sum(s, "weight", UINT64_MAX), 2 * 256);
-    assert_non_null(strstr(csv(s), ",,,256,0,10000,0,0,20,,,,\n")); /* disks are not known, not 0 */
+    assert_non_null(strstr(csv(s), ",,,256,0,10000,0,0,20,,,,,,\n")); /* disks are not known, not 0 */
     assert_non_null(strstr(csv(s), ",done_grant_unmaps,online_vcpus,paused,weight,cap_pct,net_received_bytes,"));
 }
 
@@ -775,6 +775,24 @@ static void csv_of_domains(void **state)
     assert_non_null(strstr(csv(s), ",5,3,,,2,3000000000,0,")); /* 1 s of the old one, 2 s of the new one */
 }
 
+/* Of vCPUs the names stand at the end, on every row, and are quoted where they must be. */
+static void csv_of_vcpus(void **state)
+{
+    struct scene *s = *state;
+    s->config.from_start = true;
+    s->config.selection.metrics = 0;
+    struct xm_error err = {0};
+    assert_int_equal(xm_selection_add(&s->config.selection, "runnable_ns,weight", &err), XM_OK);
+    open_log(s);
+    two_domains(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    assert_string_equal(csv(s),
+        "time,trace_ns,domid,instance,vcpu,runnable_ns,weight,name,uuid\n"
+        "1970-01-01T00:00:01.000000Z,1000000000,1,0,0,0,,\"web \"\"1\"\", x\",0f6f4b1c-11aa-4bb2-8e0f-0123456789ab\n"
+        "1970-01-01T00:00:01.000000Z,1000000000,1,0,1,1000000000,,\"web \"\"1\"\", x\",0f6f4b1c-11aa-4bb2-8e0f-0123456789ab\n"
+        "1970-01-01T00:00:01.000000Z,1000000000,5,3,0,0,,,\n");
+}
+
 /*
  * A vCPU of a known domain, and a domain, seen for the first time 3 s after the trace began: durations count
  * since then, percentages and rates are of the interval's second.
@@ -812,9 +830,9 @@ static void derived_of_a_late_row(void **state, enum xm_log_per per, const char 
 
 static void derived_of_a_late_vcpu(void **state)
 {
-    static const char *const rows[] = {",1,0,0,1000000000,0,100,0,0,30\n",
-                                       ",1,0,1,3000000000,2500000000,50,50,0,15\n",
-                                       ",7,0,0,3000000000,2500000000,50,50,0,15\n", NULL};
+    static const char *const rows[] = {",1,0,0,1000000000,0,100,0,0,30,,\n",
+                                       ",1,0,1,3000000000,2500000000,50,50,0,15,,\n",
+                                       ",7,0,0,3000000000,2500000000,50,50,0,15,,\n", NULL};
     derived_of_a_late_row(state, XM_LOG_PER_VCPU, rows);
 }
 
@@ -1022,7 +1040,7 @@ int main(void)
         SCENE_TEST(already_over),      SCENE_TEST(no_rate),
         SCENE_TEST(no_region),         SCENE_TEST(upstream_files),
         SCENE_TEST(upstream_one_cpu),  SCENE_TEST(json_lines),
-        SCENE_TEST(csv_of_domains),    SCENE_TEST(table),
+        SCENE_TEST(csv_of_domains),    SCENE_TEST(csv_of_vcpus), SCENE_TEST(table),
         SCENE_TEST(coverage_without_the_dead),
         SCENE_TEST(derived_of_a_late_vcpu),
         SCENE_TEST(derived_of_a_late_domain),
