@@ -48,25 +48,32 @@ static const struct xm_option options[] = {
     {.help = "Which hosts:"},
     {"connect", 'c', XM_ARG_NEEDED, set_url, 0, "URL",
      "https://HOST:PORT, http://HOST:PORT or http+unix://PATH; repeatable: several are a table", 0, 0, 0},
-    {"token-file", 0, XM_ARG_NEEDED, xm_set_text, AT(token_file), "FILE", "its first line is the bearer token", 0, 0,
-     0},
-    {"user-file", 0, XM_ARG_NEEDED, xm_set_text, AT(user_file), "FILE", "its first line is NAME:PASSWORD", 0, 0, 0},
+    {"token-file", 0, XM_ARG_NEEDED, xm_set_text, AT(token_file), "FILE",
+     "its first line is the bearer token", 0, 0, 0},
+    {"user-file", 0, XM_ARG_NEEDED, xm_set_text, AT(user_file), "FILE", "its first line is NAME:PASSWORD", 0,
+     0, 0},
     {"netrc", 0, XM_ARG_OPTIONAL, xm_set_text, AT(netrc), "FILE",
      "names and passwords of hosts from a netrc file (~/.netrc)", 0, 0, 0},
     {"ca-file", 0, XM_ARG_NEEDED, xm_set_text, AT(ca_file), "FILE",
      "certificates to trust, PEM, in place of the system's", 0, 0, 0},
     {"history", 0, XM_ARG_NEEDED, xm_set_duration, AT(history_ns), "TIME",
-     "how much of the past is fetched at first; ten times that of the coarse one (30s)", 0, 3600 * XM_NS_PER_S,
-     XM_NS_PER_S},
+     "how much of the past is fetched at first; ten times that of the coarse one (30s)", 0,
+     3600 * XM_NS_PER_S, XM_NS_PER_S},
+    {"max-copy", 0, XM_ARG_NEEDED, xm_set_size, AT(copy_bytes), "SIZE",
+     "of the copy of one host in /dev/shm; who needs more is refused (1G)", UINT64_C(1) << 20,
+     UINT64_C(1) << 40, 0},
     {.help = "How it is shown (options of 'xenmon live' are handed on to a host's screen):"},
     {"sort", 0, XM_ARG_NEEDED, set_sort, AT(sort), "COLUMN",
      "the table's order: host, link, pcpu, waiting, doms, vcpus, lost, age or worst (host)", 0, 0, 0},
-    {"filter", 0, XM_ARG_NEEDED, xm_set_text, AT(filter), "TEXT", "only hosts with this in name or state", 0, 0, 0},
-    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "TIME", "between refreshes (1s)", 100 * MS,
-     3600 * XM_NS_PER_S, XM_NS_PER_S},
-    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N", "print N frames as text and exit", 1, 1000000000, 0},
+    {"filter", 0, XM_ARG_NEEDED, xm_set_text, AT(filter), "TEXT", "only hosts with this in name or state", 0,
+     0, 0},
+    {"interval", 'd', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "TIME", "between refreshes (1s)",
+     100 * MS, 3600 * XM_NS_PER_S, XM_NS_PER_S},
+    {"frames", 0, XM_ARG_NEEDED, xm_set_count, AT(frames), "N", "print N frames as text and exit", 1,
+     1000000000, 0},
     {"once", 0, XM_ARG_NONE, xm_set_flag, AT(once), NULL, "the same as --frames=1", 0, 0, 0},
-    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000, 0},
+    {"width", 0, XM_ARG_NEEDED, xm_set_count, AT(width), "COLUMNS", "of a frame ($COLUMNS, or 80)", 20, 1000,
+     0},
     {"color", 0, XM_ARG_NEEDED, xm_set_choice, AT(colour), "auto|always|never",
      "colours; auto: unless NO_COLOR is set", 0, 0, 0},
     {"help", 'h', XM_ARG_NONE, xm_set_flag, AT(help), NULL, "print this and exit", 0, 0, 0},
@@ -128,8 +135,9 @@ static unsigned count_urls(int argc, char **argv)
     unsigned count = 0;
     for (int i = 1; i < argc; i++) {
         const struct xm_option *o = own_option(argv[i]);
-        count += (o && o->set == set_url) || (argv[i][0] != '-' && xm_fetch_is_url(argv[i]) &&
-                                              !(i > 1 && (o = own_option(argv[i - 1])) && !has_value(o, argv[i - 1])));
+        count += (o && o->set == set_url) ||
+                 (argv[i][0] != '-' && xm_fetch_is_url(argv[i]) &&
+                  !(i > 1 && (o = own_option(argv[i - 1])) && !has_value(o, argv[i - 1])));
     }
     return count;
 }
@@ -235,7 +243,8 @@ int xm_connect_config_read(int argc, char **argv, struct xm_connect_config *conf
     struct xm_error err;
     int own = 0;
     int operands = 0;
-    *config = (struct xm_connect_config){.history_ns = 30 * XM_NS_PER_S, .interval_ns = XM_NS_PER_S};
+    *config = (struct xm_connect_config){
+        .history_ns = 30 * XM_NS_PER_S, .copy_bytes = UINT64_C(1) << 30, .interval_ns = XM_NS_PER_S};
     char **ours = calloc((size_t)argc + 1, sizeof *ours);
     config->live = calloc((size_t)argc + 8, sizeof *config->live);
     if (!ours || !config->live) {

@@ -16,7 +16,7 @@ struct xm_connect_config {
     unsigned urls;
     const char *token_file, *user_file, *ca_file, *netrc;
     const char *filter;
-    uint64_t history_ns, interval_ns, frames, width;
+    uint64_t history_ns, copy_bytes, interval_ns, frames, width;
     unsigned colour, sort;
     bool once, help;
     struct xm_fetch_credentials credentials;
@@ -27,7 +27,8 @@ struct xm_connect_config {
 
 /*
  * Reads the command line: argv[0] is the command's name.  What is not known here is the live screen's.
- * XM_EXIT_DONE to go on, else what to exit with, and it has been said why.  xm_connect_config_fini() in either case.
+ * XM_EXIT_DONE to go on, else what to exit with, and it has been said why.  xm_connect_config_fini() in
+ * either case.
  */
 int xm_connect_config_read(int argc, char **argv, struct xm_connect_config *config);
 void xm_connect_config_fini(struct xm_connect_config *config);

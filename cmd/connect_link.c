@@ -26,8 +26,6 @@
 #define HIST_ROUNDS   4u
 #define SLOW_HISTORY  10u /* times as long as the fast one */
 #define ANEW_MOST     3u
-/* A region of 1000 domains with 4 vCPUs each has a few hundred; who says more wants our memory. */
-#define MOST_BYTES (UINT64_C(256) << 20)
 
 struct xm_link {
     struct xm_link_config config;
@@ -98,10 +96,10 @@ static enum xm_status begin_copy(struct xm_link *l, struct xm_error *err)
         .first = {first_index(l, XM_SERIES_FAST), first_index(l, XM_SERIES_SLOW)},
     };
     enum xm_status status = xm_region_plan(&config.settings, &l->plan, NULL);
-    if (status != XM_OK || l->plan.bytes > MOST_BYTES)
+    if (status != XM_OK || l->plan.bytes > l->config.most_bytes)
         return xm_fail(err, XM_DAMAGED, XM_NO_OFFSET,
                        "it says that it has room for %" PRIu32 " domains, %" PRIu32 " vCPUs and %" PRIu32
-                       " pCPUs: a copy of that is too large",
+                       " pCPUs: a copy of that is too large for --max-copy",
                        info->capacity.domains, info->capacity.vcpus, info->capacity.pcpus);
     xm_sample_fini(&l->sample);
     l->sample = (struct xm_sample){0};
@@ -189,8 +187,8 @@ static enum xm_status look(struct xm_link *l, struct xm_error *err)
 }
 
 /*
- * Publishes the samples of one answer.  XM_OK: *got of them; XM_AGAIN: the region over there is another one, or has lost
- * what comes next: begin anew.
+ * Publishes the samples of one answer.  XM_OK: *got of them; XM_AGAIN: the region over there is another one,
+ * or has lost what comes next: begin anew.
  */
 static enum xm_status take_samples(struct xm_link *l, enum xm_series series, const void *data, size_t bytes,
                                    uint32_t *got, struct xm_error *err)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A link to one remote host: a thread that keeps a copy of its region here, for the same front ends that read a local
- * one.
+ * A link to one remote host: a thread that keeps a copy of its region here, for the same front ends that read
+ * a local one.
  *
- * The copy has the host's own lineage, indices, cycles and clocks, so that a restart or growth over there shows as one
- * here; times are never compared with ours, but for the writer's last sign of life, which comes as an age.  What a link
- * holds is bounded, whatever the server sends.
+ * The copy has the host's own lineage, indices, cycles and clocks, so that a restart or growth over there
+ * shows as one here; times are never compared with ours, but for the writer's last sign of life, which comes
+ * as an age.  What a link holds is bounded, whatever the server sends.
  *
  * Threads: each link has its own, with all signals blocked; the functions are for the main thread.
  */
@@ -25,6 +25,7 @@ struct xm_link_config {
     const struct xm_fetch_credentials *credentials;
     uint64_t history_ns;  /* of the past that is fetched at first */
     uint64_t limit_bytes; /* of the copy, as far as its history can shrink */
+    uint64_t most_bytes;  /* of the copy: a host that needs more is refused */
 };
 
 struct xm_link_state {

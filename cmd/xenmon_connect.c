@@ -2,8 +2,8 @@
 /*
  * xenmon-connect: what xenmon runs for `xenmon --connect URL` and `xenmon connect URL...`.
  *
- * A link to each host keeps a copy of its region in a private directory; one host is shown by `xenmon live` on its copy,
- * several by a table first.
+ * A link to each host keeps a copy of its region in a private directory; one host is shown by `xenmon live`
+ * on its copy, several by a table first.
  */
 #include <errno.h>
 #include <langinfo.h>
@@ -122,6 +122,7 @@ static int begin(struct connect *c)
                                             .region = h->region,
                                             .credentials = &c->config.credentials,
                                             .history_ns = c->config.history_ns,
+                                            .most_bytes = c->config.copy_bytes,
                                             .limit_bytes =
                                                 limit_bytes > COPY_LEAST ? limit_bytes : COPY_LEAST};
         enum xm_status status = xm_link_start(&link, &h->link, &err);
@@ -239,8 +240,8 @@ static int exit_code(enum xm_status status)
 }
 
 /*
- * Waits for a first sample.  A server that refuses, lies or is not there is no reason to wait: who looks at one host
- * wants to be told.
+ * Waits for a first sample.  A server that refuses, lies or is not there is no reason to wait: who looks at
+ * one host wants to be told.
  */
 static int show_one(struct connect *c)
 {

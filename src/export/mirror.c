@@ -290,7 +290,7 @@ static void put_sample(struct xm_mirror *m, enum xm_series series, uint64_t inde
     patch_u32(m, at, series == XM_SERIES_FAST ? put_pairs(m) : 0);
 }
 
-/* Samples from `first` on, one after another: what is overwritten meanwhile is left out at the beginning only. */
+/* Samples from `first` on, one after another: what is overwritten meanwhile is left out at the beginning. */
 static bool put_samples(struct xm_mirror *m, enum xm_series series, uint64_t first, uint32_t limit)
 {
     uint64_t newest = m->info.series[series].newest;
@@ -483,7 +483,10 @@ static void get_region(void *user, const struct xm_http_request *request, struct
     pthread_mutex_unlock(&m->lock);
 }
 
-/* A plain decimal number of at most `most`; *value is left alone where the key was not given.  False: it is none. */
+/*
+ * A plain decimal number of at most `most`; *value is left alone where the key was not given.  False: it is
+ * none, and the answer says so.
+ */
 static bool number(const struct xm_http_request *request, struct xm_http_response *response, const char *key,
                    uint64_t most, uint64_t *value)
 {

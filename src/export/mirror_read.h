@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client makes of the bytes of export/mirror_format.h.  Nothing in them is believed: every length, count, slot
- * and index is looked at before use, whoever sent it.
+ * What a client makes of the bytes of export/mirror_format.h.  Nothing in them is believed: every length,
+ * count, slot and index is looked at before use, whoever sent it.
  *
  * Pure: no I/O, no allocation.  Threads: any, each with structures of its own.
  */
@@ -52,13 +52,13 @@ struct xm_mirror_region {
 };
 
 /*
- * Reads the answer of /api/v1/region.  XM_OK; XM_DAMAGED: no such answer, the position and the cause in `err`;
- * XM_UNSUPPORTED: of a later version.
+ * Reads the answer of /api/v1/region.  XM_OK; XM_DAMAGED: no such answer, the position and the cause in
+ * `err`; XM_UNSUPPORTED: of a later version.
  */
 enum xm_status xm_mirror_read_region(const void *data, size_t bytes, struct xm_mirror_region *region,
                                      struct xm_error *err) XM_MUST_CHECK;
 
-/* The facts of number i, below region->domains: slot (below the capacity), and the rest.  Texts are as they came. */
+/* The facts of number i, below region->domains; slots are below the capacity, texts are as they came. */
 void xm_mirror_domain(const struct xm_mirror_region *region, uint32_t i, uint32_t *slot,
                       struct xm_region_domain *domain);
 
@@ -75,16 +75,16 @@ struct xm_mirror_walk {
 };
 
 /*
- * Begins a walk over an answer of /api/v1/region/samples.  XM_OK; XM_AGAIN: it is of another description, or of
- * another region, than `region`: ask for that again; XM_DAMAGED, XM_UNSUPPORTED as above.
+ * Begins a walk over an answer of /api/v1/region/samples.  XM_OK; XM_AGAIN: it is of another description, or
+ * of another region, than `region`: ask for that again; XM_DAMAGED, XM_UNSUPPORTED as above.
  */
 enum xm_status xm_mirror_samples(const void *data, size_t bytes, const struct xm_mirror_region *region,
                                  enum xm_series series, struct xm_mirror_walk *walk,
                                  struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * The next sample, into one of the region's capacity.  XM_OK; XM_END: there is no more; XM_DAMAGED.  Each sample's index
- * is one more than that of the one before.
+ * The next sample, into one of the region's capacity.  XM_OK; XM_END: there is no more; XM_DAMAGED.  Each
+ * sample's index is one more than that of the one before.
  */
 enum xm_status xm_mirror_next_sample(struct xm_mirror_walk *walk, struct xm_sample *sample, uint64_t *index,
                                      struct xm_error *err) XM_MUST_CHECK;

@@ -5,6 +5,7 @@
 usage: connect.py XENMON XENBAKED SOURCE_ROOT [NAME...]     TAP on stdout; NAME: only tests with that in their name
 """
 import contextlib
+import functools
 import glob
 import http.server
 import os
@@ -491,10 +492,14 @@ def endless_headers(self, _):
         self.wfile.write(b"X-%d: y\r\n" % i)
 
 
+@functools.lru_cache
+def packed_zeros():
+    """A quarter of a gigabyte in a few kilobytes."""
+    return subprocess.run(["zstd", "-q", "-c"], input=b"\0" * (1 << 28), capture_output=True, check=False).stdout
+
+
 def bomb(self, _):
-    """A gigabyte of zeros in a few kilobytes."""
-    packed = subprocess.run(["zstd", "-q", "-c"], input=b"\0" * (1 << 28), capture_output=True, check=False).stdout
-    self.reply(packed, Content_Encoding="zstd")
+    self.reply(packed_zeros(), Content_Encoding="zstd")
 
 
 def broken_off(self, body):
@@ -550,6 +555,7 @@ LIES = {
 
 def no_lie_does_more_than_end_in_a_message(folder):
     answers = real_answers(folder)
+    packed_zeros()
     for name, (path, change, why, wanted) in LIES.items():
         with liar(answers, only(path, change)) as url:
             # Two of them, so that the table is what says it; a single one would show what came before the lie.

@@ -2,8 +2,8 @@
 /*
  * A table of hosts: what is seen first of several, before one of them is looked at.
  *
- * A row is made from a region (xm_hosts_reader) and from what is known of the link to it; the table draws rows, sorts
- * and filters them and hears keys.  But for the reader it is pure.
+ * A row is made from a region (xm_hosts_reader) and from what is known of the link to it; the table draws
+ * rows, sorts and filters them and hears keys.  But for the reader it is pure.
  *
  * Threads: one structure, one thread.
  */
@@ -87,8 +87,8 @@ struct xm_hosts_choice {
 };
 
 /*
- * The rows that are shown, in their order: *order has room for `count` numbers.  Returns how many.  Rows that compare
- * equal stay as they came.  At most XM_HOSTS_MOST.
+ * The rows that are shown, in their order: *order has room for `count` numbers.  Returns how many.  Rows that
+ * compare equal stay as they came.  At most XM_HOSTS_MOST.
  */
 uint32_t xm_hosts_order(const struct xm_hosts_row *rows, uint32_t count, const struct xm_hosts_choice *choice,
                         uint32_t *order);
@@ -97,8 +97,8 @@ uint32_t xm_hosts_order(const struct xm_hosts_row *rows, uint32_t count, const s
 bool xm_hosts_key(struct xm_hosts_choice *choice, const struct xm_hosts_row *rows, uint32_t count, int key);
 
 /*
- * Draws the table on the whole grid.  live: for a terminal, with cursor and keys; false: for text.  Moves choice->top
- * so that the cursor is on the screen.
+ * Draws the table on the whole grid.  live: for a terminal, with cursor and keys; false: for text.  Moves
+ * choice->top so that the cursor is on the screen.
  */
 void xm_hosts_draw(const struct xm_hosts_row *rows, uint32_t count, struct xm_hosts_choice *choice, bool live,
                    struct xm_grid *grid);
