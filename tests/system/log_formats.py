@@ -437,7 +437,7 @@ def test_batch_as_xentop_and_top(folder):
         with_vcpus = tables(expect(run("-b", "-v", "-n1", *more), 0).stdout)[0]
         assert [r["NAME"] for r in with_vcpus] == ["Domain-0", "vcpu0", "dom1", "vcpu0", "dom2", "vcpu0", "vcpu1", "dom3", "vcpu0", "vcpu1"]
         for row in with_vcpus:
-            assert len(row["STATE"]) == 6 and set(row["STATE"]) <= set("-bpr")
+            assert len(row["STATE"]) == 6 and set(row["STATE"]) <= set("-bprw")
         plain = expect(run("-b", "-n1", *more), 0).stdout
         assert plain.count("NAME") == 1 and "VBD_RD" not in plain and "NETTX" not in plain
         wide = expect(run("-b", "-rxn1", "--networks", *more), 0).stdout

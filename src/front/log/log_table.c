@@ -16,6 +16,7 @@
 #define SECTOR     512u
 #define KIB        1024u
 #define RUNNING    0u
+#define RUNNABLE   1u
 #define BLOCKED    2u
 
 /* What a line is made of; total: since the trace began. */
@@ -214,15 +215,15 @@ static void put_line(const struct xm_log_interval *i, const struct line *line, c
 }
 
 /*
- * xentop's six letters: dying, shut down, blocked, crashed, paused, running.  A domain that only waits has
- * none.
+ * xentop's six letters: dying, shut down, blocked, crashed, paused, running.  Where none runs and one wants to,
+ * w stands in the place of r.
  */
 static void set_letters(const struct xm_log_interval *i, const struct xm_log_domain *d,
                         const struct xm_usage *u, char state[8])
 {
     bool running = false;
     bool blocked = false;
-    bool waiting = false;
+    bool waiting = false; /* or running */
     for (size_t v = 0; v < d->vcpu_count; v++) {
         uint64_t now = i->window.to->vcpu[d->vcpus[v].slot].state & 15;
         running |= now == RUNNING;
@@ -233,7 +234,8 @@ static void set_letters(const struct xm_log_interval *i, const struct xm_log_dom
     state[0] = u->ended ? 'd' : '-';
     state[2] = blocked && !waiting && !u->ended ? 'b' : '-';
     state[4] = u->told.paused.known && u->told.paused.count ? 'p' : '-';
-    state[5] = running && !u->ended ? 'r' : '-';
+    if (!u->ended)
+        state[5] = running ? 'r' : waiting ? 'w' : '-';
 }
 
 static void put_vcpu(const struct xm_log_interval *i, uint32_t slot, unsigned width, FILE *out)
@@ -249,7 +251,7 @@ static void put_vcpu(const struct xm_log_interval *i, uint32_t slot, unsigned wi
     xm_usage_vcpu(&since_start, slot, &total);
     xm_log_vcpu_row(i, slot, &row);
     state[2] = (u.state & 15) == BLOCKED ? 'b' : '-';
-    state[5] = (u.state & 15) == RUNNING ? 'r' : '-';
+    state[5] = (u.state & 15) == RUNNING ? 'r' : (u.state & 15) == RUNNABLE ? 'w' : '-';
     snprintf(name, sizeof name, "vcpu%" PRIu32, xm_row_vcpu(u.id));
     put_name(name, width, out);
     put_line(i, &(struct line){&u, &total, state}, &row, out);

@@ -874,6 +874,38 @@ static void table(void **state)
     assert_null(strstr(csv(s), "dom5 d-----      3.000"));
 }
 
+/* The state that this program is there for has a letter; running comes first, and the dead want nothing. */
+static void letters(void **state)
+{
+    struct scene *s = *state;
+    enum { RUNNING, RUNNABLE, BLOCKED };
+    s->config.format = XM_LOG_TABLE;
+    s->config.from_start = true;
+    s->config.selection.metrics = 0;
+    open_log(s);
+    two_domains(s);
+    s->sample.vcpu[0].state = BLOCKED;
+    s->sample.vcpu[1].state = RUNNABLE;
+    s->sample.vcpu[2].state = RUNNABLE;
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    s->sample.vcpu[0].state = RUNNING;
+    s->sample.domain[1].ended = 1;
+    for (unsigned i = 0; i < 10; i++)
+        pass(s);
+    assert_int_equal(step(s), XM_AGAIN);
+    const char *second = strstr(csv(s), "\n\nxenmon - ");
+    assert_non_null(second);
+    assert_non_null(strstr(second, "web \"1\", x -----w      2.000"));
+    assert_non_null(strstr(second, "     vcpu0 --b---      2.000"));
+    assert_non_null(strstr(second, "     vcpu1 -----w      0.000"));
+    assert_non_null(strstr(second, "      dom5 -----w      2.000"));
+    const char *third = strstr(second + 2, "\n\nxenmon - ");
+    assert_non_null(third);
+    assert_non_null(strstr(third, "web \"1\", x -----r      3.000"));
+    assert_non_null(strstr(third, "      dom5 d-----      3.000"));
+}
+
 static void count_is_up(void **state)
 {
     struct scene *s = *state;
@@ -1041,6 +1073,7 @@ int main(void)
         SCENE_TEST(no_region),         SCENE_TEST(upstream_files),
         SCENE_TEST(upstream_one_cpu),  SCENE_TEST(json_lines),
         SCENE_TEST(csv_of_domains),    SCENE_TEST(csv_of_vcpus), SCENE_TEST(table),
+        SCENE_TEST(letters),
         SCENE_TEST(coverage_without_the_dead),
         SCENE_TEST(derived_of_a_late_vcpu),
         SCENE_TEST(derived_of_a_late_domain),
