@@ -22,6 +22,9 @@ import time
 import manual
 
 XENBAKED, XENMON, ROOT = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+sys.path.insert(0, str(ROOT / "contrib/python"))
+import xenmon_region  # noqa: E402
+
 LIFECYCLE = ROOT / "scenarios" / "lifecycle.ini"
 STATES = ("running", "runnable", "blocked", "offline", "unknown")
 SEED = int(os.environ.get("XM_SEED", "0")) or int(time.time())
@@ -344,6 +347,67 @@ def test_kill_xenbaked(folder):
                  "for the keeper to end")
     intact(folder / "h")
     assert len(rows("runs", folder / "h")) == 3
+
+
+def newest_sample(folder):
+    """Of the region's series that is kept: how far the trace had come; None where there is no region to be read."""
+    try:
+        with xenmon_region.Region(folder / "shm") as region:
+            return region.header()["lineage_id"], region.sample("slow", region.newest("slow"))["host"]["window"]
+    except (OSError, xenmon_region.RegionError):
+        return None
+
+
+def test_kill_all_at_random_moments(folder):
+    """Xenbaked and keeper at once, 50 times: only the last unsynced interval is lost, and the database is always whole."""
+    dice = random.Random(SEED)
+    print(f"# XM_SEED={SEED}")
+    path = trace(folder, "t", 40)
+    sync_s, slack_s = 0.1, 0.4  # what is due is read, written and synced within that, on a machine that has other work too
+    kept_some, checked, lost = 0, 0, []
+    for number in range(50):
+        daemon = bake(folder, "--speed=20", f"--history={folder}/h", f"--history-sync={int(sync_s * 1000)}ms", path)
+        seen = []
+        if number % 5:  # the others are killed while they start
+            wait_for(lambda: newest_sample(folder), "for a sample")
+        end = time.monotonic() + dice.uniform(0, 1.2 if number % 5 else 0.5)
+        while time.monotonic() < end:
+            now = newest_sample(folder)
+            if now:
+                seen.append((time.monotonic(), *now))
+            time.sleep(0.01)
+        lock = folder / "h/history.lock"
+        keeper = int(lock.read_text().strip() or 0) if lock.exists() else 0
+        for pid in dice.sample([daemon.pid, keeper], 2):
+            try:
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # the one before it, of the last round
+        killed = time.monotonic()
+        daemon.communicate(timeout=20)
+        (folder / "shm").unlink(missing_ok=True)
+        if not (folder / "h/history.db").exists():
+            continue  # it was killed before it had begun
+        wait_for(lambda: subprocess.run(["flock", "-n", lock, "true"], check=False).returncode == 0, "for the keeper to end")
+        if samples(folder / "h"):
+            intact(folder / "h")
+        if not seen:
+            continue
+        lineage = seen[-1][1]
+        lineage -= 2**64 if lineage >= 2**63 else 0
+        with sqlite3.connect(f"file:{folder}/h/history.db?mode=ro", uri=True) as db:
+            have = db.execute("SELECT max(window) FROM sample WHERE run = (SELECT id FROM run WHERE lineage = ?)", (lineage,)).fetchone()[0]
+        first = seen[0][0]
+        due = max((window for when, _, window in seen if when <= killed - sync_s - slack_s), default=None)
+        if due is not None and killed - first > 0.7:  # by then a new xenbaked has its keeper
+            checked += 1
+            assert have is not None and have >= due, f"round {number}: {have} is kept, and {due} was due"
+        if have is not None:
+            kept_some += 1
+            lost.append(sum(1 for window in {w for _, _, w in seen} if window > have))
+    assert kept_some > 20 and checked > 5, (kept_some, checked)
+    print(f"# {kept_some} of 50 runs kept something; samples lost in one: {sum(lost) / len(lost):.1f} of 20 a second, at most {max(lost)}")
 
 
 def test_a_keeper_that_dies_is_started_again(folder):
