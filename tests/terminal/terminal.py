@@ -7,6 +7,7 @@ sequences, how few bytes a refresh takes, ASCII, and settings that are kept.
 """
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -278,6 +279,81 @@ def test_unknown_sequences(baked):
     s.close()
 
 
+def drain_slowly(s, seconds):
+    """Takes what comes at 9600 baud; True: the program ended."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not s.ended():
+        if select.select([s.master], [], [], 0.01)[0]:
+            os.read(s.master, 10)
+            time.sleep(0.0104)
+    return s.ended()
+
+
+def test_typed_ahead(baked, directory):
+    """Keys that wait: a signal does not wait behind them, and they do not wait for a frame each."""
+    path = os.path.join(directory, 'ahead', 'config')
+    s = live(baked, '--config', path, config=None)
+    shown(s)
+    s.kill(signal.SIGSTOP)
+    s.send('T' * 4000 + 'O')
+    s.kill(signal.SIGCONT)
+    time.sleep(0.02) # it is at the keys now
+    s.kill(signal.SIGTERM)
+    check(s.wait_end() == 0 and not os.path.exists(path), 'SIGTERM is heard before the keys that came first', s)
+    restored(s, 'SIGTERM before keys')
+    s.close()
+    s = live(baked, '--interval=60')
+    shown(s)
+    s.send('h')
+    s.wait('Help: keys')
+    top = s.text()
+    s.send('jjjkkk')
+    s.pump(0.5)
+    check(s.text() == top, 'keys of one burst act one after the other', s)
+    s.send('G')
+    s.pump(0.5)
+    last = s.text()
+    s.send('k')
+    s.pump(0.5)
+    above = s.text()
+    s.send('gG' + 'j' * 20 + 'k')
+    s.pump(0.5)
+    check(s.text() == above != last, 'and none goes beyond the end', s)
+    s.send('gG' * 500 + 'q')
+    start = time.monotonic()
+    check(drain_slowly(s, 15), '1000 keys on a slow line: q is heard', s)
+    print('# after %.1f s at 9600 baud' % (time.monotonic() - start))
+    s.close()
+
+
+def test_escape(baked):
+    s = live(baked, '--interval=60')
+    shown(s)
+
+    def cursor():
+        s.pump(0.5)
+        return [y for y, line in enumerate(s.screen.display) if line.startswith('>')]
+
+    s.send('j')
+    before = cursor()
+    s.send(b'\x1b\x1bOA')
+    after = cursor()
+    check(before and after == [before[0] - 1], 'a cursor key right after Esc is heard', s, (before, after))
+    s.close()
+
+
+def test_piped(baked):
+    """The trace comes on standard input: keys come from the terminal all the same."""
+    s = Session(['/bin/sh', '-c', 'cat "$2" | "$1" replay --no-config -', 'sh', XENMON, TRACE])
+    check(shown(s), 'a trace from a pipe: the screen', s)
+    s.send('2')
+    check(s.wait('vCPUs on'), 'and it hears keys', s)
+    s.send('q')
+    check(s.wait_end() == 0, 'and ends', s)
+    restored(s, 'a trace from a pipe', mouse=False)
+    s.close()
+
+
 def per_refresh(s, seconds):
     sizes = []
     for _ in range(seconds):
@@ -389,6 +465,8 @@ def main():
                            ('out', lambda: test_ways_out(baked)), ('dead', lambda: test_dead_writer(directory)),
                            ('suspend', lambda: test_suspend(baked)), ('mouse', lambda: test_mouse(baked)),
                            ('unknown', lambda: test_unknown_sequences(baked)),
+                           ('ahead', lambda: test_typed_ahead(baked, directory)), ('escape', lambda: test_escape(baked)),
+                           ('piped', lambda: test_piped(baked)),
                            ('bytes', lambda: test_bytes(baked, directory)), ('ascii', lambda: test_ascii(baked)),
                            ('settings', lambda: test_settings(baked, directory))):
             if not only or name in only:

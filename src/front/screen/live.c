@@ -12,6 +12,8 @@
 
 /* While there is nothing to show, it is looked for more often. */
 #define WAIT_NS (XM_NS_PER_S / 5)
+/* Keys that are there already are all heard before the terminal gets a frame, for so long at most. */
+#define BURST_NS (XM_NS_PER_S / 10)
 
 static uint64_t monotonic_ns(void)
 {
@@ -37,10 +39,12 @@ struct live {
     struct xm_choice *choice;
     const struct xm_live_keep *keep;
     struct xm_grid grid;
+    bool fresh; /* the grid is not on the terminal yet */
     uint64_t updated_ns;
 };
 
-static enum xm_status show(struct live *live)
+/* The frame; what the next key means depends on it. */
+static enum xm_status build(struct live *live)
 {
     unsigned width;
     unsigned height;
@@ -51,12 +55,21 @@ static enum xm_status show(struct live *live)
             return status;
     }
     xm_screen_build(live->model, live->choice, true, &live->grid);
+    live->fresh = true;
+    return XM_OK;
+}
+
+/* Sends it, which on a slow line takes longer than all else. */
+static void draw(struct live *live)
+{
+    if (!live->fresh)
+        return;
     xm_terminal_theme(live->terminal, live->choice->theme);
     if (live->choice->redraw)
         xm_terminal_redraw(live->terminal);
     live->choice->redraw = false;
     xm_terminal_draw(live->terminal, &live->grid);
-    return XM_OK;
+    live->fresh = false;
 }
 
 /* What the feed has to know of a choice. */
@@ -100,25 +113,43 @@ static enum xm_status answer(struct live *live, int key)
         return XM_OK;
     if (wants_other(choice, before))
         xm_travel_update(&live->travel, live->feed, choice, monotonic_ns());
-    return show(live);
+    return build(live);
+}
+
+/* The first key, and those behind it that have come already: one frame for all of them. */
+static enum xm_status answer_burst(struct live *live, int key)
+{
+    uint64_t end_ns = monotonic_ns() + BURST_NS;
+    enum xm_status status = answer(live, key);
+    while (status == XM_OK && !live->choice->quit && monotonic_ns() < end_ns) {
+        key = xm_terminal_key(live->terminal, 0);
+        if (key == XM_KEY_NONE)
+            break;
+        status = answer(live, key);
+    }
+    if (status == XM_OK && !live->choice->quit)
+        draw(live);
+    return status;
+}
+
+static uint64_t next_update_ns(const struct live *live)
+{
+    uint64_t pause_ns = live->choice->interval_ns;
+    return live->updated_ns + (live->model->data || pause_ns < WAIT_NS ? pause_ns : WAIT_NS);
 }
 
 /* Keys until the next refresh is due; each one is answered at once. */
 static enum xm_status hear_keys(struct live *live)
 {
-    const struct xm_choice *choice = live->choice;
     enum xm_status status = XM_OK;
-    while (status == XM_OK && !choice->quit) {
-        uint64_t pause_ns =
-            live->model->data || choice->interval_ns < WAIT_NS ? choice->interval_ns : WAIT_NS;
-        uint64_t due_ns = live->updated_ns + pause_ns;
-        uint64_t now_ns = monotonic_ns();
-        uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+    uint64_t now_ns = monotonic_ns();
+    do {
+        uint64_t left_ns = next_update_ns(live) > now_ns ? next_update_ns(live) - now_ns : 0;
         int key = xm_terminal_key(live->terminal, (int)((left_ns + 999999) / 1000000));
-        if (key == XM_KEY_NONE && monotonic_ns() >= due_ns)
-            break;
-        status = answer(live, key);
-    }
+        if (key != XM_KEY_NONE)
+            status = answer_burst(live, key);
+        now_ns = monotonic_ns();
+    } while (status == XM_OK && !live->choice->quit && now_ns < next_update_ns(live));
     return status;
 }
 
@@ -138,9 +169,11 @@ enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, st
     while (status == XM_OK && !choice->quit) {
         live.updated_ns = monotonic_ns();
         xm_travel_update(&live.travel, live.feed, choice, live.updated_ns);
-        status = show(&live);
-        if (status == XM_OK)
-            status = hear_keys(&live);
+        status = build(&live);
+        if (status != XM_OK)
+            break;
+        draw(&live);
+        status = hear_keys(&live);
     }
     xm_grid_fini(&live.grid);
     xm_feed_destroy(live.feed);

@@ -39,6 +39,8 @@ struct xm_terminal {
 
     unsigned mouse_x, mouse_y;
     uint64_t clicked_ns; /* 0: the next click is a first one */
+
+    int next; /* a key that came right after an Esc; XM_KEY_NONE: none */
 };
 
 /* ---- Looks. */
@@ -206,6 +208,7 @@ enum xm_status xm_terminal_open(bool colour, struct xm_terminal **terminal, stru
     struct xm_terminal *t = calloc(1, sizeof *t);
     if (!t)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    t->next = XM_KEY_NONE;
     status = take_signals(t, err);
     if (status != XM_OK) {
         free(t);
@@ -417,11 +420,14 @@ static int function_key(struct xm_terminal *t, int key)
     return key == KEY_MOUSE ? read_mouse(t) : translate(keys, sizeof keys / sizeof keys[0], key);
 }
 
-/* The next character that is there already; 0: none. */
-static wint_t next_character(void)
+/* The next character that is there already; 0: none, or another key, which is the next one then. */
+static wint_t next_character(struct xm_terminal *t)
 {
     wint_t c = 0;
-    return get_wch(&c) == OK ? c : 0;
+    int what = get_wch(&c);
+    if (what == KEY_CODE_YES)
+        t->next = function_key(t, (int)c);
+    return what == OK ? c : 0;
 }
 
 /* "\033[", parameters, and `final`: a key of another kind of terminal than $TERM says. */
@@ -446,22 +452,22 @@ static int sequence_key(unsigned parameter, wint_t final)
  * An escape may be the key, or begin a sequence that curses does not know; its bytes must not be taken
  * for keys. Only a "[" or "O" that comes with it makes it one.
  */
-static int escape_key(void)
+static int escape_key(struct xm_terminal *t)
 {
     unsigned parameter = 0;
     bool first = true;
-    wint_t c = next_character();
+    wint_t c = next_character(t);
     if (c != '[' && c != 'O') {
         if (c)
             unget_wch((wchar_t)c);
         return XM_KEY_ESCAPE;
     }
     if (c == 'O') {
-        c = next_character();
+        c = next_character(t);
         return c ? sequence_key(0, c) : XM_KEY_UNKNOWN;
     }
     for (unsigned i = 0; i < SEQUENCE_MAX; i++) {
-        c = next_character();
+        c = next_character(t);
         if (c < 0x20 || c >= 0x40) /* 0: it stops in the middle */
             return c >= 0x40 ? sequence_key(parameter, c) : XM_KEY_UNKNOWN;
         first = first && c != ';';
@@ -471,7 +477,7 @@ static int escape_key(void)
     return XM_KEY_UNKNOWN;
 }
 
-static int character_key(wint_t c)
+static int character_key(struct xm_terminal *t, wint_t c)
 {
     switch (c) {
     case 3: /* Ctrl-C where the terminal makes no signal of it */
@@ -482,7 +488,7 @@ static int character_key(wint_t c)
     case '\n':
         return XM_KEY_ENTER;
     case 27:
-        return escape_key();
+        return escape_key(t);
     default:
         return c && c < XM_KEY_FIRST ? (int)c : XM_KEY_UNKNOWN;
     }
@@ -492,9 +498,13 @@ static int character_key(wint_t c)
 static int curses_key(struct xm_terminal *t)
 {
     wint_t c = 0;
+    int next = t->next;
+    t->next = XM_KEY_NONE;
+    if (next != XM_KEY_NONE)
+        return next;
     switch (get_wch(&c)) {
     case OK:
-        return character_key(c);
+        return character_key(t, c);
     case KEY_CODE_YES:
         return function_key(t, (int)c);
     default:
@@ -567,10 +577,15 @@ static int read_signal(struct xm_terminal *t)
     }
 }
 
-/* curses may hold keys that it has read already, so it is asked before anybody waits. */
+/*
+ * Who tells the process to end does not wait for what was typed ahead.  curses may hold keys that it has read already, so
+ * it is asked before anybody waits.
+ */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms)
 {
-    int key = curses_key(terminal);
+    int key = read_signal(terminal);
+    if (key == XM_KEY_NONE)
+        key = curses_key(terminal);
     if (key != XM_KEY_NONE)
         return key;
     struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
