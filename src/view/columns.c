@@ -90,7 +90,7 @@ COLUMN(runnable_per_execution, set_average(cell, u->runnable_ns, u->executions))
 COLUMN(wait_wake, set_ns(cell, u->wait_wake_ns))
 COLUMN(wait_preempt, set_ns(cell, u->wait_preempt_ns))
 COLUMN(wait_other, set_ns(cell, u->wait_other_ns))
-COLUMN(wait_max, set_ns(cell, u->wait_max_ns))
+COLUMN(wait_max, set_ns(cell, u->wait_max_ns); cell->known = !u->no_peaks)
 COLUMN(wait_any, set_ns(cell, u->wait_any_ns))
 COLUMN(wait_any_pct, set_percent(cell, u->wait_any_ns, u->window_ns))
 

@@ -157,6 +157,9 @@ static void set_counters(const struct xm_window *w, const struct counters *c, st
 static void set_peaks(const struct xm_window *w, uint64_t slice_min, uint64_t slice_max, uint64_t wait_max,
                       struct xm_usage *u)
 {
+    u->no_peaks = w->no_peaks;
+    if (w->no_peaks)
+        return;
     u->wait_max_ns = to_ns(w, wait_max);
     if (u->slices && slice_min <= slice_max) {
         u->slice_min_ns = slice_min;

@@ -24,6 +24,7 @@ struct xm_window {
     const struct xm_sample *to;
     const struct xm_scale *scale;
     uint32_t io_seen; /* XM_IO_SEEN_* of the region or the trace */
+    bool no_peaks;    /* `to` has not the peaks of the whole window: usages have none */
 };
 
 /* A count that may not be known: law 7, "never a false zero". */
@@ -66,6 +67,7 @@ struct xm_usage {
     uint64_t running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns;
     uint64_t wait_wake_ns, wait_preempt_ns, wait_other_ns; /* add up to runnable_ns (slow series: all other) */
     uint64_t wait_any_ns;  /* domains; for a vCPU its runnable_ns */
+    bool no_peaks;         /* not known: wait_max_ns, slice_min_ns and slice_max_ns are 0 then */
     uint64_t wait_max_ns;  /* longest wait that ended in the window (see xm_window_peaks) */
     uint64_t executions, migrations, preemptions, yields;
     uint64_t slices, slice_sum_ns;

@@ -27,7 +27,7 @@ static void measure_domain(const struct xm_usage *u, const struct xm_io *io, dou
 /* The driver domain's I/O is what was done while it was on the pCPU, the server's what was done with its pages. */
 void xm_study_read(const struct xm_outcome *o, double value[XM_STUDY_MEASURES])
 {
-    const struct xm_window w = {&o->from, &o->to, &o->scale, o->io_seen};
+    const struct xm_window w = {.from = &o->from, .to = &o->to, .scale = &o->scale, .io_seen = o->io_seen};
     double s = 0;
     for (unsigned i = 0; i < XM_STUDY_MEASURES; i++)
         value[i] = NAN;

@@ -98,7 +98,8 @@ bool crowd_make(struct crowd *c, uint32_t domains, uint32_t vcpus, uint32_t pcpu
         if (xm_sample_init(&c->from[i], capacity) != XM_OK)
             return false;
         fill(&c->from[i], domains, vcpus, pcpus, since_s[i]);
-        c->model.window[i] = (struct xm_window){&c->from[i], &c->to, &c->scale, XM_IO_SEEN_GRANTS};
+        c->model.window[i] = (struct xm_window){.from = &c->from[i], .to = &c->to,
+            .scale = &c->scale, .io_seen = XM_IO_SEEN_GRANTS};
     }
     name(c, domains);
     c->trail.domains = domains;

@@ -96,7 +96,8 @@ void fake_make(struct fake *f)
     for (unsigned i = 0; i < XM_SPANS; i++) {
         assert_int_equal(xm_sample_init(&f->from[i], capacity), XM_OK);
         fill(&f->from[i], since_s[i]);
-        f->model.window[i] = (struct xm_window){&f->from[i], &f->to, &f->scale, XM_IO_SEEN_GRANTS};
+        f->model.window[i] = (struct xm_window){.from = &f->from[i], .to = &f->to,
+            .scale = &f->scale, .io_seen = XM_IO_SEEN_GRANTS};
     }
     f->fact[FAKE_DOM0] = (struct xm_region_domain){.id = ID(0, 0), .name = "Domain-0"};
     f->fact[FAKE_WEB] = (struct xm_region_domain){.id = ID(1, 0), .name = "web"};

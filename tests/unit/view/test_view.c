@@ -32,7 +32,7 @@ static int setup(void **state)
     assert_int_equal(xm_sample_init(&world.to, capacity), XM_OK);
     world.from.used = world.to.used = capacity;
     assert_true(xm_scale_init(&world.scale, UINT64_C(1000000000)));
-    world.w = (struct xm_window){&world.from, &world.to, &world.scale, 0};
+    world.w = (struct xm_window){.from = &world.from, .to = &world.to, .scale = &world.scale};
     *state = &world;
     return 0;
 }
