@@ -36,6 +36,7 @@ struct xm_feed *xm_feed_create(const char *path)
     feed->shown.index = XM_FEED_NONE;
     feed->trail.newest = XM_FEED_NONE;
     feed->chosen_ns = XM_NS_PER_S;
+    feed->chosen_at = XM_FEED_CHOSEN;
     feed->model.path = feed->path;
     feed->model.reason = "";
     feed->model.notice = "";
@@ -53,6 +54,10 @@ static void drop_samples(struct xm_feed *feed)
     xm_feed_trail_drop(feed);
     free(feed->fact);
     feed->fact = NULL;
+    free(feed->first_vcpu);
+    free(feed->next_vcpu);
+    feed->first_vcpu = feed->next_vcpu = NULL;
+    feed->chained = false;
     feed->model.data = false;
     feed->newest = XM_FEED_NONE;
     feed->shown.index = XM_FEED_NONE;
@@ -120,7 +125,9 @@ static enum xm_status make_room(struct xm_feed *feed, struct xm_capacity capacit
     if (status == XM_OK)
         status = xm_feed_windows_init(feed, capacity);
     feed->fact = calloc(capacity.domains, sizeof *feed->fact);
-    if (status == XM_OK && feed->fact)
+    feed->first_vcpu = calloc(capacity.domains, sizeof *feed->first_vcpu);
+    feed->next_vcpu = calloc(capacity.vcpus, sizeof *feed->next_vcpu);
+    if (status == XM_OK && feed->fact && feed->first_vcpu && feed->next_vcpu)
         return XM_OK;
     drop_samples(feed);
     return XM_NOMEM;
@@ -160,9 +167,12 @@ static bool choose_place(struct xm_feed *feed, struct xm_feed_place *place)
 static enum xm_status show_place(struct xm_feed *feed, const struct xm_feed_place *place)
 {
     const struct xm_region_info *info = &feed->model.info;
-    enum xm_status status = make_room(feed, info->capacity);
+    bool settled = feed->settled;
+    enum xm_status status = make_room(feed, info->capacity); /* which may begin anew */
     if (status != XM_OK)
         return status;
+    feed->settled = settled;
+    feed->chained = false;
     if (xm_region_sample(feed->region, place->series, place->index, &feed->sample) != XM_REGION_OK) {
         feed->settled = false;
         return XM_OK;
@@ -178,6 +188,19 @@ static enum xm_status show_place(struct xm_feed *feed, const struct xm_feed_plac
     feed->model.real_ns = feed->sample.host.real;
     read_facts(feed);
     return xm_feed_trail_update(feed);
+}
+
+/* What is held stays, whether or not the region has it any more. */
+static void show_again(struct xm_feed *feed, uint64_t now_ns)
+{
+    struct xm_capacity have = feed->sample.capacity;
+    struct xm_capacity now = feed->model.info.capacity;
+    bool room = have.domains >= now.domains && have.vcpus >= now.vcpus && have.pcpus >= now.pcpus;
+    if (room && xm_feed_windows_remake(feed))
+        return;
+    feed->model.reading = feed->model.reading && room;
+    feed->stale = feed->model.reading;
+    set_notice(feed, now_ns, "the region no longer has a window of that length");
 }
 
 /* How far one can go. */
@@ -207,9 +230,12 @@ static enum xm_status read_samples(struct xm_feed *feed, uint64_t now_ns)
             return XM_OK;
         bool same =
             feed->model.data && place.series == feed->shown.series && place.index == feed->shown.index;
-        enum xm_status status = !same || feed->stale ? show_place(feed, &place) : XM_OK;
+        bool again = feed->stale && !feed->held;
+        enum xm_status status = !same || again ? show_place(feed, &place) : XM_OK;
         if (status != XM_OK)
             return status;
+        if (same && feed->stale && feed->held)
+            show_again(feed, now_ns);
         if (feed->model.data)
             break;
     }

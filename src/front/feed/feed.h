@@ -33,7 +33,8 @@ void xm_feed_set_window(struct xm_feed *feed, uint64_t ns);
  * Which sample the next updates show: the last one that is no later than `cycles` since the trace began (the
  * oldest there is where all are later); xm_feed_follow(): the newest again.  While a position is held the
  * connection, warnings and reach of the model go on being those of now.  A restart of xenbaked drops the
- * position.
+ * position.  What is shown of a position stays, also when the region no longer has it; a window of a length that
+ * cannot be had there any more leaves the one before, and the model's notice says so.
  */
 void xm_feed_seek(struct xm_feed *feed, uint64_t cycles);
 void xm_feed_follow(struct xm_feed *feed);

@@ -25,9 +25,11 @@ struct xm_feed_place {
 struct xm_feed_window {
     struct xm_sample from;
     struct xm_sample to; /* vCPUs, domains and pCPUs of its own, for the peaks; the rest is borrowed */
+    uint64_t first;      /* the fast samples from this index on have its peaks; XM_FEED_NONE: not all are there */
 };
 
-enum { XM_FEED_CHOSEN = XM_SPANS, XM_FEED_WINDOWS };
+/* The window that was chosen is in one of two places, so that it stays where another cannot be made. */
+enum { XM_FEED_CHOSEN = XM_SPANS, XM_FEED_SPARE, XM_FEED_WINDOWS };
 
 #define XM_FEED_BASELINES 1024u
 
@@ -60,6 +62,7 @@ struct xm_feed {
     uint64_t newest_at_ns;
     struct xm_scale scale;
     uint64_t chosen_ns;
+    unsigned chosen_at; /* XM_FEED_CHOSEN or XM_FEED_SPARE: where the model's chosen window is */
 
     bool held; /* `sought` is shown, not the newest */
     uint64_t sought;
@@ -74,6 +77,9 @@ struct xm_feed {
     struct xm_peaks *peaks;
     struct xm_feed_trail trail;
     struct xm_spread spread;
+    uint32_t *first_vcpu, *next_vcpu; /* by domain slot, by vCPU slot: the vCPUs of each domain; 0: no more, else
+                                         the slot + 1 */
+    bool chained;                     /* they are of `sample` */
     uint64_t counts[XM_HISTS][XM_HIST_BUCKETS]; /* of one vCPU */
     struct xm_feed_baseline **baseline;         /* XM_FEED_BASELINES; NULL: none yet */
     uint64_t round;                             /* counts updates */
@@ -89,6 +95,13 @@ void xm_feed_windows_fini(struct xm_feed *feed);
  * any more.
  */
 bool xm_feed_windows_make(struct xm_feed *feed) XM_MUST_CHECK;
+
+/*
+ * The same for a sample that is shown already, and that the region need not have any more: reads on what peaks
+ * are missing, and makes the chosen window where its length is another now.  False: the region no longer has
+ * what that takes; the one that was there stays.
+ */
+bool xm_feed_windows_remake(struct xm_feed *feed) XM_MUST_CHECK;
 
 /* ---- Places in time.  `region` is open, info is of now. */
 

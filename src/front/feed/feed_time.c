@@ -6,9 +6,10 @@ void xm_feed_seek(struct xm_feed *feed, uint64_t cycles)
 {
     if (feed->held && feed->sought == cycles)
         return;
+    /* Told what it shows already, it need not look for that, which may be gone from the region. */
+    feed->settled = feed->held && feed->settled && feed->shown.window == cycles;
     feed->held = true;
     feed->sought = cycles;
-    feed->settled = false;
 }
 
 void xm_feed_follow(struct xm_feed *feed)

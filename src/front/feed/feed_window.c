@@ -173,54 +173,72 @@ static void forget_fast(struct xm_sample *to, const struct xm_sample *from)
 
 /* ---- Making them. */
 
-static void fold_peaks(struct xm_feed *feed, const struct beginning *b, struct xm_sample *to)
+/* Only where every fast sample of the window is there yet: the peaks of a part of it are not the window's. */
+static uint64_t first_of(const struct xm_feed *feed, const struct beginning *b)
 {
     struct xm_feed_place oldest;
-    uint64_t last = feed->shown.index;
-    uint64_t first = b->place.index + 1;
     if (feed->shown.series != XM_SERIES_FAST)
-        return;
-    if (b->whole || b->place.series != XM_SERIES_FAST)
-        first = xm_feed_oldest(feed, XM_SERIES_FAST, &oldest) ? oldest.index : last;
-    /* The newest sample's own peaks are in `to` already. */
-    if (first < last && !xm_peaks_fold(feed->peaks, feed->region, first, last - 1, &feed->scratch, to))
-        feed->stale = true;
+        return XM_FEED_NONE;
+    if (!b->whole)
+        return b->place.series == XM_SERIES_FAST ? b->place.index + 1 : XM_FEED_NONE;
+    return xm_feed_oldest(feed, XM_SERIES_FAST, &oldest) && oldest.index == 0 ? 0 : XM_FEED_NONE;
 }
 
+static void fold_peaks(struct xm_feed *feed, struct xm_feed_window *w, struct xm_window *window)
+{
+    uint64_t last = feed->shown.index;
+    enum xm_status status = w->first == XM_FEED_NONE ? XM_END : XM_OK;
+    /* The newest sample's own peaks are in `to` already. */
+    if (status == XM_OK && w->first < last)
+        status = xm_peaks_fold(feed->peaks, feed->region, w->first, last - 1, &feed->scratch, &w->to);
+    window->no_peaks = status != XM_OK;
+    if (status == XM_AGAIN)
+        feed->model.reading = feed->stale = true;
+    else if (status != XM_OK)
+        w->first = XM_FEED_NONE;
+}
+
+/* False: *window and *coarse are as they were. */
 static bool make_window(struct xm_feed *feed, uint64_t ns, unsigned which, struct xm_window *window,
                         bool *coarse)
 {
     struct xm_feed_window *w = &feed->window[which];
     uint64_t cycles = xm_scale_to_cycles(&feed->scale, xm_ns_of(ns)).v;
     struct beginning b;
-    bool further = which == XM_FEED_CHOSEN && begin_further_back(feed, cycles, &w->from, &b);
+    bool further = which >= XM_FEED_CHOSEN && begin_further_back(feed, cycles, &w->from, &b);
     if (!further && !begin_in_series(feed, cycles, &w->from, &b))
         return false;
     copy_rows(&w->to, &feed->sample);
     *coarse = feed->shown.series == XM_SERIES_SLOW || (!b.whole && b.place.series == XM_SERIES_SLOW);
     if (*coarse && !b.whole && feed->shown.series == XM_SERIES_FAST)
         forget_fast(&w->to, &w->from);
-    fold_peaks(feed, &b, &w->to);
     *window = (struct xm_window){
         .from = b.whole ? NULL : &w->from,
         .to = &w->to,
         .scale = &feed->scale,
         .io_seen = feed->model.info.io_seen,
     };
+    w->first = first_of(feed, &b);
+    fold_peaks(feed, w, window);
     return true;
 }
 
 static bool make_chosen(struct xm_feed *feed)
 {
     struct xm_model *m = &feed->model;
-    m->chosen_ns = feed->chosen_ns;
     for (enum xm_span span = 0; span < XM_SPANS; span++)
         if (feed->chosen_ns == span_ns[span]) {
             m->chosen = m->window[span];
             m->chosen_coarse = m->coarse;
+            m->chosen_ns = feed->chosen_ns;
             return true;
         }
-    return make_window(feed, feed->chosen_ns, XM_FEED_CHOSEN, &m->chosen, &m->chosen_coarse);
+    unsigned other = feed->chosen_at == XM_FEED_CHOSEN ? XM_FEED_SPARE : XM_FEED_CHOSEN;
+    if (!make_window(feed, feed->chosen_ns, other, &m->chosen, &m->chosen_coarse))
+        return false;
+    feed->chosen_at = other;
+    m->chosen_ns = feed->chosen_ns;
+    return true;
 }
 
 /* The slow series has no states: 0 would be running. */
@@ -238,9 +256,30 @@ bool xm_feed_windows_make(struct xm_feed *feed)
     if (m->coarse)
         unknown_states(&feed->sample);
     xm_peaks_begin(feed->peaks);
-    feed->stale = false;
+    feed->stale = m->reading = false;
     for (enum xm_span span = 0; span < XM_SPANS; span++)
         if (!make_window(feed, span_ns[span], span, &m->window[span], &coarse))
             return false;
     return make_chosen(feed);
+}
+
+/* Only what is missing: the rest of these windows needs samples that may have gone meanwhile. */
+static void read_on(struct xm_feed *feed, unsigned which, struct xm_window *window)
+{
+    if (window->no_peaks && feed->window[which].first != XM_FEED_NONE)
+        fold_peaks(feed, &feed->window[which], window);
+}
+
+bool xm_feed_windows_remake(struct xm_feed *feed)
+{
+    struct xm_model *m = &feed->model;
+    bool same = m->chosen_ns == feed->chosen_ns;
+    xm_peaks_begin(feed->peaks);
+    feed->stale = m->reading = false;
+    for (enum xm_span span = 0; span < XM_SPANS; span++)
+        read_on(feed, span, &m->window[span]);
+    if (!same || m->chosen.to != &feed->window[feed->chosen_at].to)
+        return make_chosen(feed); /* of another length, or one of those above */
+    read_on(feed, feed->chosen_at, &m->chosen);
+    return true;
 }

@@ -74,14 +74,15 @@ struct xm_model {
     unsigned beat;                       /* counts the updates that brought a new sample */
     struct xm_region_info info;          /* of the region last seen; zeroed before the first */
     bool data;                           /* false: the members below are not to be used */
-    struct xm_window window[XM_SPANS];   /* `to` holds the window's peaks, not only the last interval's */
+    struct xm_window window[XM_SPANS];   /* `to` holds the window's peaks; where it cannot, no_peaks is set */
     const struct xm_region_domain *fact; /* by domain slot of window[].to; id 0 or another: nothing known */
 
     /* The window that the person chose, of any length; what window[] has in it too, all end at the same sample. */
     struct xm_window chosen;
     uint64_t chosen_ns;  /* what was asked for; its real length is that of the samples */
     bool chosen_coarse;  /* from the slow series: causes of waits, slices, migrations, I/O done, pairs, a vCPU's
-                            executions are 0 in it, not known; longest waits are those that the fast series still has */
+                            executions are 0 in it, not known; it has no peaks */
+    bool reading;        /* peaks that a window lacks are still being read: the next update gets further */
 
     const struct xm_trail *trail; /* NULL: none yet */
 

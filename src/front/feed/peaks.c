@@ -45,7 +45,7 @@ struct xm_peaks {
     struct fold spare[LEVELS]; /* where folds are made: one that is not whole is not kept */
     uint32_t left;             /* rows that may be read in this round */
     uint32_t read;             /* samples that were */
-    bool whole;                /* nothing was left out so far */
+    enum xm_status whole;      /* what the fold under way has come to: XM_OK, nothing was left out so far */
 };
 
 /* ---- Life. */
@@ -272,22 +272,20 @@ static struct fold *keep(struct xm_peaks *p, unsigned level, uint64_t place)
     return slot;
 }
 
-/* The peaks of one sample; NULL: it is gone, or cannot be read in this round. */
+/* The peaks of one sample; NULL: it is gone, or cannot be read in this round: p->whole says which. */
 static const struct fold *read_one(struct xm_peaks *p, struct xm_region *region, uint64_t index,
                                    struct xm_sample *scratch)
 {
     if (p->left == 0 && p->read >= LEAST_READ) {
-        p->whole = false;
+        p->whole = XM_AGAIN;
         return NULL;
     }
     enum xm_region_outcome outcome = xm_region_rows(region, XM_SERIES_FAST, index, ROWS, scratch);
     uint32_t rows = outcome == XM_REGION_OK ? scratch->used.vcpus + scratch->used.domains : FAILED_ROWS;
     p->left -= rows < p->left ? rows : p->left;
     p->read++;
-    if (outcome != XM_REGION_OK)
-        return NULL;
-    if (!fold_of_sample(p, scratch, &p->spare[0])) {
-        p->whole = false;
+    if (outcome != XM_REGION_OK || !fold_of_sample(p, scratch, &p->spare[0])) {
+        p->whole = outcome == XM_REGION_OVERRUN ? XM_END : XM_AGAIN;
         return NULL;
     }
     return keep(p, 0, index);
@@ -302,25 +300,25 @@ static const struct fold *fetch(struct xm_peaks *p, struct xm_region *region, un
         return slot;
     if (level == 0)
         return read_one(p, region, place, scratch);
-    bool whole = p->whole;
     struct fold *made = &p->spare[level];
-    p->whole = true;
-    bool good = make_room(p, made, none);
-    for (uint64_t i = place << FAN_BITS; good && i < (place + 1) << FAN_BITS; i++) {
+    bool room = make_room(p, made, none);
+    for (uint64_t i = place << FAN_BITS; room && i < (place + 1) << FAN_BITS; i++) {
         const struct fold *part = fetch(p, region, level - 1, i, scratch);
-        good = !part || add(p, made, part);
+        if (!part)
+            return NULL;
+        room = add(p, made, part);
     }
-    good = good && p->whole;
-    p->whole = whole && good;
-    return good ? keep(p, level, place) : NULL;
+    if (!room)
+        p->whole = XM_AGAIN;
+    return room ? keep(p, level, place) : NULL;
 }
 
-bool xm_peaks_fold(struct xm_peaks *p, struct xm_region *region, uint64_t first, uint64_t last,
-                   struct xm_sample *scratch, struct xm_sample *into)
+enum xm_status xm_peaks_fold(struct xm_peaks *p, struct xm_region *region, uint64_t first, uint64_t last,
+                             struct xm_sample *scratch, struct xm_sample *into)
 {
     uint64_t end = last + 1; /* from the newest back: where not all can be had, that part is */
-    p->whole = true;
-    while (end > first && p->whole) {
+    p->whole = XM_OK;
+    while (end > first && p->whole == XM_OK) {
         unsigned level = LEVELS - 1;
         while (level && ((end & ((UINT64_C(1) << FAN_BITS * level) - 1)) ||
                          end - first < UINT64_C(1) << FAN_BITS * level))

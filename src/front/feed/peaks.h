@@ -15,6 +15,7 @@
 
 #include "xenmon/region.h"
 #include "xenmon/sample.h"
+#include "xenmon/status.h"
 
 struct xm_peaks;
 
@@ -30,12 +31,12 @@ void xm_peaks_begin(struct xm_peaks *peaks);
 
 /*
  * Folds fast samples `first` to `last` into the peaks of `into`; rows are matched by slot and id.  scratch:
- * of the region's capacity, overwritten.  Samples that the region no longer has bring nothing.  True; false:
- * not all of it could be read in this round (see below), or there was no memory: *into has the newest part,
- * and another round gets further.  Cost: some tens of folds of 3 words a row.  Samples not seen before are
+ * of the region's capacity, overwritten.  XM_OK; XM_AGAIN: not all of it could be read in this round (see
+ * below), or there was no memory: *into has the newest part, and another round gets further; XM_END: the
+ * region no longer has all of it.  Cost: some tens of folds of 3 words a row.  Samples not seen before are
  * read: a million rows a round, and 128 samples at least.
  */
-bool xm_peaks_fold(struct xm_peaks *peaks, struct xm_region *region, uint64_t first, uint64_t last,
+enum xm_status xm_peaks_fold(struct xm_peaks *peaks, struct xm_region *region, uint64_t first, uint64_t last,
                    struct xm_sample *scratch, struct xm_sample *into) XM_MUST_CHECK;
 
 #endif

@@ -447,7 +447,8 @@ static void test_chosen(void **state)
     assert_int_equal(u.window_ns, 30 * XM_NS_PER_S);
     assert_int_equal(u.running_ns, 9 * XM_NS_PER_S);
     assert_int_equal(u.slices, 0);
-    assert_int_equal(u.wait_max_ns, 400);
+    assert_true(u.no_peaks);
+    assert_int_equal(u.wait_max_ns, 0);
     assert_true(xm_usage_vcpu(&m->chosen, 0, &u));
     assert_int_equal(u.executions, 0);
     check_window(m, XM_SPAN_10S, 10 * XM_NS_PER_S, 400);
@@ -459,6 +460,16 @@ static void test_chosen(void **state)
     assert_true(xm_usage_domain(&m->chosen, 0, &u));
     assert_int_equal(u.window_ns, 40 * XM_NS_PER_S);
     assert_int_equal(u.slices, 400);
+    /* The fast history is shorter than that: the longest wait of its 12 s is not that of 40. */
+    assert_true(u.no_peaks);
+    assert_int_equal(u.wait_max_ns, 0);
+    assert_int_equal(u.slice_max_ns, 0);
+    struct xm_cell cell = {.known = true};
+    xm_column_find("wait_max_ns")->get(&u, &cell);
+    assert_false(cell.known);
+    cell.known = true;
+    xm_column_find("allocated_max_ns")->get(&u, &cell);
+    assert_false(cell.known);
     /* More than the slow history holds: as long as it is. */
     publish_both(s, 1000);
     xm_feed_set_window(s->feed, 100 * XM_NS_PER_S);
@@ -605,6 +616,56 @@ static void test_held_long(void **state)
         assert_true(m->data);
         assert_in_range(shown(m), m->oldest, m->oldest + 20 * STEP);
     }
+}
+
+/* Another window, when the fast series no longer has what is held: the sample stays, and so does what it shows. */
+static void test_held_window(void **state)
+{
+    struct scene *s = *state;
+    struct xm_usage u;
+    open_writer(s, 4);
+    publish_both(s, 301);
+    xm_feed_set_window(s->feed, 3 * XM_NS_PER_S);
+    seek(s, 290 * STEP);
+    publish_both(s, 200);
+    update(s);
+    /* From a sample of the slow series: no peaks. */
+    xm_feed_set_window(s->feed, 5 * XM_NS_PER_S);
+    const struct xm_model *m = update(s);
+    assert_int_equal(shown(m), 290 * STEP);
+    assert_true(m->chosen_coarse);
+    assert_false(m->coarse);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.window_ns, 5 * XM_NS_PER_S);
+    assert_int_equal(u.running_ns, 1500 * MS);
+    assert_true(u.no_peaks);
+    check_window(m, XM_SPAN_1S, XM_NS_PER_S, 290);
+    check_window(m, XM_SPAN_10S, 10 * XM_NS_PER_S, 290);
+    /* The windows that are kept can be chosen at any time. */
+    xm_feed_set_window(s->feed, 10 * XM_NS_PER_S);
+    m = update(s);
+    assert_false(m->chosen_coarse);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.wait_max_ns, 290);
+    xm_feed_set_window(s->feed, 5 * XM_NS_PER_S);
+    update(s);
+    assert_string_equal(m->notice, "");
+    /* Nothing has it any more. */
+    publish_both(s, 1000);
+    xm_feed_set_window(s->feed, 7 * XM_NS_PER_S);
+    m = update(s);
+    assert_int_equal(shown(m), 290 * STEP);
+    assert_non_null(strstr(m->notice, "no longer"));
+    assert_int_equal(m->chosen_ns, 5 * XM_NS_PER_S);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.window_ns, 5 * XM_NS_PER_S);
+    check_window(m, XM_SPAN_1S, XM_NS_PER_S, 290);
+    /* Elsewhere it is what was asked for. */
+    m = seek(s, 1490 * STEP);
+    assert_int_equal(m->chosen_ns, 7 * XM_NS_PER_S);
+    assert_true(xm_usage_domain(&m->chosen, 0, &u));
+    assert_int_equal(u.window_ns, 7 * XM_NS_PER_S);
+    assert_int_equal(u.wait_max_ns, 1490);
 }
 
 static void test_steps(void **state)
@@ -934,7 +995,8 @@ int main(void)
         TEST(test_appears), TEST(test_windows), TEST(test_peaks),  TEST(test_late),
         TEST(test_facts),   TEST(test_ended_and_gone), TEST(test_restart), TEST(test_growth),
         TEST(test_killed),  TEST(test_stale),   TEST(test_broken), TEST(test_no_rate),
-        TEST(test_chosen),  TEST(test_peaks_long), TEST(test_seek), TEST(test_held_long), TEST(test_steps),
+        TEST(test_chosen),  TEST(test_peaks_long), TEST(test_seek), TEST(test_held_long),
+        TEST(test_held_window), TEST(test_steps),
         TEST(test_position), TEST(test_seek_restart), TEST(test_trail), TEST(test_trail_rows), TEST(test_spread),
         TEST(test_hostile),
     };
