@@ -9,6 +9,10 @@
 
 #define SINCES 2u
 
+/* So many vCPUs' histograms are read at one beat, in the long run; and the most beats that takes. */
+#define VCPUS_A_BEAT 1024u
+#define MOST_TURNS   8u
+
 /* What is known of one domain, as long as the sample is the same one. */
 struct entry {
     uint64_t id, creation_id;
@@ -93,6 +97,15 @@ static bool make(const struct xm_model *model, uint32_t slot, enum xm_spread_sin
     return true;
 }
 
+/* Whether what was made at an earlier beat will do: it is not this domain's turn. */
+static bool may_wait(const struct xm_model *model, uint32_t slot, const struct entry *e)
+{
+    unsigned turns = 1 + model->window[XM_SPAN_1S].to->used.vcpus / VCPUS_A_BEAT;
+    turns = turns < MOST_TURNS ? turns : MOST_TURNS;
+    unsigned age = model->beat - e->beat;
+    return age == 0 || (age < turns && slot % turns != model->beat % turns);
+}
+
 /* Where the domain's digests are kept; NULL where there is no room. */
 static struct entry *entry_of(const struct xm_model *model, uint32_t slot)
 {
@@ -111,7 +124,7 @@ static struct entry *entry_of(const struct xm_model *model, uint32_t slot)
     }
     struct entry *e = &store->entry[slot];
     uint64_t id = s->domain[slot].id;
-    if (e->id != id || e->beat != model->beat || e->creation_id != model->info.creation_id) {
+    if (e->id != id || !may_wait(model, slot, e) || e->creation_id != model->info.creation_id) {
         e->id = id;
         e->beat = model->beat;
         e->creation_id = model->info.creation_id;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tables show of distributions: percentiles and shares, made from histograms of 30 kB a vCPU once for
- * each sample, and kept as long as the sample is the newest.
+ * What tables show of distributions: percentiles and shares, made from histograms of 30 kB a vCPU, and kept
+ * as long as the sample is the newest.  Where that is a lot to read every second, a domain's turn comes less often:
+ * on a host of n thousand vCPUs after n + 1 samples, 8 at most.
  *
  * Threads: one store, one thread.
  */
@@ -41,8 +42,9 @@ void xm_digests_forget(struct xm_digests *digests);
 
 /*
  * The digest of the domain in `slot` of window[].to; false, and all 0: its distributions cannot be had, or
- * the rate of the TSC is not known.  Kept in model->digests, where there is one, until the model's next beat.
- * Cost: the model's spread() and about 20 us, or next to nothing where it was kept.
+ * the rate of the TSC is not known.  Kept in model->digests, where there is one, until the model's next beat,
+ * or the domain's turn; since_ns is as of then.  Cost: the model's spread(), which reads 30 kB a vCPU, and a walk
+ * over the buckets of each kind; or next to nothing where it was kept.
  */
 bool xm_digest_get(const struct xm_model *model, uint32_t slot, enum xm_spread_since since,
                    struct xm_digest *digest);

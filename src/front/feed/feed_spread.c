@@ -20,16 +20,33 @@ void xm_feed_watch_anew(struct xm_feed *feed)
     xm_feed_spread_drop(feed);
 }
 
+/* Once for each sample: a walk over all vCPUs for every domain is too dear on a large host. */
+static void chain_vcpus(struct xm_feed *feed)
+{
+    const struct xm_sample *s = &feed->sample;
+    if (feed->chained)
+        return;
+    memset(feed->first_vcpu, 0, s->used.domains * sizeof *feed->first_vcpu);
+    for (uint32_t slot = s->used.vcpus; slot-- > 0;) {
+        uint32_t domain = s->vcpu_domain[slot];
+        if (s->vcpu[slot].id == 0 || domain >= s->used.domains)
+            continue;
+        feed->next_vcpu[slot] = feed->first_vcpu[domain];
+        feed->first_vcpu[domain] = slot + 1;
+    }
+    feed->chained = true;
+}
+
 /* Sums what the domain's vCPUs have; false: nothing could be read. */
 static bool sum_vcpus(struct xm_feed *feed, uint32_t domain, struct xm_spread *spread)
 {
     const struct xm_sample *s = &feed->sample;
     bool found = false;
     memset(spread, 0, sizeof *spread);
-    for (uint32_t slot = 0; slot < s->used.vcpus; slot++) {
+    chain_vcpus(feed);
+    for (uint32_t next = feed->first_vcpu[domain]; next; next = feed->next_vcpu[next - 1]) {
+        uint32_t slot = next - 1;
         uint64_t id;
-        if (s->vcpu[slot].id == 0 || s->vcpu_domain[slot] != domain)
-            continue;
         /* The histograms are those of now: in the past the slot may have been another's. */
         if (xm_region_histograms(feed->region, slot, feed->counts, &id) != XM_REGION_OK ||
             id != s->vcpu[slot].id)

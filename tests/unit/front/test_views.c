@@ -328,6 +328,15 @@ static void test_digests(void **state)
     assert_true(xm_digest_get(&v->fake.model, FAKE_WEB, XM_SPREAD_START, &digest));
     assert_int_equal(v->asked, 8);
     assert_false(xm_digest_get(&v->fake.model, 1000, XM_SPREAD_START, &digest));
+    /* Of many vCPUs each domain is read again after three beats, not at every one. */
+    uint32_t used = v->fake.to.used.vcpus;
+    v->fake.to.used.vcpus = 2500;
+    v->asked = 0;
+    for (unsigned beat = 0; beat < 30; beat++, v->fake.model.beat++)
+        for (uint32_t slot = 0; slot < FAKE_DOMAINS; slot++)
+            (void)xm_digest_get(&v->fake.model, slot, XM_SPREAD_START, &digest);
+    assert_in_range(v->asked, 3 * 30 / 3, 3 * 30 / 3 + 6);
+    v->fake.to.used.vcpus = used;
     xm_digests_destroy(v->fake.model.digests);
     v->fake.model.digests = NULL;
     xm_digests_forget(NULL);
