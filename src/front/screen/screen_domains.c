@@ -56,6 +56,7 @@ static const struct xm_table_column columns[] = {
     {.id = "runnable_per_execution_ns", .shown = true},
     {.id = "blocked_per_io_ns", .shown = true},
     {.id = "window_ns"},
+    {.id = "cpu_time_ns"},
     {.id = "running_ns"},
     {.id = "running_pct"},
     {.id = "running_of_vcpus_pct"},

@@ -24,9 +24,9 @@ struct xm_screen_warnings {
     double unknown;    /* percent of all vCPUs' time in them */
 };
 
-/* Parts of a line, most important first: those that end before column `end` are written, no others. */
-void xm_screen_put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
-                         const char *const *parts, unsigned count);
+/* Parts of a line, most important first: those that end before column `end` are written, no others.  Returns where they end. */
+unsigned xm_screen_put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
+                             const char *const *parts, unsigned count);
 
 /* The program's own line. */
 void xm_screen_title(const struct xm_painter *p, unsigned y);
@@ -55,7 +55,10 @@ void xm_screen_paint_warnings(const struct xm_painter *p, unsigned y, const stru
 unsigned xm_screen_position(const struct xm_painter *p, unsigned y, enum xm_meaning meaning, unsigned keep,
                             unsigned lines);
 
-/* The keys that are of use here.  key_at: the one at column x, XM_KEY_NONE: there is none. */
+/*
+ * The keys that are of use here; until the next key what the last one's answer was (choice.said).  key_at: the one at
+ * column x, XM_KEY_NONE: there is none.
+ */
 void xm_screen_keys(const struct xm_painter *p, unsigned y);
 int xm_screen_key_at(const struct xm_painter *p, unsigned x);
 

@@ -106,6 +106,9 @@ struct xm_screen_ordered {
 };
 void xm_screen_sort(struct xm_screen_ordered *list, uint32_t count);
 
+/* Whether the view on show is of the chosen pCPU: the others are of all of them, whatever was chosen. */
+bool xm_screen_one_cpu(const struct xm_choice *choice);
+
 /* The slot of the chosen pCPU; false where it has not been seen (or all are shown). */
 bool xm_screen_cpu_slot(const struct xm_model *model, const struct xm_choice *choice, uint32_t *slot);
 

@@ -551,13 +551,14 @@ void xm_screen_totals(const struct xm_painter *p, unsigned y, enum xm_span span)
     unsigned x = xm_grid_print(p->grid, 0, y, XM_MEANING_SUBJECT, "All %5s  ", name);
     x = put_share(p, x, y, XM_MEANING_RUNNING, "running", t.running, base);
     x = put_share(p, x, y, XM_MEANING_WAITING, "waiting", t.runnable, base);
-    x = put_share(p, x, y, XM_MEANING_BLOCKED, "blocked", t.blocked, blocked_base);
-    x = put_share(p, x, y, XM_MEANING_NORMAL, p->choice->one_cpu ? "CPU idle" : "CPUs idle", t.idle,
+    bool one = p->choice->one_cpu;
+    x = put_share(p, x, y, XM_MEANING_BLOCKED, one ? "blocked*" : "blocked", t.blocked, blocked_base);
+    x = put_share(p, x, y, XM_MEANING_NORMAL, one ? "CPU idle" : "CPUs idle", t.idle,
                   cpu_base);
     x = put_share(p, x, y, XM_MEANING_NORMAL, "busy", t.busy, cpu_base);
     x = put_share(p, x, y, XM_MEANING_NORMAL, "switching", t.switching, cpu_base);
     if (t.offline > 0)
-        x = put_share(p, x, y, XM_MEANING_NORMAL, "offline", t.offline, blocked_base);
+        x = put_share(p, x, y, XM_MEANING_NORMAL, one ? "offline*" : "offline", t.offline, blocked_base);
     if (t.unknown > 0)
-        put_share(p, x, y, XM_MEANING_WARNING, "unknown", t.unknown, blocked_base);
+        put_share(p, x, y, XM_MEANING_WARNING, one ? "unknown*" : "unknown", t.unknown, blocked_base);
 }

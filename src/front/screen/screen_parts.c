@@ -182,6 +182,12 @@ uint32_t *xm_screen_domains(const struct xm_model *model, uint32_t *count)
     return slots;
 }
 
+bool xm_screen_one_cpu(const struct xm_choice *choice)
+{
+    return choice->one_cpu && (choice->view == XM_VIEW_DOMAINS || choice->view == XM_VIEW_VCPUS ||
+                               choice->view == XM_VIEW_PAPER);
+}
+
 bool xm_screen_cpu_slot(const struct xm_model *model, const struct xm_choice *choice, uint32_t *slot)
 {
     const struct xm_sample *s = model->window[XM_SPAN_1S].to;

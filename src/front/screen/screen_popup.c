@@ -33,6 +33,10 @@ void xm_screen_keys(const struct xm_painter *p, unsigned y)
     unsigned x = 0;
     unsigned end;
     size_t i = 0;
+    if (p->choice->said[0]) {
+        xm_grid_put_within(p->grid, 0, p->grid->width, y, XM_MEANING_PROMPT, p->choice->said);
+        return;
+    }
     while ((b = next_key(p, &i, x, &end)) != NULL) {
         x = xm_grid_put(p->grid, x, y, XM_MEANING_KEY, b->name);
         xm_grid_print(p->grid, x, y, XM_MEANING_LABEL, " %s", b->brief);
@@ -47,7 +51,7 @@ int xm_screen_key_at(const struct xm_painter *p, unsigned at)
     unsigned end;
     size_t i = 0;
     while ((b = next_key(p, &i, x, &end)) != NULL) {
-        if (at >= x && at < end)
+        if (at >= x && at < end && !p->choice->said[0])
             return b->key;
         x = end + 2;
     }
@@ -160,6 +164,9 @@ void xm_screen_popup(const struct xm_painter *p)
     if (p->choice->popup.kind == XM_POPUP_NONE || !table || !place(p, &b))
         return;
     struct xm_choice_table t = xm_table_choice(table, p->choice);
+    bool shown[XM_TABLE_MAX_COLUMNS] = {false};
+    for (unsigned i = 0; i < t.columns; i++)
+        shown[t.column[i]] = true;
     xm_choice_column_order(table, p->choice, order);
     blank(p, &b, b.y);
     xm_grid_put_within(p->grid, b.x + 1, b.end, b.y, XM_MEANING_POPUP,
@@ -171,7 +178,7 @@ void xm_screen_popup(const struct xm_painter *p)
             continue;
         }
         unsigned column = sort ? line : order[line];
-        paint_line(p, &b, b.y + 1 + i, line, column, sort ? column == t.sort : line < t.columns);
+        paint_line(p, &b, b.y + 1 + i, line, column, sort ? column == t.sort : shown[column]);
     }
 }
 

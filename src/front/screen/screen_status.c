@@ -54,10 +54,7 @@ static void describe_cpus(const struct xm_painter *p, char *text, size_t size)
     const struct xm_model *m = p->model;
     uint32_t slot;
     uint32_t cpus = 0;
-    enum xm_screen_view view = p->choice->view;
-    /* The others are of all pCPUs whatever was chosen. */
-    bool one =
-        p->choice->one_cpu && (view == XM_VIEW_DOMAINS || view == XM_VIEW_VCPUS || view == XM_VIEW_PAPER);
+    bool one = xm_screen_one_cpu(p->choice);
     for (uint32_t i = 0; m->data && i < m->window[0].to->used.pcpus; i++)
         cpus += m->window[0].to->pcpu[i].id != 0;
     if (!one)
@@ -110,26 +107,53 @@ static void describe_window(const struct xm_painter *p, char *text, size_t size)
     }
 }
 
-static const char *describe_base(const struct xm_painter *p)
+/* What figures are of, and the same in less room. */
+struct base {
+    const char *full, *brief;
+};
+
+/* In the view of one pCPU.  Columns with a star are of all pCPUs, and may be of another time. */
+static struct base describe_base_of_cpu(const struct xm_choice *c)
+{
+    static const struct base vcpus[XM_UNITS] = {
+        {"last there, or nowhere yet; * on any CPU, % of each one's time", "last there; * % of each's, any CPU"},
+        {"last there, or nowhere yet; * on any CPU, % of one CPU's time", "last there; * % of a CPU, any CPU"},
+        {"last there, or nowhere yet; * on any CPU, ms of each second", "last there; * ms/s, any CPU"}};
+    static const struct base domains[XM_UNITS] = {
+        {"% of its time; * on any CPU, of the vCPUs' time", "% of it; * of the vCPUs"},
+        {"% of one CPU's time; * on any CPU", "% of a CPU; * any CPU"},
+        {"ms of each second; * on any CPU", "ms/s; * any CPU"}};
+    unsigned units = (unsigned)c->units < XM_UNITS ? c->units : XM_UNITS_OF_VCPUS;
+    if (c->view == XM_VIEW_PAPER)
+        return (struct base){"% of its time; waits that ended here; * on any CPU", "% of it; * any CPU"};
+    return c->view == XM_VIEW_VCPUS ? vcpus[units] : domains[units];
+}
+
+/* Distributions are of another span than the window; they are always those of now. */
+static struct base describe_lengths(const struct xm_painter *p)
+{
+    static const struct base bases[2][2] = {
+        {{"lengths since the start (D: from now on), max wait of the window", "since the start; max of window"},
+         {"lengths since the start, up to now; max wait of the window", "start to now; max of window"}},
+        {{"lengths since watched (D: since the start), max wait of the window", "since watched; max of window"},
+         {"lengths since watched, up to now; max wait of the window", "watched to now; max of window"}}};
+    return bases[p->choice->since == XM_SPREAD_WATCHED][p->model->past];
+}
+
+static struct base describe_base(const struct xm_painter *p)
 {
     const struct xm_choice *c = p->choice;
-    if (c->view == XM_VIEW_PAPER && c->one_cpu)
-        return "% of its time; waits that ended here; * on any CPU";
-    if (c->view == XM_VIEW_LATENCY && p->model->past)
-        return c->since == XM_SPREAD_WATCHED ? "lengths since watched, up to now"
-                                             : "lengths since the start, up to now";
+    if (xm_screen_one_cpu(c))
+        return describe_base_of_cpu(c);
     if (c->view == XM_VIEW_LATENCY)
-        return c->since == XM_SPREAD_WATCHED ? "lengths since watched (D: since the start)"
-                                             : "lengths since the start (D: from now on)";
+        return describe_lengths(p);
     if (c->units == XM_UNITS_OF_ONE)
-        return "% of one CPU's time";
+        return (struct base){"% of one CPU's time", "% of a CPU"};
     if (c->units == XM_UNITS_MS_PER_S && c->view != XM_VIEW_PAPER)
-        return "ms of each second";
-    if (c->view == XM_VIEW_VCPUS)
-        return c->one_cpu ? "last there, or nowhere yet; % of each one's time" : "% of each one's time";
-    if (c->view == XM_VIEW_PCPUS)
-        return "% of each one's time";
-    return "% of the vCPUs' time";
+        return (struct base){"ms of each second", "ms/s"};
+    if (c->view == XM_VIEW_VCPUS || c->view == XM_VIEW_PCPUS)
+        return (struct base){"% of each one's time", "% of each"};
+    return (struct base){"% of the vCPUs' time", "% of vCPUs"};
 }
 
 static void describe_order(const struct xm_painter *p, char *text, size_t size)
@@ -183,38 +207,74 @@ unsigned xm_screen_position(const struct xm_painter *p, unsigned y, enum xm_mean
     return paint_starved(p, y, keep, p->grid->width - (unsigned)length);
 }
 
+/* What the line says in any case: where in time, which view, over which window, in which units, of which lines. */
+struct saying {
+    char position[96], view[64], window[64];
+    const char *base;
+    char filter[160];
+};
+
+static unsigned columns_of(const struct xm_painter *p, const struct saying *s)
+{
+    const char *const parts[] = {s->position, s->view, s->window, s->base, s->filter};
+    unsigned columns = 0;
+    for (unsigned i = 0; i < 5; i++)
+        columns += parts[i][0] ? xm_grid_columns(p->grid, parts[i]) + (columns ? 2 : 0) : 0;
+    return columns;
+}
+
+static void describe_filter(const struct xm_choice *c, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (c->filter[0] && xm_table_of(c->view))
+        snprintf(text, size, "filter \"%s\"%s", c->filter, c->hide_idle ? ", not idle" : "");
+    else if (c->hide_idle && xm_table_of(c->view))
+        snprintf(text, size, "not idle");
+}
+
+/* In full if that fits, else the units in less room, then the view: all its pCPUs go without saying. */
+static void describe(const struct xm_painter *p, unsigned width, struct saying *s)
+{
+    const char *title = xm_frame_view(p->choice->view).title;
+    struct base base = describe_base(p);
+    char cpus[48];
+    describe_position(p, s->position, sizeof s->position);
+    describe_cpus(p, cpus, sizeof cpus);
+    snprintf(s->view, sizeof s->view, "%s on %s", title, cpus);
+    describe_filter(p->choice, s->filter, sizeof s->filter);
+    s->window[0] = '\0';
+    if (p->choice->view != XM_VIEW_PAPER)
+        describe_window(p, s->window, sizeof s->window);
+    s->base = base.full;
+    if (columns_of(p, s) > width)
+        s->base = base.brief;
+    if (columns_of(p, s) > width && !xm_screen_one_cpu(p->choice))
+        snprintf(s->view, sizeof s->view, "%s", title);
+}
+
 void xm_screen_status(const struct xm_painter *p, unsigned y, unsigned lines)
 {
     const struct xm_choice *c = p->choice;
-    char position[96];
-    char view[64];
-    char cpus[48];
+    bool one = xm_screen_one_cpu(c);
+    struct saying s;
     char every[32];
-    char window[64] = "";
     char order[64];
-    char filter[160] = "";
-    describe_position(p, position, sizeof position);
-    describe_cpus(p, cpus, sizeof cpus);
+    describe(p, 0, &s);
+    unsigned end = xm_screen_position(p, y, XM_MEANING_FAINT, columns_of(p, &s), lines);
+    describe(p, end, &s);
     describe_order(p, order, sizeof order);
-    snprintf(view, sizeof view, "%s on %s", xm_frame_view(c->view).title, cpus);
     snprintf(every, sizeof every, "every %g s", (double)c->interval_ns / (double)XM_NS_PER_S);
-    if (c->view != XM_VIEW_PAPER)
-        describe_window(p, window, sizeof window);
-    if (c->filter[0] && xm_table_of(c->view))
-        snprintf(filter, sizeof filter, "filter \"%s\"%s", c->filter, c->hide_idle ? ", not idle" : "");
-    else if (c->hide_idle && xm_table_of(c->view))
-        snprintf(filter, sizeof filter, "not idle");
-    unsigned end = xm_screen_position(p, y, XM_MEANING_FAINT, xm_grid_columns(p->grid, view), lines);
     unsigned x = 0;
-    if (position[0])
-        x = xm_grid_put_within(p->grid, x, end, y, XM_MEANING_WARNING, position);
-    if (c->said[0])
-        x = xm_grid_put_within(p->grid, x ? x + 2 : 0, end, y, XM_MEANING_PROMPT, c->said);
-    if (filter[0])
-        x = xm_grid_put_within(p->grid, x ? x + 2 : 0, end, y, XM_MEANING_FOUND, filter);
-    x = xm_grid_put_within(p->grid, x ? x + 2 : 0, end, y, XM_MEANING_LABEL, view);
-    const char *const parts[] = {"", window, describe_base(p), order, every};
-    xm_screen_put_parts(p->grid, x, end, y, XM_MEANING_LABEL, parts, 5);
+    if (s.position[0])
+        x = xm_grid_put_within(p->grid, x, end, y, XM_MEANING_WARNING, s.position);
+    /* One pCPU is a filter too. */
+    x = xm_grid_put_within(p->grid, x ? x + 2 : 0, end, y, one ? XM_MEANING_FOUND : XM_MEANING_LABEL, s.view);
+    const char *const first[] = {"", s.window, s.base};
+    x = xm_screen_put_parts(p->grid, x, end, y, XM_MEANING_LABEL, first, 3);
+    if (s.filter[0])
+        x = xm_grid_put_within(p->grid, x + 2, end, y, XM_MEANING_FOUND, s.filter);
+    const char *const rest[] = {"", order, every};
+    xm_screen_put_parts(p->grid, x, end, y, XM_MEANING_LABEL, rest, 3);
 }
 
 /* ---- Warnings. */

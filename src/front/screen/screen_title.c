@@ -34,17 +34,18 @@ static double records_per_second(const struct xm_model *m)
 }
 
 /* Parts of a line, most important first: those that end before column `end` are written, no others. */
-void xm_screen_put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
-                         const char *const *parts, unsigned count)
+unsigned xm_screen_put_parts(struct xm_grid *grid, unsigned x, unsigned end, unsigned y, enum xm_meaning meaning,
+                             const char *const *parts, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         unsigned gap = i ? 2 : 0;
         if (!parts[i][0])
             continue;
         if (i && x + gap + xm_grid_columns(grid, parts[i]) > end)
-            return;
+            break;
         x = xm_grid_put(grid, x + gap, y, meaning, parts[i]);
     }
+    return x;
 }
 
 /* "Xen 4.17.7 credit2", as far as it is known. */
@@ -187,7 +188,8 @@ static void sum_host(const struct xm_painter *p, struct host *h)
     }
 }
 
-#define HOST_BAR 10u
+#define HOST_BAR        10u
+#define HOST_BAR_NARROW 4u
 
 void xm_screen_host(const struct xm_painter *p, unsigned y)
 {
@@ -195,23 +197,26 @@ void xm_screen_host(const struct xm_painter *p, unsigned y)
     char percent[16];
     char bar[HOST_BAR * 4 + 1];
     char busy[48];
-    char waiting[48];
-    char any[48];
+    char waiting[64];
+    char any[64];
     sum_host(p, &h);
     double window_ns = h.window_ns ? (double)h.window_ns : 1;
     xm_format_percent(h.of_ns ? 100 * (double)h.busy_ns / (double)h.of_ns : 0, percent, sizeof percent);
     unsigned x = xm_grid_put(p->grid, 0, y, XM_MEANING_SUBJECT, "Host ");
+    bool wide = p->grid->width >= 100;
+    unsigned length = wide ? HOST_BAR : HOST_BAR_NARROW;
     if (p->grid->width >= 60) {
         x = xm_grid_put(p->grid, x, y, XM_MEANING_LABEL, "[");
-        xm_chart_bar(p->grid->utf8, HOST_BAR, h.busy_ns, h.of_ns, bar, sizeof bar);
+        xm_chart_bar(p->grid->utf8, length, h.busy_ns, h.of_ns, bar, sizeof bar);
         xm_grid_put(p->grid, x, y, XM_MEANING_RUNNING, bar);
-        x = xm_grid_put(p->grid, x + HOST_BAR, y, XM_MEANING_LABEL, "] ");
+        x = xm_grid_put(p->grid, x + length, y, XM_MEANING_LABEL, "] ");
     }
     snprintf(busy, sizeof busy, "%s busy of %" PRIu32 " pCPU%s", percent, h.pcpus, h.pcpus == 1 ? "" : "s");
     snprintf(waiting, sizeof waiting, "%.2f vCPUs waiting", (double)h.waited_ns / window_ns);
     bool exact = h.any_least_ns == h.waited_ns || h.any_least_ns >= h.window_ns;
     xm_format_percent(100 * (double)h.any_least_ns / window_ns, percent, sizeof percent);
-    snprintf(any, sizeof any, "1 or more: %s%s", exact ? "" : ">=", percent);
+    snprintf(any, sizeof any, "%s %s%s of the time", wide ? "some vCPU waiting" : "some", exact ? "" : ">=",
+             percent);
     const char *const parts[] = {busy, waiting, any};
     xm_screen_put_parts(p->grid, x, p->grid->width, y, XM_MEANING_LABEL, parts, 3);
     /* The last minute takes what is left at the right. */
@@ -233,10 +238,11 @@ static void describe_fill(const struct xm_painter *p, const struct xm_reading *r
     struct xm_pcpu_usage u;
     const struct xm_window *w = &p->model->window[XM_SPAN_10S];
     text[0] = '\0';
-    if (p->choice->one_cpu && xm_screen_cpu_slot(p->model, p->choice, &slot) && xm_usage_pcpu(w, slot, &u) &&
+    bool one = xm_screen_one_cpu(p->choice);
+    if (one && xm_screen_cpu_slot(p->model, p->choice, &slot) && xm_usage_pcpu(w, slot, &u) &&
         u.buffer_fill.known)
         snprintf(text, size, "its buffer %.1f%% full at most", (double)u.buffer_fill.count / 10);
-    else if (!p->choice->one_cpu && r->fill.known)
+    else if (!one && r->fill.known)
         snprintf(text, size, "buffers %.1f%% full at most (CPU %u)", (double)r->fill.count / 10,
                  r->fill_pcpu);
 }

@@ -432,6 +432,16 @@ const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_c
     /* Milliseconds of a second are no percentage. */
     if (column->cell && p->choice->units == XM_UNITS_MS_PER_S && length && text[length - 1] == '%')
         text[length - 1] = '\0';
+    if (!xm_table_anywhere(p->choice, column->id))
+        return text;
+    /* As the paper's view has it.  Where the star leaves no gap, the "%" makes room for it, or a blank. */
+    length = strlen(text);
+    char *blank = strrchr(text, ' ');
+    bool fits = xm_grid_columns(p->grid, text) + 1 < xm_table_width(column);
+    if (!fits && blank)
+        memmove(blank, blank + 1, strlen(blank));
+    length -= !fits && (blank || (length && text[length - 1] == '%'));
+    snprintf(text + length, size - length, "*");
     return text;
 }
 
@@ -528,6 +538,15 @@ static void paint_name(const struct xm_table *table, const struct xm_painter *p,
     mark_found(p, x, end, y, cell.text);
 }
 
+/* In the view of one pCPU: of a vCPU under its domain there is no figure for each pCPU, whatever the title says. */
+static void put_star(const struct xm_painter *p, const struct xm_table_column *column,
+                     const struct xm_table_line *line, struct xm_table_cell *cell)
+{
+    size_t length = strlen(cell->text);
+    if (line->depth && cell->known && xm_table_of_pairs(p->choice, column->id))
+        snprintf(cell->text + length, sizeof cell->text - length, "*");
+}
+
 static void paint_cell(const struct xm_painter *p, const struct xm_table_column *column,
                        const struct xm_table_line *line, unsigned from, unsigned end, unsigned y)
 {
@@ -537,6 +556,7 @@ static void paint_cell(const struct xm_painter *p, const struct xm_table_column 
         return;
     }
     get_cell(p, column, column->cell ? NULL : xm_column_find(column->id), line, &cell);
+    put_star(p, column, line, &cell);
     enum xm_meaning meaning = cell.known ? cell.meaning : XM_MEANING_FAINT;
     if (column->left)
         xm_grid_put_within(p->grid, from + 1, end, y, meaning, cell.text);

@@ -41,7 +41,7 @@ static bool get_usage(const struct xm_painter *p, const struct xm_table_line *li
         return (domain ? xm_usage_last_domain(&w, line->slot, usage)
                        : xm_usage_last_vcpu(&w, line->slot, usage)) &&
                usage->executions > 0;
-    if (domain && p->choice->one_cpu)
+    if (domain && xm_screen_one_cpu(p->choice))
         return !coarse && xm_screen_cpu_slot(p->model, p->choice, &cpu) &&
                xm_usage_pair(&w, line->slot, cpu, usage);
     return domain ? xm_usage_domain(&w, line->slot, usage) : xm_usage_vcpu(&w, line->slot, usage);
@@ -67,6 +67,52 @@ bool xm_table_usage(const struct xm_painter *p, const struct xm_table_line *line
     if (cache->there)
         *usage = cache->usage;
     return cache->there;
+}
+
+static bool begins_with(const char *id, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(id, list[i], strlen(list[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The domain's running, waiting and executions: there is a figure for each pCPU. */
+static bool is_of_pairs(const char *id)
+{
+    static const char *const pairs[] = {"running_", "runnable_", "executions"};
+    return strcmp(id, "run") == 0 || strcmp(id, "wait") == 0 ||
+           begins_with(id, pairs, sizeof pairs / sizeof pairs[0]);
+}
+
+bool xm_table_anywhere(const struct xm_choice *choice, const char *id)
+{
+    /* Names, numbers, what the scheduler was told, what is so now, how long the window is. */
+    static const char *const none[] = {"name",   "state",  "domid",  "vcpu",  "cpu",
+                                       "weight", "online", "paused", "window"};
+    if (!xm_screen_one_cpu(choice) ||
+        (strcmp(id, "states") != 0 && begins_with(id, none, sizeof none / sizeof none[0])))
+        return false;
+    bool cap = strcmp(id, "cap_pct") == 0;
+    return !cap && (choice->view == XM_VIEW_VCPUS || choice->window == XM_WINDOW_LAST || !is_of_pairs(id));
+}
+
+bool xm_table_of_pairs(const struct xm_choice *choice, const char *id)
+{
+    return xm_screen_one_cpu(choice) && is_of_pairs(id) && !xm_table_anywhere(choice, id);
+}
+
+bool xm_table_usage_for(const struct xm_painter *p, const struct xm_table_line *line, const char *id,
+                        struct xm_usage *usage)
+{
+    struct xm_window w;
+    bool coarse;
+    bool last;
+    if (line->item.kind != XM_ITEM_DOMAIN || p->choice->window == XM_WINDOW_LAST ||
+        !xm_table_anywhere(p->choice, id))
+        return xm_table_usage(p, line, usage);
+    return xm_table_window(p, &w, &coarse, &last) && line->slot < w.to->used.domains &&
+           xm_usage_domain(&w, line->slot, usage);
 }
 
 /* ---- Numbers. */
@@ -129,24 +175,17 @@ static bool is_in_slow_series(const char *id, bool domain)
                                           "blocked_per_execution_ns"};
     if (!domain && strstr(id, "per_execution"))
         return false;
-    for (size_t i = 0; i < sizeof both / sizeof both[0]; i++)
-        if (strncmp(id, both[i], strlen(both[i])) == 0)
-            return true;
-    for (size_t i = 0; domain && i < sizeof domains / sizeof domains[0]; i++)
-        if (strncmp(id, domains[i], strlen(domains[i])) == 0)
-            return true;
-    return false;
+    return begins_with(id, both, sizeof both / sizeof both[0]) ||
+           (domain && begins_with(id, domains, sizeof domains / sizeof domains[0]));
 }
 
 /* What is no time and no count of the vCPUs, and so is known of one that never ran. */
 static bool is_told(const char *id)
 {
     static const char *const told[] = {"online",   "paused", "weight", "cap_",   "net_",  "disk_",
-                                       "unknown_", "window", "io_",    "grant_", "page_", "done_"};
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
-        if (strncmp(id, told[i], strlen(told[i])) == 0)
-            return true;
-    return false;
+                                       "unknown_", "window", "io_",    "grant_", "page_", "done_",
+                                       "cpu_time"};
+    return begins_with(id, told, sizeof told / sizeof told[0]);
 }
 
 bool xm_table_is_known_in(bool coarse, bool domain, const struct xm_usage *usage, const char *id)
@@ -173,7 +212,8 @@ void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *colu
     snprintf(cell->text, sizeof cell->text, "-");
     cell->known = false;
     cell->key = 0;
-    if (!column || !xm_table_usage(p, line, &u) || !xm_table_is_known(p, line, &u, column->id))
+    if (!column || !xm_table_usage_for(p, line, column->id, &u) ||
+        !xm_table_is_known(p, line, &u, column->id))
         return;
     bool timed = column->type == XM_COL_NS || column->type == XM_COL_RATE || strstr(column->id, "_ns");
     if (timed && p->model->info.tsc_hz == 0)

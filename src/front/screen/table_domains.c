@@ -68,7 +68,7 @@ void xm_table_name_paint(const struct xm_painter *p, const struct xm_table_line 
 struct share {
     const char *id; /* as of view's column: whether it is known goes by it */
     size_t part;    /* member of struct xm_usage */
-    bool on_cpu;    /* of one pCPU's time in that pCPU's view */
+    bool on_cpu;    /* of that pCPU's time in the view of one */
     bool of_window; /* never of all vCPUs' */
     enum xm_meaning meaning;
 };
@@ -84,11 +84,11 @@ static void share_cell(const struct xm_painter *p, const struct xm_table_line *l
                        struct xm_table_cell *cell, const struct share *share)
 {
     struct xm_usage u;
-    if (!xm_table_usage(p, line, &u) || !xm_table_is_known(p, line, &u, share->id)) {
+    if (!xm_table_usage_for(p, line, share->id, &u) || !xm_table_is_known(p, line, &u, share->id)) {
         snprintf(cell->text, sizeof cell->text, "-");
         return;
     }
-    bool of_cpu = share->on_cpu && p->choice->one_cpu && line->item.kind == XM_ITEM_DOMAIN;
+    bool of_cpu = share->on_cpu && xm_screen_one_cpu(p->choice) && line->item.kind == XM_ITEM_DOMAIN;
     uint64_t whole = of_cpu || share->of_window ? u.window_ns : u.window_ns * u.vcpus;
     xm_table_share(p, member(&u, share->part), whole, u.window_ns, share->meaning, cell);
 }
@@ -107,17 +107,17 @@ SHARE(blocked, "blocked_ns", offsetof(struct xm_usage, blocked_ns), false, false
 SHARE(offline, "offline_ns", offsetof(struct xm_usage, offline_ns), false, false, XM_MEANING_OFFLINE)
 SHARE(unknown, "unknown_ns", offsetof(struct xm_usage, unknown_ns), false, false, XM_MEANING_UNKNOWN)
 SHARE(any, "wait_any_ns", offsetof(struct xm_usage, wait_any_ns), false, true, XM_MEANING_WAITING)
-SHARE(wake, "wait_after_wake_ns", offsetof(struct xm_usage, wait_wake_ns), true, false, XM_MEANING_WAITING)
-SHARE(preempt, "wait_after_preemption_ns", offsetof(struct xm_usage, wait_preempt_ns), true, false,
+SHARE(wake, "wait_after_wake_ns", offsetof(struct xm_usage, wait_wake_ns), false, false, XM_MEANING_WAITING)
+SHARE(preempt, "wait_after_preemption_ns", offsetof(struct xm_usage, wait_preempt_ns), false, false,
       XM_MEANING_WAITING)
-SHARE(other, "wait_other_ns", offsetof(struct xm_usage, wait_other_ns), true, false, XM_MEANING_WAITING)
+SHARE(other, "wait_other_ns", offsetof(struct xm_usage, wait_other_ns), false, false, XM_MEANING_WAITING)
 
 /* The states side by side: of the window times the vCPUs, whatever the units. */
 void xm_table_states_paint(const struct xm_painter *p, const struct xm_table_line *line, unsigned x,
                            unsigned end, unsigned y)
 {
     struct xm_usage u;
-    if (!xm_table_usage(p, line, &u)) {
+    if (!xm_table_usage_for(p, line, "states", &u)) {
         xm_grid_put_within(p->grid, x, end, y, XM_MEANING_FAINT, "-");
         return;
     }
@@ -223,7 +223,7 @@ void xm_table_longest(const struct xm_painter *p, const struct xm_table_line *li
                       struct xm_table_cell *cell)
 {
     struct xm_usage u;
-    bool known = p->model->info.tsc_hz && xm_table_usage(p, line, &u) &&
+    bool known = p->model->info.tsc_hz && xm_table_usage_for(p, line, "wait_max_ns", &u) &&
                  xm_table_is_known(p, line, &u, "wait_max_ns") && u.wait_max_ns;
     xm_table_duration(known, known ? u.wait_max_ns : 0, cell);
     cell->meaning = XM_MEANING_WAITING;

@@ -22,12 +22,28 @@ void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, 
 bool xm_table_title_at(const struct xm_table *table, const struct xm_painter *p, unsigned x,
                        unsigned *column);
 
-/* The title as it stands over the column: without its "%" where the units are none; `size` of 48 suffices. */
+/*
+ * The title as it stands over the column: without its "%" where the units are none, with a star where its figures are
+ * of all pCPUs in the view of one (xm_table_anywhere()); `size` of 48 suffices.
+ */
 const char *xm_table_heading(const struct xm_painter *p, const struct xm_table_column *column, char *text,
                              size_t size);
 
 /* What is not known: "-". */
 void xm_table_put_unknown(struct xm_table_cell *cell);
+
+/*
+ * In the view of one pCPU: whether the column with this id (the table's or view's) is of all pCPUs nevertheless.  Of one
+ * are only a domain's running, waiting and executions, and of no last execution.  What is no figure of a window is of none.
+ */
+bool xm_table_anywhere(const struct xm_choice *choice, const char *id);
+
+/* The other columns with figures of a window: they are of the one pCPU, or would be. */
+bool xm_table_of_pairs(const struct xm_choice *choice, const char *id);
+
+/* The usage that the column with this id is of: xm_table_usage(), or that on all pCPUs. */
+bool xm_table_usage_for(const struct xm_painter *p, const struct xm_table_line *line, const char *id,
+                        struct xm_usage *usage);
 
 /* A cell of a column that is view's. */
 void xm_table_view_cell(const struct xm_painter *p, const struct xm_column *column,

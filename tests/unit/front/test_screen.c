@@ -86,7 +86,7 @@ static void test_80x24(void **state)
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  some.trace  4321 rec/s  1.000 GHz");
     assert_string_equal(line(s, 1), " 1 Domains  2 vCPUs  3 pCPUs  4 Depth  5 Latency [6 Paper] ? Help");
     assert_int_equal(meaning(s, 1, "[6 Paper]"), XM_MEANING_TAB_HERE);
-    assert_string_equal(line(s, 2), "Host [\u2588\u2588\u2588\u2588      ] 40.0% busy of 2 pCPUs  1.35 vCPUs waiting  1 or more: 100.0%");
+    assert_string_equal(line(s, 2), "Host [\u2588\u258b  ] 40.0% busy of 2 pCPUs  1.35 vCPUs waiting  some 100.0% of the time");
     assert_string_equal(line(s, 3), "Trace 10 s  0 lost  0.0% unknown");
     assert_string_equal(line(s, 4), "Paper on all CPUs (2)  % of the vCPUs' time  every 1 s starved: dom 7 1-14 of 24");
     assert_string_equal(line(s, 5), "            last execution             1 s                       10 s");
@@ -192,7 +192,7 @@ static void test_one_cpu(void **state)
     assert_string_equal(line(s, y + 5), " per I/O*         -                          5.000 ms                   5.000 ms");
     assert_string_equal(line(s, y + 6), "Executions                         60 60.0/s                 600 60.0/s");
     assert_string_equal(line(s, y + 7), "I/O count*        0                50 50.0/s                 500 50.0/s");
-    assert_string_equal(line(s, 31), "All   1 s  running  50.0%  waiting  35.0%  blocked  46.2%  CPU idle  50.0%");
+    assert_string_equal(line(s, 31), "All   1 s  running  50.0%  waiting  35.0%  blocked*  46.2%  CPU idle  50.0%");
     s->choice.cpu = 2;
     build(s, 80, 24);
     assert_non_null(strstr(line(s, fake_find(&s->grid, 0, "web (dom 1)") + 1), "300.0 ms  30.0% 7.500 ms"));
@@ -280,7 +280,7 @@ static void test_40x10(void **state)
     struct screen *s = *state;
     build(s, 40, 10);
     assert_string_equal(line(s, 0), "xenmon | 00:00:20.0  some.trace");
-    assert_string_equal(line(s, 1), "Paper on all CPUs (~ 1 starved 1-6 of 24");
+    assert_string_equal(line(s, 1), "Paper  % of vCPUs    1 starved 1-6 of 24");
     assert_string_equal(line(s, 2), "                  1 s  1 s %    /exec +5");
     assert_string_equal(line(s, 3), "Domain-0 (dom 0)  2 vCPUs: 2 blocked");
     assert_string_equal(line(s, 4), "Gotten       300.0 ms  15.0% 1.500 ms");
@@ -521,7 +521,19 @@ static void test_position(void **state)
     m->newest = s->fake.to.host.window + 3725 * XM_NS_PER_S;
     snprintf(s->choice.said, sizeof s->choice.said, "the oldest that there is");
     build(s, 120, 24);
-    assert_true(begins(s, 4, "PLAYING x2 -1:02:05, 12:42:05  the oldest that there is  Paper on"));
+    assert_true(begins(s, 4, "PLAYING x2 -1:02:05, 12:42:05  Paper on all CPUs (2)  % of the vCPUs' time  every 1 s"));
+    /* What a key had to say takes the place of the keys, until the next one. */
+    assert_string_equal(line(s, 23), "the oldest that there is");
+    s->choice.said[0] = '\0';
+    build(s, 120, 24);
+    assert_true(begins(s, 23, "q quit"));
+    /* View, window and units stay where there is less room, in fewer words. */
+    s->choice.view = XM_VIEW_DOMAINS;
+    snprintf(s->choice.filter, sizeof s->choice.filter, "o");
+    build(s, 80, 24);
+    assert_string_equal(line(s, 4), "PLAYING x2 -1:02:05, 12:42:05  Domains  1 s window  % of vCPUs  filter \"o\"");
+    s->choice.view = XM_VIEW_PAPER;
+    s->choice.filter[0] = '\0';
     /* Where there is little room it is what stays. */
     build(s, 40, 10);
     assert_true(begins(s, 1, "PLAYING x2 -1:02:0"));
@@ -539,7 +551,7 @@ static void test_host(void **state)
     s->fake.to.domain[FAKE_STARVED].wait_any = s->fake.from[XM_SPAN_1S].domain[FAKE_STARVED].wait_any;
     s->fake.to.domain[FAKE_STARVED].runnable = s->fake.from[XM_SPAN_1S].domain[FAKE_STARVED].runnable;
     build(s, 150, 30);
-    assert_non_null(strstr(line(s, 2), "40.0% busy of 2 pCPUs  0.35 vCPUs waiting  1 or more: >=25.0%  "));
+    assert_non_null(strstr(line(s, 2), "40.0% busy of 2 pCPUs  0.35 vCPUs waiting  some vCPU waiting >=25.0% of the time  "));
     const char *strip = strstr(line(s, 2), "1 min [");
     assert_non_null(strip);
     assert_non_null(strstr(strip, "\u2588\u2588\u2588\u2588\u2588\u2588]"));

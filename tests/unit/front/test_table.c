@@ -285,6 +285,44 @@ static void test_units(void **state)
     assert_false(has(h, "run%"));
 }
 
+/* In the view of one pCPU what is of all of them is marked, and the units are said of both. */
+static void test_one_cpu(void **state)
+{
+    struct here *h = *state;
+    h->choice.one_cpu = true;
+    h->choice.cpu = 0;
+    h->choice.expand_all = true;
+    build(h, 120, 24);
+    assert_true(has(h, "Domains on CPU 0  1 s window  % of its time; * on any CPU, of the vCPUs' time"));
+    assert_true(has(h, "states* \u25bcrun% wait% block* any%* exec/s maxwait* I/O/s*"));
+    unsigned y = fake_find(&h->grid, 0, "web");
+    assert_non_null(strstr(line(h, y), "20.0  25.0   25.0  25.0   60.0"));
+    /* Of a vCPU there is no figure for each pCPU. */
+    y = fake_find(&h->grid, 0, "   v0");
+    assert_non_null(strstr(line(h, y), "30.0* 10.0*   60.0"));
+    assert_true(has(h, "blocked*  46.2%"));
+    /* The causes of waits are known on all pCPUs only, and are no zeros. */
+    build(h, 300, 24);
+    assert_true(has(h, "wake%* pree%* other%*") || has(h, "wake* pree* other*"));
+    y = fake_find(&h->grid, 0, "web");
+    assert_non_null(strstr(line(h, y), "  20.0   5.0"));
+    h->choice.window = XM_WINDOW_LAST;
+    build(h, 120, 24);
+    assert_true(has(h, "run%* wait* block*"));
+    assert_non_null(strstr(line(h, fake_find(&h->grid, 0, "web")), "50.0  25.0   25.0"));
+    h->choice.window = XM_WINDOW_1S;
+    h->choice.view = XM_VIEW_VCPUS;
+    build(h, 80, 24);
+    assert_true(has(h, "vCPUs on CPU 0  1 s window  last there; * % of each's, any CPU"));
+    assert_true(has(h, "run%* wait* block*"));
+    /* Elsewhere all is of all pCPUs, and nothing is marked. */
+    h->choice.view = XM_VIEW_LATENCY;
+    build(h, 120, 24);
+    assert_true(has(h, "on all CPUs (2)"));
+    assert_false(has(h, "wait*"));
+    assert_true(has(h, "max wait of the window"));
+}
+
 static void test_windows(void **state)
 {
     struct here *h = *state;
@@ -606,7 +644,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_order),  TEST(test_filter),   TEST(test_found),    TEST(test_cursor), TEST(test_scroll),
-        TEST(test_units),  TEST(test_windows),  TEST(test_numbers),  TEST(test_tables), TEST(test_bad_choice),
+        TEST(test_units), TEST(test_one_cpu),  TEST(test_windows),  TEST(test_numbers),  TEST(test_tables), TEST(test_bad_choice),
         TEST(test_narrow), TEST(test_thousand), TEST(test_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
