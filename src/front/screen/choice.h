@@ -91,7 +91,9 @@ struct xm_prompt {
 enum xm_popup_kind { XM_POPUP_NONE, XM_POPUP_SORT, XM_POPUP_COLUMNS };
 struct xm_popup {
     enum xm_popup_kind kind;
-    unsigned line, scroll; /* the line that the cursor is on */
+    unsigned line; /* the one that the cursor is on */
+    uint8_t column[XM_TABLE_MAX_COLUMNS]; /* of XM_POPUP_COLUMNS, on each line: shown or not it stays where it is */
+    unsigned columns; /* so many lines; 0: as xm_choice_column_order() makes them anew */
 };
 
 /*

@@ -46,6 +46,8 @@ bool xm_choice_popup_key(struct xm_choice *choice, const struct xm_model *model,
 void xm_choice_move(struct xm_choice *choice, const struct xm_model *model, int lines);
 void xm_choice_move_page(struct xm_choice *choice, const struct xm_model *model, int direction);
 void xm_choice_move_end(struct xm_choice *choice, const struct xm_model *model, int last);
+/* The domain under the cursor becomes the one in depth, where the view has domains or vCPUs in its lines. */
+void xm_choice_point(struct xm_choice *choice, const struct xm_model *model);
 /* Into what the cursor is on; its vCPUs, and those of all.  The argument is not used. */
 void xm_choice_enter(struct xm_choice *choice, const struct xm_model *model, int argument);
 void xm_choice_expand(struct xm_choice *choice, const struct xm_model *model, int argument);
@@ -84,7 +86,9 @@ void xm_choice_ask(struct xm_choice *choice, const struct xm_model *model, int k
 /* An answer to the key just pressed. */
 void xm_choice_say(struct xm_choice *choice, const char *format, ...) XM_PRINTF(2, 3);
 
-/* The columns in the order of the chooser: those shown, then the others.  Returns how many there are. */
+/*
+ * The columns in the order of the chooser: those shown when it was opened, then the others.  Returns how many there are.
+ */
 unsigned xm_choice_column_order(const struct xm_table *table, const struct xm_choice *choice,
                                 uint8_t order[XM_TABLE_MAX_COLUMNS]);
 

@@ -43,6 +43,8 @@ static void toggle_help(struct xm_choice *choice, const struct xm_model *model, 
 static void set_view(struct xm_choice *choice, const struct xm_model *model, int view)
 {
     choice->came_count = 0;
+    if (view == XM_VIEW_DOMAIN)
+        xm_choice_point(choice, model);
     xm_choice_show(choice, (enum xm_screen_view)view);
 }
 
@@ -65,7 +67,7 @@ static void go_back(struct xm_choice *choice, const struct xm_model *model, int 
     xm_choice_show(choice, choice->came[choice->came_count].view);
 }
 
-/* Closes what was opened last: the help, a filter, a search's marks, a view that was drilled into. */
+/* Closes what was opened last: the help, a filter, a search's marks, a view that was drilled into, one pCPU's. */
 static void escape(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
     if (choice->view == XM_VIEW_HELP)
@@ -74,8 +76,12 @@ static void escape(struct xm_choice *choice, const struct xm_model *model, int a
         choice->filter[0] = '\0';
     else if (choice->search[0])
         choice->search[0] = '\0';
-    else
+    else if (choice->came_count)
         go_back(choice, model, argument);
+    else if (xm_screen_one_cpu(choice)) {
+        choice->one_cpu = false;
+        xm_choice_say(choice, "all CPUs again");
+    }
 }
 
 /* ---- What is shown. */
@@ -185,6 +191,7 @@ static void step_interval(struct xm_choice *choice, const struct xm_model *model
             i--;
     }
     choice->interval_ns = UINT64_C(1000000) * steps_ms[i];
+    xm_choice_say(choice, "refreshed every %g s", (double)choice->interval_ns / (double)XM_NS_PER_S);
 }
 
 /* ---- The table. */
@@ -208,7 +215,8 @@ static const struct xm_binding bindings[] = {
     {'h', "h", ALL, NULL, NULL, toggle_help, 0},
     {XM_KEY_F1, "F1", ALL, NULL, NULL, toggle_help, 0},
     {XM_KEY_ESCAPE, "Esc", ALL, NULL,
-     "close what is on top: pop-up, prompt, help; then the filter, the search; then back", escape, 0},
+     "close what is on top: pop-up, prompt, help; then the filter, the search; then back; then all pCPUs "
+     "again", escape, 0},
 
     {'1', "1", ALL, NULL,
      "views: domains, vCPUs, pCPUs, one domain in depth, latency, the paper's screen (HPL-2005-187, Figure "

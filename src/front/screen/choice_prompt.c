@@ -71,8 +71,16 @@ static void answer_duration(struct xm_choice *choice)
         choice->window = XM_WINDOW_FREE;
     } else {
         choice->interval_ns = ns;
+        xm_choice_say(choice, "refreshed every %g s", (double)ns / (double)XM_NS_PER_S);
     }
     prompt->kind = XM_PROMPT_NONE;
+}
+
+/* What no line has is not kept: the next Esc would do nothing that is seen. */
+static void drop_search(struct xm_choice *choice)
+{
+    xm_choice_say(choice, "no line has \"%.60s\"", choice->search);
+    choice->search[0] = '\0';
 }
 
 static void answer(struct xm_choice *choice, const struct xm_model *model)
@@ -88,8 +96,12 @@ static void answer(struct xm_choice *choice, const struct xm_model *model)
         if (!nothing)
             answer_duration(choice);
         break;
-    case XM_PROMPT_NONE:
     case XM_PROMPT_SEARCH:
+        if (choice->search[0] && choice->prompt.error[0])
+            drop_search(choice);
+        nothing = true;
+        break;
+    case XM_PROMPT_NONE:
     case XM_PROMPT_FILTER:
         nothing = true;
         break;
@@ -178,7 +190,18 @@ unsigned xm_choice_column_order(const struct xm_table *table, const struct xm_ch
     struct xm_choice_table t = xm_table_choice(table, choice);
     bool taken[XM_TABLE_MAX_COLUMNS] = {true}; /* the first is always there */
     unsigned count = 0;
+    const struct xm_popup *popup = &choice->popup;
+    bool kept = popup->kind == XM_POPUP_COLUMNS && popup->columns && popup->columns + 1 == table->count;
+    for (unsigned i = 0; kept && i < popup->columns; i++) {
+        uint8_t column = popup->column[i];
+        if (column >= table->count || taken[column])
+            continue;
+        order[count++] = column;
+        taken[column] = true;
+    }
     for (unsigned i = 0; i < t.columns; i++) {
+        if (taken[t.column[i]])
+            continue;
         order[count++] = t.column[i];
         taken[t.column[i]] = true;
     }
@@ -186,6 +209,13 @@ unsigned xm_choice_column_order(const struct xm_table *table, const struct xm_ch
         if (!taken[i])
             order[count++] = (uint8_t)i;
     return count;
+}
+
+static void open_columns(struct xm_choice *choice, const struct xm_table *table)
+{
+    choice->popup.columns = 0;
+    unsigned count = xm_choice_column_order(table, choice, choice->popup.column);
+    choice->popup.columns = count;
 }
 
 void xm_choice_sort_menu(struct xm_choice *choice, const struct xm_model *model, int argument)
@@ -197,45 +227,54 @@ void xm_choice_sort_menu(struct xm_choice *choice, const struct xm_model *model,
 void xm_choice_columns(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
     choice->popup = (struct xm_popup){.kind = XM_POPUP_COLUMNS};
+    open_columns(choice, xm_table_of(choice->view));
 }
 
-/* Shows or hides the column on the cursor's line; the cursor stays with it. */
-static void toggle_column(struct xm_choice *choice, const struct xm_table *table)
+/* The shown ones are in the order of the chooser's lines. */
+static void show_columns(struct xm_choice *choice, const struct xm_table *table, const bool *shown)
 {
-    uint8_t order[XM_TABLE_MAX_COLUMNS];
     struct xm_choice_table t = xm_table_choice(table, choice);
-    unsigned count = xm_choice_column_order(table, choice, order);
-    unsigned line = choice->popup.line;
-    if (line >= count)
-        return;
-    if (line < t.columns) {
-        memmove(&t.column[line], &t.column[line + 1], (size_t)(t.columns - line - 1) * sizeof t.column[0]);
-        t.columns--;
-    } else {
-        t.column[t.columns++] = order[line];
-    }
+    t.columns = 0;
+    for (unsigned i = 0; i < choice->popup.columns; i++)
+        if (shown[choice->popup.column[i]])
+            t.column[t.columns++] = choice->popup.column[i];
     t.chosen = true;
     choice->table[table->view] = t;
-    uint8_t column = order[line];
-    count = xm_choice_column_order(table, choice, order);
-    for (unsigned i = 0; i < count; i++)
-        if (order[i] == column)
-            choice->popup.line = i;
+}
+
+static void mark_shown(const struct xm_choice *choice, const struct xm_table *table, bool *shown)
+{
+    struct xm_choice_table t = xm_table_choice(table, choice);
+    for (unsigned i = 0; i < t.columns; i++)
+        shown[t.column[i]] = true;
+}
+
+/* Shows or hides the column on the cursor's line, where it stands. */
+static void toggle_column(struct xm_choice *choice, const struct xm_table *table)
+{
+    bool shown[XM_TABLE_MAX_COLUMNS] = {false};
+    const struct xm_popup *popup = &choice->popup;
+    if (popup->line >= popup->columns)
+        return;
+    mark_shown(choice, table, shown);
+    shown[popup->column[popup->line]] = !shown[popup->column[popup->line]];
+    show_columns(choice, table, shown);
 }
 
 static void move_column(struct xm_choice *choice, const struct xm_table *table, int direction)
 {
-    struct xm_choice_table t = xm_table_choice(table, choice);
-    int from = (int)choice->popup.line;
-    int to = from + direction;
-    if (from >= t.columns || to < 0 || to >= t.columns)
+    bool shown[XM_TABLE_MAX_COLUMNS] = {false};
+    struct xm_popup *popup = &choice->popup;
+    unsigned from = popup->line;
+    unsigned to = from + (unsigned)direction; /* past either end: more than there are */
+    if (from >= popup->columns || to >= popup->columns)
         return;
-    uint8_t column = t.column[from];
-    t.column[from] = t.column[to];
-    t.column[to] = column;
-    t.chosen = true;
-    choice->table[table->view] = t;
-    choice->popup.line = (unsigned)to;
+    uint8_t column = popup->column[from];
+    popup->column[from] = popup->column[to];
+    popup->column[to] = column;
+    popup->line = to;
+    mark_shown(choice, table, shown);
+    show_columns(choice, table, shown);
 }
 
 /* The columns of the beginning; the order of the lines stays. */
@@ -249,6 +288,7 @@ static void reset_columns(struct xm_choice *choice, const struct xm_table *table
     t.chosen = true;
     choice->table[table->view] = t;
     choice->popup.line = 0;
+    open_columns(choice, table);
 }
 
 static void move_line(struct xm_choice *choice, unsigned count, int key)
@@ -316,6 +356,8 @@ bool xm_choice_popup_key(struct xm_choice *choice, const struct xm_model *model,
         choice->popup.kind = XM_POPUP_NONE;
         return true;
     }
+    if (choice->popup.kind == XM_POPUP_COLUMNS && choice->popup.columns + 1 != table->count)
+        open_columns(choice, table);
     unsigned count =
         choice->popup.kind == XM_POPUP_SORT ? table->count : xm_choice_column_order(table, choice, order);
     move_line(choice, count, key);

@@ -117,6 +117,20 @@ static uint64_t domain_id(const struct xm_model *model, const struct xm_table_li
     return line->domain < s->used.domains ? s->domain[line->domain].id : 0;
 }
 
+void xm_choice_point(struct xm_choice *choice, const struct xm_model *model)
+{
+    struct lines l;
+    if (choice->view == XM_VIEW_PCPUS)
+        return;
+    bool there = get_lines(choice, model, &l);
+    uint64_t id = there ? domain_id(model, &l.line[l.cursor]) : 0;
+    if (id && id != choice->domain) {
+        choice->domain = id;
+        choice->scrolled[XM_VIEW_DOMAIN] = 0;
+    }
+    free(l.line);
+}
+
 void xm_choice_enter(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
     struct lines l;

@@ -307,6 +307,10 @@ static bool click_part(const struct frame *f, const struct xm_model *model, stru
     unsigned bottom = f->p.top + f->p.rows + l->totals;
     if (choice->popup.kind != XM_POPUP_NONE)
         return click_popup(f, model, choice, x, y, twice);
+    /* A prompt takes keys, and a click stands for some; what was typed into a filter stays in force. */
+    bool asked = choice->prompt.kind != XM_PROMPT_NONE;
+    if (asked && y != bottom)
+        choice->prompt.kind = XM_PROMPT_NONE;
     if (l->tabs && y == l->title)
         return click_tab(f, model, choice, x);
     if (l->header && y + 1 == f->p.top) {
@@ -317,9 +321,13 @@ static bool click_part(const struct frame *f, const struct xm_model *model, stru
     }
     if (y >= f->p.top && y < f->p.top + f->p.rows)
         return click_body(f, model, choice, y, twice);
-    if (l->bottom && y == bottom && choice->prompt.kind == XM_PROMPT_NONE)
+    if (l->bottom && y == bottom && !asked && choice->said[0]) {
+        choice->said[0] = '\0'; /* the keys are under it */
+        return true;
+    }
+    if (l->bottom && y == bottom && !asked)
         return xm_choice_key(choice, model, xm_screen_key_at(&f->p, x));
-    return false;
+    return asked && y != bottom;
 }
 
 bool xm_screen_click(const struct xm_model *model, struct xm_choice *choice, const struct xm_grid *grid,

@@ -20,6 +20,11 @@ static void press(struct xm_choice *c, const struct fake *f, const char *keys)
         assert_true(xm_choice_key(c, &f->model, *keys));
 }
 
+static void press_key(struct xm_choice *c, const struct fake *f, int key)
+{
+    assert_true(xm_choice_key(c, &f->model, key));
+}
+
 static void test_start(void **state)
 {
     struct xm_choice c;
@@ -60,15 +65,18 @@ static void test_cpus(void **state)
     c.cpu = 1;
     press(&c, &f, "p");
     assert_int_equal(c.cpu, 0);
+    /* Esc: all of them again, in a view that is of the one. */
+    press(&c, &f, "3");
+    press_key(&c, &f, XM_KEY_ESCAPE);
+    assert_true(c.one_cpu);
+    press(&c, &f, "1");
+    press_key(&c, &f, XM_KEY_ESCAPE);
+    assert_false(c.one_cpu);
+    assert_string_equal(c.said, "all CPUs again");
     f.model.data = false;
     press(&c, &f, "n");
     assert_false(c.one_cpu);
     fake_free(&f);
-}
-
-static void press_key(struct xm_choice *c, const struct fake *f, int key)
-{
-    assert_true(xm_choice_key(c, &f->model, key));
 }
 
 static void test_views(void **state)
@@ -142,6 +150,16 @@ static void test_drill(void **state)
     press_key(&c, &f, XM_KEY_RIGHT);
     press(&c, &f, ">");
     assert_true(c.domain == f.to.domain[FAKE_STARVED].id);
+    /* The key of the view goes where Enter does; from a view without domains it stays with the one before. */
+    press(&c, &f, "1ggj4");
+    assert_int_equal(c.view, XM_VIEW_DOMAIN);
+    assert_true(c.domain == c.cursor[XM_VIEW_DOMAINS].id);
+    press(&c, &f, "1j4");
+    assert_true(c.domain == c.cursor[XM_VIEW_DOMAINS].id);
+    press(&c, &f, "34");
+    assert_true(c.domain == c.cursor[XM_VIEW_DOMAINS].id);
+    press(&c, &f, "1g4");
+    assert_true(c.domain == f.to.domain[FAKE_WEB].id);
     /* Deeper than the way back is long. */
     for (unsigned i = 0; i < 3 * XM_CHOICE_DEPTH; i++)
         xm_choice_drill(&c, i % 2 ? XM_VIEW_VCPUS : XM_VIEW_DOMAIN);
@@ -331,21 +349,29 @@ static void test_columns(void **state)
     struct xm_choice_table after = xm_table_choice(&xm_domains_table, &c);
     assert_int_equal(after.columns, before.columns - 1);
     assert_int_equal(after.column[0], before.column[1]);
-    /* The cursor has stayed with the column: the same key brings it back, at the end. */
+    /* It stays where it is in the chooser: the same key brings it back to its place, the next line is its neighbour. */
     press(&c, &f, " ");
     after = xm_table_choice(&xm_domains_table, &c);
-    assert_int_equal(after.columns, before.columns);
-    assert_int_equal(after.column[after.columns - 1], before.column[0]);
+    assert_memory_equal(after.column, before.column, sizeof after.column);
+    press(&c, &f, " j ");
+    after = xm_table_choice(&xm_domains_table, &c);
+    assert_int_equal(after.columns, before.columns - 2);
+    assert_int_equal(after.column[0], before.column[2]);
+    press(&c, &f, " k ");
+    /* Moved: past its neighbours, and not past either end. */
+    press(&c, &f, "]");
+    press_key(&c, &f, XM_KEY_RIGHT);
+    after = xm_table_choice(&xm_domains_table, &c);
+    assert_int_equal(after.column[2], before.column[0]);
     press(&c, &f, "[");
     press_key(&c, &f, XM_KEY_LEFT);
+    press_key(&c, &f, XM_KEY_LEFT);
     after = xm_table_choice(&xm_domains_table, &c);
-    assert_int_equal(after.column[after.columns - 3], before.column[0]);
-    press(&c, &f, "]");
-    press_key(&c, &f, XM_KEY_HOME);
-    press(&c, &f, "[");
+    assert_memory_equal(after.column, before.column, sizeof after.column);
+    press_key(&c, &f, XM_KEY_LAST);
+    press(&c, &f, " ]");
     after = xm_table_choice(&xm_domains_table, &c);
-    assert_int_equal(after.column[after.columns - 2], before.column[0]);
-    assert_int_equal(after.column[0], before.column[1]);
+    assert_int_equal(after.columns, before.columns + 1);
     press(&c, &f, "r");
     after = xm_table_choice(&xm_domains_table, &c);
     assert_memory_equal(after.column, before.column, sizeof after.column);
@@ -353,15 +379,12 @@ static void test_columns(void **state)
     assert_int_equal(c.popup.kind, XM_POPUP_NONE);
     /* None at all, and all of them. */
     press(&c, &f, "f");
-    for (unsigned i = 0; i < before.columns; i++) {
-        press_key(&c, &f, XM_KEY_HOME);
-        press(&c, &f, " ");
-    }
+    for (unsigned i = 0; i < before.columns; i++)
+        press(&c, &f, " j");
     assert_int_equal(xm_table_choice(&xm_domains_table, &c).columns, 0);
-    for (unsigned i = 1; i < xm_domains_table.count; i++) {
-        press_key(&c, &f, XM_KEY_LAST);
-        press(&c, &f, " ");
-    }
+    press_key(&c, &f, XM_KEY_HOME);
+    for (unsigned i = 1; i < xm_domains_table.count; i++)
+        press(&c, &f, " j");
     assert_int_equal(xm_table_choice(&xm_domains_table, &c).columns, xm_domains_table.count - 1);
     fake_free(&f);
 }
@@ -392,6 +415,16 @@ static void test_search(void **state)
     /* Esc: first the search, then nothing more. */
     press_key(&c, &f, XM_KEY_ESCAPE);
     assert_string_equal(c.search, "");
+    /* One that no line has is not kept: Esc then goes back at once. */
+    press(&c, &f, "3");
+    press_key(&c, &f, XM_KEY_ENTER);
+    press(&c, &f, "/zzz");
+    press_key(&c, &f, XM_KEY_ENTER);
+    assert_string_equal(c.search, "");
+    assert_string_equal(c.said, "no line has \"zzz\"");
+    press_key(&c, &f, XM_KEY_ESCAPE);
+    assert_int_equal(c.view, XM_VIEW_PCPUS);
+    press(&c, &f, "1");
     press(&c, &f, "/v");
     press_key(&c, &f, XM_KEY_ESCAPE);
     assert_int_equal(c.prompt.kind, XM_PROMPT_NONE);
@@ -684,6 +717,25 @@ static void test_clicks(void **state)
     press(&c, &f, "f");
     assert_true(xm_screen_click(&f.model, &c, &grid, 3, 12, false));
     assert_int_equal(c.popup.kind, XM_POPUP_NONE);
+    /* With a prompt open: a click is no key that is typed into it, and what is filtered stays so. */
+    press(&c, &f, "\\do");
+    xm_screen_build(&f.model, &c, true, &grid);
+    assert_false(xm_screen_click(&f.model, &c, &grid, 3, 23, false));
+    assert_int_equal(c.prompt.kind, XM_PROMPT_FILTER);
+    assert_true(xm_screen_click(&f.model, &c, &grid, 12, 1, false));
+    assert_int_equal(c.view, XM_VIEW_VCPUS);
+    assert_int_equal(c.prompt.kind, XM_PROMPT_NONE);
+    assert_string_equal(c.filter, "do");
+    press(&c, &f, "1/");
+    xm_screen_build(&f.model, &c, true, &grid);
+    assert_true(xm_screen_click(&f.model, &c, &grid, 30, 6, true));
+    assert_int_equal(c.view, XM_VIEW_DOMAIN);
+    assert_int_equal(c.prompt.kind, XM_PROMPT_NONE);
+    /* On an answer, which lies over the keys: it goes, and no key is pressed. */
+    snprintf(c.said, sizeof c.said, "said");
+    assert_true(xm_screen_click(&f.model, &c, &grid, 0, 23, false));
+    assert_string_equal(c.said, "");
+    assert_false(c.quit);
     xm_grid_fini(&grid);
     fake_free(&f);
 }
@@ -742,8 +794,13 @@ static void test_interval(void **state)
     xm_choice_init(&c);
     press(&c, &f, "+");
     assert_int_equal(c.interval_ns, 2 * XM_NS_PER_S);
+    assert_string_equal(c.said, "refreshed every 2 s");
     press(&c, &f, "--");
     assert_int_equal(c.interval_ns, XM_NS_PER_S / 2);
+    assert_string_equal(c.said, "refreshed every 0.5 s");
+    press(&c, &f, "d5");
+    press_key(&c, &f, XM_KEY_ENTER);
+    assert_string_equal(c.said, "refreshed every 5 s");
     press(&c, &f, "----------");
     assert_int_equal(c.interval_ns, XM_CHOICE_MIN_INTERVAL_NS);
     press(&c, &f, "++++++++++++");
