@@ -20,8 +20,9 @@
 #define CLOCK_SLACK_NS UINT64_C(100000000)
 
 /*
- * cpu_time is as of a list, samples of the slow series are what is kept for long: so the host is asked right before one
- * of these is due, which may be waited for.  What is published then is that sample or, by a rounding, the next.
+ * cpu_time is as of a list, samples of the slow series are what is kept for long: so the host is asked right
+ * before one of these is due, which may be waited for.  What is published then is that sample or, by a rounding,
+ * the next.
  */
 #define AHEAD_NS UINT64_C(150000000) /* more than there is between two samples */
 #define PATIENCE_NS UINT64_C(600000000)
@@ -285,7 +286,8 @@ static enum xm_status before(void *user, struct xm_bake *bake, xm_cycles now, st
     enum xm_status status = XM_OK;
     /* Without memory the next sample may have more luck. */
     if (h->counted && moment.mono_ns >= h->listed_ns)
-        h->counted = xm_cpu_times_take(&h->times, xm_bake_account(bake), xm_cycles_of(h->told), cpu_time, h) != XM_OK;
+        h->counted = xm_cpu_times_take(&h->times, xm_bake_account(bake), xm_cycles_of(h->told), cpu_time,
+                                       h) != XM_OK;
     if (h->pending && moment.mono_ns >= h->settled_ns)
         status = tell(h, bake);
     if (!h->pending && is_due(h, bake, now, moment))

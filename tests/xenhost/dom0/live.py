@@ -557,7 +557,8 @@ def equals_region(row, first, last, hz):
     same(int(row["executions"]), b["executions"] - a["executions"], f"executions of {row['name']}, in the account")
     # Time is scaled as sums from the states' first on: each can lose what is cut off.
     ns = (b["running"] - a["running"]) * 1_000_000_000 // hz
-    need(abs(int(row["running_ns"]) - ns) <= 1, f"running of {row['name']}: {row['running_ns']} in the account, {ns} in the region")
+    need(abs(int(row["running_ns"]) - ns) <= 1,
+         f"running of {row['name']}: {row['running_ns']} ns in the account, {ns} ns in the region")
 
 
 @check("lost records are reported, bounded and recovered from")
