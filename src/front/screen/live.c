@@ -8,7 +8,7 @@
 
 #include "front/feed/feed.h"
 #include "front/screen/screen.h"
-#include "front/feed/travel.h"
+#include "front/screen/travel.h"
 
 /* While there is nothing to show, it is looked for more often. */
 #define WAIT_NS (XM_NS_PER_S / 5)

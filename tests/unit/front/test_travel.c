@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "front/feed/travel.h"
+#include "front/screen/travel.h"
 #include "region/writer.h"
 
 #define STEP  (XM_NS_PER_S / 10)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "front/feed/travel.h"
+#include "front/screen/travel.h"
 
 #include <stdio.h>
 
