@@ -19,6 +19,7 @@
 #define MS            UINT64_C(1000000)
 #define MIN_WINDOW_NS MS
 #define MAX_WINDOW_NS (7 * 86400 * XM_NS_PER_S)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define LIST_LINE     120u /* bytes of a list on one line; more goes on the next */
 
 static const char *const views[] = {
@@ -80,12 +81,17 @@ static bool read_time(const char *text, uint64_t min_ns, uint64_t max_ns, uint64
     return true;
 }
 
+/* Exactly: what is saved is what was chosen. */
 static void write_time(uint64_t ns, char text[32])
 {
-    if (ns % XM_NS_PER_S == 0)
+    if (ns % XM_NS_PER_S == 0) {
         snprintf(text, 32, "%" PRIu64 "s", ns / XM_NS_PER_S);
-    else
-        snprintf(text, 32, "%" PRIu64 ".%03" PRIu64 "s", ns / XM_NS_PER_S, ns % XM_NS_PER_S / MS);
+        return;
+    }
+    int length = snprintf(text, 32, "%" PRIu64 ".%09" PRIu64, ns / XM_NS_PER_S, ns % XM_NS_PER_S);
+    while (text[length - 1] == '0')
+        length--;
+    snprintf(text + length, 32 - (size_t)length, "s");
 }
 
 /* The next word of a list, separated by commas or blanks; false: there is none. */
@@ -435,6 +441,10 @@ static void write_over(FILE *f, const char *text, size_t length, const struct xm
     bool ours = false;
     bool written = false;
     const char *end = text + length;
+    if (length >= sizeof BYTE_ORDER_MARK - 1 && memcmp(text, BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK - 1) == 0) {
+        fputs(BYTE_ORDER_MARK, f); /* it stays, and is no part of the first title */
+        text += sizeof BYTE_ORDER_MARK - 1;
+    }
     for (const char *next; text < end; text = next) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t bytes = (size_t)((newline ? newline : end) - text);

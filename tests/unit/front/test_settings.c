@@ -257,6 +257,44 @@ static void test_others_stay(void **state)
     assert_string_equal(said, ":17: [screen] future-thing: there is no such setting\n");
 }
 
+/* Some editors put a byte order mark before the first title: it is a title all the same. */
+static void test_byte_order_mark(void **state)
+{
+    char text[4096];
+    struct xm_choice choice;
+    struct xm_choice again;
+    xm_choice_init(&choice);
+    xm_choice_init(&again);
+    put("\xef\xbb\xbf[screen]\nview = vcpus\ncolumns.domains = none\n");
+    read_over(&choice);
+    assert_string_equal(said, "");
+    save(&choice);
+    get(text, sizeof text);
+    assert_memory_equal(text, "\xef\xbb\xbf[screen]\nview = vcpus\n", 25);
+    assert_null(strstr(strstr(text, "[screen]") + 1, "[screen]"));
+    read_over(&again);
+    assert_int_equal(again.view, XM_VIEW_VCPUS);
+    assert_int_equal(again.table[XM_VIEW_DOMAINS].columns, choice.table[XM_VIEW_DOMAINS].columns);
+}
+
+static void test_exact_times(void **state)
+{
+    static const char *const times[] = {"1.5ms", "1ms", "999999us", "1.000001s", "90s", "7d", "604799.999999999s"};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        struct xm_choice choice;
+        struct xm_choice again;
+        xm_choice_init(&choice);
+        xm_choice_init(&again);
+        set(&choice, "window", times[i]);
+        put("");
+        save(&choice);
+        read_over(&again);
+        assert_string_equal(said, "");
+        assert_int_equal(again.window, XM_WINDOW_FREE);
+        assert_int_equal(again.free_ns, choice.free_ns);
+    }
+}
+
 static void test_file_kept(void **state)
 {
     char elsewhere[100];
@@ -350,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_every_value), cmocka_unit_test(test_wrong_values),
         cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_not_read),
         cmocka_unit_test(test_others_stay), cmocka_unit_test(test_file_kept),
+        cmocka_unit_test(test_byte_order_mark), cmocka_unit_test(test_exact_times),
         cmocka_unit_test(test_not_written), cmocka_unit_test(test_makes_directories),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
