@@ -135,66 +135,85 @@ static unsigned count_urls(int argc, char **argv)
     unsigned count = 0;
     for (int i = 1; i < argc; i++) {
         const struct xm_option *o = own_option(argv[i]);
-        count += (o && o->set == set_url) ||
-                 (argv[i][0] != '-' && xm_fetch_is_url(argv[i]) &&
-                  !(i > 1 && (o = own_option(argv[i - 1])) && !has_value(o, argv[i - 1])));
+        count += o ? o->set == set_url : argv[i][0] != '-' && xm_fetch_is_url(argv[i]);
+        i += o && !has_value(o, argv[i]); /* its value is no operand */
     }
     return count;
 }
 
-/* Splits the arguments: *own of ours stand in `ours`, the others in config->live. */
+/* Whose an argument is. */
+struct whose {
+    bool ours, live;
+    bool pair; /* its value is the next one */
+};
+
+static struct whose whose(const char *argument, bool several)
+{
+    const struct xm_option *o = own_option(argument);
+    bool url = !o && argument[0] != '-' && xm_fetch_is_url(argument);
+    if (!o)
+        return (struct whose){url, !url, false};
+    bool ones = !several && is_in(of_one, o->name);
+    return (struct whose){!ones, ones || is_in(shared, o->name), !has_value(o, argument)};
+}
+
+/* Splits the arguments: *own of ours stand in `ours`, the live screen's in config->live; some are both's. */
 static void split(int argc, char **argv, struct xm_connect_config *config, char **ours, int *own)
 {
     bool several = count_urls(argc, argv) > 1;
     ours[(*own)++] = argv[0];
     for (int i = 1; i < argc; i++) {
-        const struct xm_option *o = own_option(argv[i]);
-        bool url = !o && argv[i][0] != '-' && xm_fetch_is_url(argv[i]);
-        bool both = o && (is_in(shared, o->name));
-        bool ones = o && !several && is_in(of_one, o->name);
-        bool pair = o && !has_value(o, argv[i]) && i + 1 < argc;
-        for (int k = i; k <= i + pair; k++) {
-            if (!o ? !url : both || ones)
-                config->live[config->lives++] = argv[k];
-            if (url || (o && !ones))
-                ours[(*own)++] = argv[k];
+        struct whose w = whose(argv[i], several);
+        int last = w.pair && i + 1 < argc ? i + 1 : i;
+        for (; i <= last; i++) {
+            if (w.live)
+                config->live[config->lives++] = argv[i];
+            if (w.ours)
+                ours[(*own)++] = argv[i];
         }
-        i += pair;
+        i = last;
     }
 }
 
 /* ---- Secrets. */
 
+/* What keeps a line from being a secret; NULL: nothing. */
+static const char *fault_of(const char *line)
+{
+    if (!line[0])
+        return "its first line is empty";
+    if (strlen(line) == SECRET_BYTES - 1)
+        return "its first line is too long";
+    for (; *line; line++)
+        if ((unsigned char)*line < ' ' || *line == 127)
+            return "a control character in its first line";
+    return NULL;
+}
+
+/* Reads the first line of an open file, of SECRET_BYTES; NULL, or what is wrong. */
+static const char *read_line(int fd, char *line)
+{
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "no file";
+    if (st.st_mode & S_IWOTH)
+        return "anybody can write to it: it is not read";
+    if (read(fd, line, SECRET_BYTES - 1) < 0)
+        return strerror(errno);
+    line[strcspn(line, "\r\n")] = '\0';
+    return fault_of(line);
+}
+
 /* The first line of a file, in memory of its own.  NULL, and it has been said why. */
 static char *first_line(const char *path)
 {
     char *line = calloc(1, SECRET_BYTES);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    const char *why = NULL;
-    ssize_t bytes = 0;
-    if (!line)
-        why = "out of memory";
-    else if (fd < 0 || fstat(fd, &st) != 0)
-        why = strerror(errno);
-    else if (!S_ISREG(st.st_mode))
-        why = "no file";
-    else if (st.st_mode & S_IWOTH)
-        why = "anybody can write to it: it is not read";
-    else if ((bytes = read(fd, line, SECRET_BYTES - 1)) < 0)
-        why = strerror(errno);
+    int fd = line ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    const char *why = line ? read_line(fd, line) : "out of memory";
     if (fd >= 0)
         close(fd);
-    if (!why) {
-        line[strcspn(line, "\r\n")] = '\0';
-        if (strlen(line) == SECRET_BYTES - 1)
-            why = "its first line is too long";
-        else if (!line[0])
-            why = "its first line is empty";
-    }
-    for (const char *at = line; !why && *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 127)
-            why = "a control character in its first line";
     if (!why)
         return line;
     free(line);

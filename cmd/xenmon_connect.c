@@ -234,9 +234,10 @@ static int show_host(struct connect *c, const char *region)
     return WIFEXITED(status) ? WEXITSTATUS(status) : XM_EXIT_FAILED;
 }
 
+/* Of a host that there is nothing to see of.  XM_OK: its xenbaked has no sample. */
 static int exit_code(enum xm_status status)
 {
-    return status == XM_DENIED || status == XM_AGAIN ? XM_EXIT_ACCESS : XM_EXIT_FAILED;
+    return status == XM_OK || status == XM_DENIED || status == XM_AGAIN ? XM_EXIT_ACCESS : XM_EXIT_FAILED;
 }
 
 /*
@@ -261,7 +262,7 @@ static int show_one(struct connect *c)
                 s.said[0] ? s.said
                 : s.heard ? "its xenbaked has no sample"
                           : "no answer in 15 s");
-    return s.heard && s.status == XM_OK ? XM_EXIT_ACCESS : exit_code(s.status);
+    return exit_code(s.status);
 }
 
 /* ---- The table. */
@@ -291,18 +292,40 @@ static bool all_heard(struct connect *c)
     return true;
 }
 
+static unsigned frame_width(const struct connect *c)
+{
+    uint64_t width = DEFAULT_WIDTH;
+    const char *columns = getenv("COLUMNS");
+    if (c->config.width)
+        return (unsigned)c->config.width;
+    if (columns && xm_read_count(columns, &width) && (width < 20 || width > 1000))
+        width = DEFAULT_WIDTH;
+    return (unsigned)width;
+}
+
+/* Done where there was a host to see; else why there was none, the worst of them. */
+static int code_of_all(struct connect *c)
+{
+    int code = XM_EXIT_ACCESS;
+    for (unsigned i = 0; i < c->hosts; i++) {
+        struct xm_link_state s;
+        xm_link_look(c->host[i].link, &s);
+        if (c->row[i].data)
+            return XM_EXIT_DONE;
+        if (exit_code(s.status) == XM_EXIT_FAILED)
+            code = XM_EXIT_FAILED;
+    }
+    return code;
+}
+
 static int print_frames(struct connect *c)
 {
     uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
     uint64_t frames = c->config.frames ? c->config.frames : FRAMES;
-    uint64_t width = c->config.width ? c->config.width : DEFAULT_WIDTH;
-    const char *columns = getenv("COLUMNS");
-    if (!c->config.width && columns && xm_read_count(columns, &width) && (width < 20 || width > 1000))
-        width = DEFAULT_WIDTH;
     for (update(c); !stopped && !all_heard(c) && monotonic_ns() < until_ns; update(c))
         sleep_ns(TICK_NS);
     update(c); /* with what the last of them said meanwhile */
-    if (xm_grid_resize(&c->grid, (unsigned)width, xm_hosts_height(c->hosts)) != XM_OK) {
+    if (xm_grid_resize(&c->grid, frame_width(c), xm_hosts_height(c->hosts)) != XM_OK) {
         xm_complain(XM_CONNECT_PROGRAM, "out of memory");
         return XM_EXIT_FAILED;
     }
@@ -316,16 +339,7 @@ static int print_frames(struct connect *c)
         if (!xm_grid_write(&c->grid, stdout) || fflush(stdout) != 0)
             return errno == EPIPE ? XM_EXIT_DONE : XM_EXIT_FAILED;
     }
-    int code = XM_EXIT_ACCESS;
-    for (unsigned i = 0; i < c->hosts; i++) {
-        struct xm_link_state s;
-        xm_link_look(c->host[i].link, &s);
-        if (c->row[i].data)
-            return XM_EXIT_DONE;
-        if (exit_code(s.status) == XM_EXIT_FAILED)
-            code = XM_EXIT_FAILED;
-    }
-    return code;
+    return stopped ? XM_EXIT_DONE : code_of_all(c);
 }
 
 static bool wants_colour(const struct xm_connect_config *config)

@@ -72,6 +72,14 @@ static enum xm_status damaged(const struct reader *r, struct xm_error *err, cons
 
 /* ---- The head. */
 
+static bool is_possible(const struct xm_mirror_head *head, uint32_t state)
+{
+    bool good = state <= XM_WRITER_SUPERSEDED && head->lineage_id && head->creation_id;
+    for (unsigned s = 0; s < XM_SERIES_COUNT; s++)
+        good = good && (head->newest[s] == UINT64_MAX || head->newest[s] < MOST_INDEX);
+    return good;
+}
+
 static enum xm_status get_head(struct reader *r, enum xm_mirror_kind kind, struct xm_mirror_head *head,
                                struct xm_error *err)
 {
@@ -97,9 +105,7 @@ static enum xm_status get_head(struct reader *r, enum xm_mirror_kind kind, struc
     (void)get_u32(r);
     if (r->short_of || is != (uint32_t)kind || bytes != r->bytes)
         return damaged(r, err, is != (uint32_t)kind ? "it is an answer to something else" : "a wrong length");
-    bool good = state <= XM_WRITER_SUPERSEDED && head->lineage_id && head->creation_id;
-    for (unsigned s = 0; s < XM_SERIES_COUNT; s++)
-        good = good && (head->newest[s] == UINT64_MAX || head->newest[s] < MOST_INDEX);
+    bool good = is_possible(head, state);
     head->state = good ? (enum xm_writer_state)state : XM_WRITER_STARTING;
     return good ? XM_OK : damaged(r, err, "a state that there is not");
 }
@@ -216,6 +222,26 @@ void xm_mirror_domain(const struct xm_mirror_region *region, uint32_t i, uint32_
     get_text(&r, domain->uuid, sizeof domain->uuid);
 }
 
+static bool has_metrics(const struct xm_mirror_region *region)
+{
+    for (unsigned s = 0; s < XM_SERIES_COUNT; s++)
+        if (region->rows[s][XM_SCOPE_HOST].bytes == 0 || region->rows[s][XM_SCOPE_DOMAIN].bytes == 0)
+            return false;
+    return true;
+}
+
+static bool slots_are_possible(const struct xm_mirror_region *region)
+{
+    for (uint32_t i = 0; i < region->domains; i++) {
+        struct xm_region_domain domain;
+        uint32_t slot;
+        xm_mirror_domain(region, i, &slot, &domain);
+        if (slot >= region->info.capacity.domains)
+            return false;
+    }
+    return true;
+}
+
 enum xm_status xm_mirror_read_region(const void *data, size_t bytes, struct xm_mirror_region *region,
                                      struct xm_error *err)
 {
@@ -234,22 +260,13 @@ enum xm_status xm_mirror_read_region(const void *data, size_t bytes, struct xm_m
     for (uint32_t i = 0; i < metrics; i++)
         if (!get_metric(&r, region))
             return damaged(&r, err, "a metric that cannot be");
-    for (unsigned s = 0; s < XM_SERIES_COUNT; s++)
-        for (unsigned scope = 0; scope < XM_SCOPES; scope++)
-            if (region->rows[s][scope].bytes == 0 && (scope == XM_SCOPE_HOST || scope == XM_SCOPE_DOMAIN))
-                return damaged(&r, err, "no metrics of the host or its domains");
+    if (!has_metrics(region))
+        return damaged(&r, err, "no metrics of the host or its domains");
     region->facts = r.data + r.at;
     if (region->domains > region->info.capacity.domains ||
         r.bytes - r.at != (size_t)region->domains * XM_MIRROR_DOMAIN_BYTES)
         return damaged(&r, err, "a wrong number of domains");
-    for (uint32_t i = 0; i < region->domains; i++) {
-        struct xm_region_domain domain;
-        uint32_t slot;
-        xm_mirror_domain(region, i, &slot, &domain);
-        if (slot >= region->info.capacity.domains)
-            return damaged(&r, err, "a domain beyond the capacity");
-    }
-    return XM_OK;
+    return slots_are_possible(region) ? XM_OK : damaged(&r, err, "a domain beyond the capacity");
 }
 
 /* ---- Walks. */

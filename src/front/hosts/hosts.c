@@ -445,6 +445,20 @@ static void draw_help(struct xm_grid *grid)
                            lines[i][0] == ' ' ? XM_MEANING_NORMAL : XM_MEANING_SUBJECT, lines[i]);
 }
 
+/* Which line the cursor is on; the top is moved so that it is on the screen. */
+static uint32_t scroll(struct xm_hosts_choice *choice, const uint32_t *order, uint32_t shown, unsigned lines)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < shown; i++)
+        if (order[i] == choice->cursor)
+            at = i;
+    if (choice->top > at)
+        choice->top = at;
+    if (lines && at >= choice->top + lines)
+        choice->top = at - lines + 1;
+    return at;
+}
+
 void xm_hosts_draw(const struct xm_hosts_row *rows, uint32_t hosts, struct xm_hosts_choice *choice, bool live,
                    struct xm_grid *grid)
 {
@@ -459,14 +473,7 @@ void xm_hosts_draw(const struct xm_hosts_row *rows, uint32_t hosts, struct xm_ho
     }
     unsigned used = TOP_LINES + (live ? BOTTOM_LINES : 0);
     unsigned lines = grid->height > used ? grid->height - used : 0;
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < shown; i++)
-        if (order[i] == choice->cursor)
-            at = i;
-    if (choice->top > at)
-        choice->top = at;
-    if (lines && at >= choice->top + lines)
-        choice->top = at - lines + 1;
+    uint32_t at = scroll(choice, order, shown, lines);
     unsigned name = name_width(grid, rows, hosts);
     draw_title(grid, rows, hosts);
     draw_header(grid, choice, name);
