@@ -192,7 +192,8 @@ def check_interval_by_interval(vcpus, domains, objects):
             rows = by_time.pop(at)
             assert [int(r["vcpu"]) for r in rows] == [v["vcpu"] for v in d["vcpus"]]
             for first, (row, v) in enumerate(zip(rows, d["vcpus"])):
-                for name in set(row) - {"time", "trace_ns", "domid", "instance", "vcpu"}:
+                assert (row["name"] or None, row["uuid"] or None) == (d["name"], d["uuid"]), row
+                for name in set(row) - {"time", "trace_ns", "domid", "instance", "vcpu", "name", "uuid"}:
                     should = v.get(name, d[name] if first == 0 else None)
                     assert number(row[name]) == should, f"{at} v{v['vcpu']} {name}: {row[name]} is not {should}"
                     compared += 1
@@ -342,7 +343,8 @@ def test_selection(folder):
         start = ("--format=csv", "--from-start")
         everything = read_csv(log(folder, "all.csv", *start))
         some = read_csv(log(folder, "a.csv", *start, "--metric", "runnable_ns,running_ns", "--metric=running_ns,executions"))
-        assert list(some[0]) == ["time", "trace_ns", "domid", "instance", "vcpu", "runnable_ns", "running_ns", "executions"]
+        assert list(some[0]) == ["time", "trace_ns", "domid", "instance", "vcpu", "runnable_ns", "running_ns", "executions",
+                                 "name", "uuid"]
         assert [r["running_ns"] for r in some] == [r["running_ns"] for r in everything]
         one = read_csv(log(folder, "b.csv", *start, "--domain=2"))
         assert one == [r for r in everything if r["domid"] == "2"] and one
