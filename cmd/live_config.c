@@ -105,8 +105,8 @@ static const struct xm_option options[] = {
 
 int xm_live_help(void)
 {
-    printf("Usage: " PROGRAM " [live] [options] [FILE]\n"
-           "       " PROGRAM " replay [options] FILE\n"
+    printf("Usage: " PROGRAM " [live] [options] [FILE|-]\n"
+           "       " PROGRAM " replay [options] FILE|-\n"
            "Shows how every domain's time goes, live, or how it went in a trace.\n"
            "There, ? explains keys and figures.\n");
     xm_options_print(options, OPTIONS, stdout);
@@ -301,7 +301,7 @@ static int settle_trace(struct xm_live_config *config, char **argv, int operands
     if (config->replay && config->region)
         return xm_usage_error(PROGRAM, "either a trace to replay or --region, not both");
     if (!config->replay && !config->help && strcmp(argv[0], "replay") == 0)
-        return xm_usage_error(PROGRAM, "a trace is needed: a FILE");
+        return xm_usage_error(PROGRAM, "a trace is needed: a FILE, or - for standard input");
     bool played = given[index_of("speed")] || given[index_of("start")] || given[index_of("paused")];
     if (!config->replay && played)
         return xm_usage_error(PROGRAM, "--speed, --start and --paused are for a trace that is replayed");

@@ -124,7 +124,9 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
         _exit(XM_EXIT_FAILED);
     setpgid(0, 0); /* Ctrl-C is meant for us; we stop it */
     forget_signals(mask);
-    if (!freopen(own.messages, "w", stderr) || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "r", stdin))
+    bool reads = config->replay && strcmp(config->replay, "-") == 0; /* the trace is our standard input */
+    if (!freopen(own.messages, "w", stderr) || !freopen("/dev/null", "w", stdout) ||
+        (!reads && !freopen("/dev/null", "r", stdin)))
         _exit(XM_EXIT_FAILED);
     if (config->ms_per_sample_ns) {
         snprintf(interval, sizeof interval, "--ms_per_sample=%lluus",
@@ -169,13 +171,18 @@ bool xm_own_says(char *line, size_t size)
 }
 
 /* What a xenbaked that did not come up had to say, as our own message. */
-static int report_child(const char *program, int wait_status)
+static int report_child(const char *program, bool replays, int wait_status)
 {
-    char line[512];
+    char line[512] = "";
     bool said = last_line(line, sizeof line, NULL);
     own.pid = 0;
     xm_own_stop();
-    xm_complain(program, "xenbaked did not start: %s", said ? line : "it said nothing");
+    static const char name[] = "xenbaked: ";
+    const char *cause = strncmp(line, name, sizeof name - 1) == 0 ? line + sizeof name - 1 : line;
+    if (replays && said)
+        xm_complain(program, "%s", cause); /* it is about the trace */
+    else
+        xm_complain(program, "xenbaked did not start: %s", said ? cause : "it said nothing");
     return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) ? WEXITSTATUS(wait_status) : XM_EXIT_FAILED;
 }
 
@@ -220,7 +227,7 @@ static int await_region(const struct xm_own_config *config, const char *region)
             return XM_EXIT_DONE;
         }
         if (ended)
-            return report_child(config->program, wait_status);
+            return report_child(config->program, config->replay != NULL, wait_status);
         nanosleep(&pause, NULL);
     }
     xm_own_stop();

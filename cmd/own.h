@@ -17,7 +17,7 @@
 
 struct xm_own_config {
     const char *program; /* for messages; borrowed, as all here */
-    const char *replay;  /* a trace that a xenbaked of its own shall replay, in a region nobody else sees; NULL: none */
+    const char *replay;  /* a trace that a xenbaked of its own shall replay, in a region nobody else sees; "-": on standard input, which is its own then; NULL: none */
     const char *region;  /* the user's choice of a region, which need not exist yet; NULL: the default one */
     uint64_t ms_per_sample_ns; /* for a xenbaked of its own; 0: as it likes */
     const char *const *options; /* more for it, at most XM_OWN_OPTIONS and a NULL; NULL: none */

@@ -7,6 +7,7 @@
 #include "xenmon_live.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
 #ifdef __GLIBC__
@@ -44,13 +45,18 @@ static void end_by_signal(int signal_number)
     raise(signal_number);
 }
 
-/* Crashes, and the signals that end a program while no terminal is open to take them in as keys. */
+/*
+ * Crashes, and the signals that end a program while no terminal is open to take them in as keys.  What is ignored, as under
+ * nohup or in a script's background, stays so.
+ */
 static void handle_signals(void (*handler)(int))
 {
     static const int ending[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
     struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+    struct sigaction before;
     for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
-        sigaction(ending[i], &action, NULL);
+        if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(ending[i], &action, NULL);
 }
 
 /* ---- The two ways to show it. */
@@ -137,6 +143,23 @@ static int print_frames(struct xm_live_config *config, const char *region)
     return XM_EXIT_FAILED;
 }
 
+static bool is_stdin(const char *trace)
+{
+    return strcmp(trace, "-") == 0;
+}
+
+/* The trace is xenbaked's to read: what is typed comes from the terminal itself. */
+static bool give_stdin_away(void)
+{
+    int keys = open("/dev/tty", O_RDWR);
+    if (keys < 0)
+        keys = open("/dev/null", O_RDONLY);
+    bool good = keys >= 0 && dup2(keys, STDIN_FILENO) >= 0;
+    if (keys > STDERR_FILENO)
+        close(keys);
+    return good;
+}
+
 /*
  * Settles how a trace is shown: whole, to go back and forth in, where it is a file; as it comes where it can be read
  * once only, or xenbaked has to say what is wrong with it.
@@ -145,7 +168,8 @@ static void plan_replay(struct xm_live_config *config, struct xm_replay *replay)
 {
     struct xm_choice *choice = &config->choice;
     replay->options[0] = NULL;
-    choice->replay = config->replay && xm_replay_plan(config->replay, config->ms_per_sample_ns, replay);
+    choice->replay = config->replay && !is_stdin(config->replay) &&
+                     xm_replay_plan(config->replay, config->ms_per_sample_ns, replay);
     if (!choice->replay)
         return;
     choice->frozen = config->paused;
@@ -174,9 +198,17 @@ static int run(struct xm_live_config *config)
         .options = replay.options,
         .hint = "show a trace with '" PROGRAM " FILE', or start 'xenbaked FILE'",
     };
+    bool piped = config->replay && is_stdin(config->replay);
+    if (piped && isatty(STDIN_FILENO))
+        return xm_usage_error(PROGRAM, "-: standard input is a terminal, and a trace is needed");
     int code = xm_own_find(&own, buffer, &region);
     if (code != XM_EXIT_DONE)
         return code;
+    if (piped && !give_stdin_away()) {
+        xm_complain(PROGRAM, "standard input: %s", strerror(errno));
+        xm_own_stop();
+        return XM_EXIT_FAILED;
+    }
     bool text = config->frames || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
     code = text ? print_frames(config, region) : show_screen(config, region);
     xm_own_stop();

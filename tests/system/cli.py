@@ -75,6 +75,17 @@ def test_usage(_folder):
     expect(run("log", "--interval=0"), 2, "duration")
 
 
+def test_every_command_helps(_folder):
+    commands = [line.split()[0] for line in run("--help").stdout.splitlines() if line.startswith("  ") and line[2] not in "- "]
+    assert {"live", "serve", "connect", "help"} <= set(commands), commands
+    for command in commands:
+        for words in ((command, "--help"), ("help", command)):
+            done = run(*words)
+            if done.returncode == 1 and "is not installed here" in done.stderr:
+                continue  # left out of this build
+            expect(done, 0, output="Usage: xenmon")
+
+
 def test_no_region(_folder):
     expect(run("log"), 3, "xenbaked")
     expect(run("-n", "-p", "x", "-t", "1", "-i", "100"), 3, "xenbaked")
@@ -144,6 +155,41 @@ def test_live_no_trace(folder):
     text = folder / "text"
     text.write_text("this is no trace, but long enough to be one\n", encoding="utf-8")
     expect(run("live", "--once", text), 1, "text: byte 0: this is no Xen trace")
+
+
+def test_live_from_a_pipe(folder):
+    empty = folder / "empty"
+    empty.touch()
+    for words in (("replay", "--once", "-"), ("-", "--once"), ("--once", "--replay=-")):
+        with subprocess.Popen(["/bin/cat", SHORT], stdout=subprocess.PIPE) as trace:
+            expect(run(*words, "--no-config", stdin=trace.stdout), 0, output="Domain-0")
+        with open(empty, "rb") as nothing:
+            expect(run(*words, "--no-config", stdin=nothing), 1, "xenmon: ")
+    master, slave = os.openpty()
+    expect(run("replay", "--once", "-", stdin=slave), 2, "standard input is a terminal")
+    os.close(master)
+    os.close(slave)
+    missing = run("replay", "--once", folder / "missing")
+    expect(missing, 1, f"xenmon: {folder}/missing: No such file")
+
+
+def test_live_frames_nohup(folder):
+    region = folder / "shm"
+    with xenbaked(region, "--repeat=forever", SHORT):
+        for number in (signal.SIGHUP, signal.SIGINT):
+            for ignored in (True, False):
+                live = subprocess.Popen([XENMON, "live", "--no-config", "--region", region, "--frames=100"],
+                                        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN) if ignored else None)
+                assert live.stdout.readline(), "no frame"
+                live.send_signal(number)
+                try:
+                    ended = live.wait(0.7 if ignored else 20)
+                except subprocess.TimeoutExpired:
+                    ended = None
+                live.kill()
+                live.wait()
+                assert ended == (None if ignored else -number), f"{number.name}: {ended}"
 
 
 def test_log_files(folder):

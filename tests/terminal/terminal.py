@@ -344,7 +344,8 @@ def test_escape(baked):
 
 def test_piped(baked):
     """The trace comes on standard input: keys come from the terminal all the same."""
-    s = Session(['/bin/sh', '-c', 'cat "$2" | "$1" replay --no-config -', 'sh', XENMON, TRACE])
+    s = Session(['/bin/sh', '-c', 'cat "$2" | "$1" replay --no-config -', 'sh', XENMON, TRACE],
+                env={'TERM': 'xterm-256color'})
     check(shown(s), 'a trace from a pipe: the screen', s)
     s.send('2')
     check(s.wait('vCPUs on'), 'and it hears keys', s)
