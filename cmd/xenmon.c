@@ -86,7 +86,7 @@ static int print_help(void)
 
 static int help_main(int argc, char **argv)
 {
-    if (argc < 2)
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_help();
     const struct command *command = find_command(argv[1]);
     if (!command || command->main == help_main)
