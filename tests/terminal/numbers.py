@@ -188,11 +188,11 @@ TOLD = ('online_vcpus', 'paused', 'weight', 'cap_pct', 'net_', 'disk_', 'unknown
 # The screen's own columns that are shares of time: of what, never of all vCPUs' together, of one pCPU's in its view.
 SHARES = {'run': 'running', 'wait': 'runnable', 'block': 'blocked', 'off': 'offline', 'unknown': 'unknown', 'any': 'wait_any',
           'wake': 'wait_wake', 'preempt': 'wait_preempt', 'other': 'wait_other'}
-ON_CPU = ('run', 'wait', 'wake', 'preempt', 'other')
+ON_CPU = ('run', 'wait')
 NUMBERS = [name for name in COLUMNS if name not in ('executions_per_s', 'io_per_s')]
 DOMAIN_COLUMNS = ['state', *SHARES, 'executions_per_s', 'wait_max_ns', 'io_per_s', 'vcpus', 'domid', *NUMBERS]
-NOT_OF_VCPUS = ('any', 'io_per_s', 'vcpus', 'wait_any_ns', 'wait_any_pct', 'blocked_per_io_ns', 'online_vcpus', 'paused', 'weight',
-                'cap_pct', 'grant_copies_issued', 'page_transfers', 'io_count', 'io_per_execution')
+NOT_OF_VCPUS = ('any', 'io_per_s', 'vcpus', 'wait_any_ns', 'wait_any_pct', 'blocked_per_io_ns', 'online_vcpus', 'paused',
+                'weight', 'cap_pct', 'grant_copies_issued', 'page_transfers', 'io_count', 'io_per_execution')
 VCPU_COLUMNS = [name for name in DOMAIN_COLUMNS if name not in NOT_OF_VCPUS and
                 not name.startswith(('net_', 'disk_', 'grant_', 'done_'))] + ['cpu', 'vcpu']
 PCPU_COLUMNS = ['busy', 'queue', 'current', 'idle', 'executions_per_s', 'switching', 'unknown', 'lost']
@@ -307,6 +307,11 @@ class View:
             return None if self.coarse else self.w.pair(slot, self.cpu)
         return self.w.domain(slot)
 
+    def domain_for(self, slot, name):
+        """What a column is of: in the view of one pCPU only running, waiting and executions are of it."""
+        of_it = name in ON_CPU or name.startswith(('running_', 'runnable_', 'executions'))
+        return self.domain(slot) if self.cpu is None or self.last or of_it else self.w.domain(slot)
+
     def vcpu(self, slot):
         if self.last:
             return None if self.coarse else self.w.last('vcpu', slot)
@@ -386,7 +391,7 @@ def faults_of_lines(wanted, text):
 
 
 def wanted_domains(view, past):
-    return {past.name(row): ([view.cell('domain', row, view.domain(row['slot']), c) for c in DOMAIN_COLUMNS],
+    return {past.name(row): ([view.cell('domain', row, view.domain_for(row['slot'], c), c) for c in DOMAIN_COLUMNS],
                              bool(row.get('ended'))) for row in view.shown['domain']}
 
 
@@ -564,7 +569,8 @@ def depth_neighbours(view, past, slot):
             its |= {p for p, row in pcpus.items() if row['id'] & 0xffffffff == v['pcpu'] - 1}
     if not its:
         return ['on none in this window']
-    had = sorted(((-sum(ran(row['slot'], p) for p in its), row['slot'], row) for row in view.shown['domain']), key=lambda h: h[:2])
+    had = sorted(((-sum(ran(row['slot'], p) for p in its), row['slot'], row) for row in view.shown['domain']),
+                 key=lambda h: h[:2])
     text = []
     for cycles, other, row in had[:5]:
         if cycles:
@@ -636,7 +642,9 @@ def paper_rows(view, slot):
     def figure(u, name, io=False):
         if u is None or (silent(u) and not io):
             return '-'
-        form, get, _ = COLUMNS[name]
+        form, get, metrics = COLUMNS[name]
+        if view.coarse_now and not set(metrics) <= view.past.slow_metrics['domain']:
+            return '-'
         value = get(u)
         form = paper_rate if name.endswith('_per_s') else form
         return '-' if value is None else form(value)
@@ -660,7 +668,6 @@ def paper_rows(view, slot):
         rows['Execution count'] += [figure(u, 'executions'), figure(u, 'executions_per_s')]
         rows['I/O count' + star] += [figure(u, 'io_count', True), figure(u, 'io_per_s', True)]
         rows['I/O count' + star] += [] if view.cpu is not None else [figure(u, 'io_per_execution', True)]
-    # Of the last execution the I/O per execution is all of it.
     return rows
 
 
@@ -675,7 +682,8 @@ def faults_of_paper(view, past, text):
             continue
         block = {}
         for line in lines[at + 1:at + 8]:
-            found = re.match(r' *(Gotten|Allocated\*?|Waited|Blocked\*?|per I/O\*?|Execution count|I/O count\*?)(?: |$)(.*)', line)
+            found = re.match(r' *(Gotten|Allocated\*?|Waited|Blocked\*?|per I/O\*?|Execution count|I/O count\*?)(?: |$)(.*)',
+                             line)
             if found:
                 block[found.group(1)] = squeeze(found.group(2))
         for label, cells in paper_rows(view, row['slot']).items():
@@ -704,19 +712,21 @@ def faults_around(view, past, text):
     totals = re.findall(r'^All .*', text, re.M)
     if len(totals) == 2:
         for w, line in zip((view.one, view.ten), totals):
-            us = [u for u in (w.domain(row['slot']) if view.cpu is None else w.pair(row['slot'], view.cpu)
-                              for row in view.shown['domain'])]
+            over = {row['id'] for row in (w.before or {'domain': []})['domain'] if row.get('ended')}
+            us = [w.domain(row['slot']) if view.cpu is None else w.pair(row['slot'], view.cpu)
+                  for row in view.shown['domain'] if row['id'] not in over]
             cpus = [w.pcpu(row['slot']) for row in view.shown['pcpu'] if view.cpu in (None, row['slot'])]
             window = float(us[-1]['window'])
             span = float(sum(u['window'] * u['vcpus'] for u in us))
+            star = '*' if view.cpu is not None else ''
             base = window if view.units == 'cpu' or view.cpu is not None else span
             own = window if view.units == 'cpu' else span
             of_cpus = window if view.units == 'cpu' else float(sum(u['window'] for u in cpus))
             total = lambda name, rows: float(sum(u[name] for u in rows))
             parts = [('running', total('running', us), base), ('waiting', total('runnable', us), base),
-                     ('blocked', total('blocked', us), own), ('idle', total('idle', cpus), of_cpus),
+                     ('blocked' + star, total('blocked', us), own), ('idle', total('idle', cpus), of_cpus),
                      ('busy', total('busy', cpus), of_cpus), ('switching', total('switching', cpus), of_cpus)]
-            parts += [(name, total(name, us), own) for name in ('offline', 'unknown') if total(name, us)]
+            parts += [(name + star, total(name, us), own) for name in ('offline', 'unknown') if total(name, us)]
             for name, part, of in parts:
                 if '%s %s' % (name, percent(100 * part / of)) not in squeeze(line):
                     faults.append('%s: no %s %s' % (squeeze(line), name, percent(100 * part / of)))
