@@ -109,7 +109,7 @@ bool xm_table_usage_for(const struct xm_painter *p, const struct xm_table_line *
     bool coarse;
     bool last;
     if (line->item.kind != XM_ITEM_DOMAIN || p->choice->window == XM_WINDOW_LAST ||
-        !xm_table_anywhere(p->choice, id))
+        !xm_screen_one_cpu(p->choice) || is_of_pairs(id))
         return xm_table_usage(p, line, usage);
     return xm_table_window(p, &w, &coarse, &last) && line->slot < w.to->used.domains &&
            xm_usage_domain(&w, line->slot, usage);
