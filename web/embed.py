@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: MIT
 """Writes the C file that holds the web page and the API's description.
 
-usage: embed.py OUTPUT WEB_FOLDER OPENAPI_JSON
+usage: embed.py OUTPUT WEB_FOLDER OPENAPI_JSON [DEPFILE]
 
 The charts are uPlot, which npm puts into WEB_FOLDER/node_modules; where it is not, "/" is missing.html, which says so.
-OUTPUT is left alone where nothing changed.
+DEPFILE names, for ninja, all that OUTPUT was made from; of what is not there, the folder in which it would appear.
 """
 import hashlib
 import json
 import pathlib
 import sys
+
+UPLOT = tuple("node_modules/uplot/" + name for name in ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"))
 
 
 def files(web, description):
@@ -18,8 +20,7 @@ def files(web, description):
     html = "text/html; charset=utf-8"
     yield "/icon.svg", "image/svg+xml", (web / "icon.svg").read_bytes()
     yield "/api/v1/openapi.json", "application/json", json.dumps(json.loads(description.read_text()), separators=(",", ":")).encode()
-    uplot = web / "node_modules" / "uplot"
-    script, style, licence = (uplot / name for name in ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"))
+    script, style, licence = (web / name for name in UPLOT)
     if not (script.is_file() and style.is_file() and licence.is_file()):
         yield "/", html, (web / "missing.html").read_bytes()
         return
@@ -50,11 +51,24 @@ def source(built):
     return "\n".join(text)
 
 
+def looked_at(web, description):
+    yield pathlib.Path(__file__)
+    yield description
+    for name in ("icon.svg", "index.html", "missing.html", "app.js", "style.css"):
+        yield web / name
+    for name in UPLOT:
+        path = web / name
+        while not path.exists():
+            path = path.parent
+        yield path
+
+
 def main():
     output, web, description = (pathlib.Path(word) for word in sys.argv[1:4])
-    text = source(list(files(web, description)))
-    if not output.is_file() or output.read_text() != text:
-        output.write_text(text)
+    output.write_text(source(list(files(web, description))))
+    if len(sys.argv) > 4:
+        names = sorted({str(path.resolve()).replace(" ", "\\ ") for path in looked_at(web, description)})
+        pathlib.Path(sys.argv[4]).write_text(f"{output}: {' '.join(names)}\n")
     return 0
 
 
