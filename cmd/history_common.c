@@ -21,7 +21,7 @@ const char *xm_set_list(const struct xm_option *option, const char *text, void *
 int xm_range_read(const char *program, struct xm_range *r)
 {
     static const char *const forms =
-        "a time such as 2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, -2h or 10m";
+        "give a time such as 2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, -2h or 10m";
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     uint64_t now = (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
@@ -62,6 +62,10 @@ int xm_history_attach(const char *program, const char *directory, struct xm_hist
     if (xm_history_open(directory, history, &err) == XM_OK)
         return XM_EXIT_DONE;
     bool denied = errno == EACCES;
+    if (errno == ENOENT) {
+        xm_complain(program, "%s; no history is kept there: 'xenbaked --history=DIR' keeps one", err.text);
+        return XM_EXIT_FAILED;
+    }
     int code = xm_history_complain(program, &err);
     return denied ? XM_EXIT_ACCESS : code;
 }

@@ -104,6 +104,7 @@ struct printing {
     uint64_t
         known_to_ns; /* wall time up to which rows have told, or it has been said that nothing is known */
     bool begun;
+    const char *stays[XM_HISTORY_LIST + 8]; /* on paper, and NULL */
 };
 
 /* The time that a row's numbers are known for, of the time that it stands for; at most all of it. */
@@ -126,9 +127,9 @@ static void put_metric(struct printing *p, const struct xm_history_view *v, cons
         xm_format_cell(column, &cell, text, sizeof text);
     }
     if (column->type == XM_COL_NS || column->type == XM_COL_COUNT)
-        xm_out_u64(&p->out, column->id, column->title, 10, cell.known, cell.exact, text);
+        xm_out_u64(&p->out, column->id, column->title, 8, cell.known, cell.exact, text);
     else
-        xm_out_real(&p->out, column->id, column->title, 10, cell.known, cell.value, text);
+        xm_out_real(&p->out, column->id, column->title, 6, cell.known, cell.value, text);
 }
 
 static const char *const on_paper[] = {"window_ns",        "running_pct",  "runnable_pct",
@@ -153,26 +154,22 @@ static void put_metrics(struct printing *p, const struct xm_history_view *v, con
 static void put_row(struct printing *p, const struct xm_history_view *v, const struct xm_history_domain *d,
                     const struct xm_usage *u)
 {
-    char line[40] = "", from[40] = "", to[40] = "", domid[CELL] = "", vcpu[CELL] = "", share[CELL] = "",
-         name[64] = "";
+    char domid[CELL] = "", vcpu[CELL] = "", share[CELL] = "", name[64] = "";
     uint64_t id = u ? u->id : 0;
     double part = v ? coverage(v, u) : 0;
     if (v) {
-        xm_grid_write_time(v->bounds->line_ns, line, sizeof line);
-        xm_grid_write_time(v->bounds->from_ns, from, sizeof from);
-        xm_grid_write_time(v->bounds->to_ns, to, sizeof to);
         xm_format_name(d->name, sizeof d->name, name, sizeof name);
         snprintf(domid, sizeof domid, "%u", xm_row_domid(id));
         snprintf(vcpu, sizeof vcpu, "%u", xm_row_vcpu(id));
         snprintf(share, sizeof share, "%.1f%%", part * 100);
     }
-    xm_out_text(&p->out, "time", NULL, 0, line);
-    xm_out_text(&p->out, "from", "From", -24, from);
-    xm_out_text(&p->out, "to", "To", -24, to);
+    xm_out_time(&p->out, "time", NULL, v ? v->bounds->line_ns : 0);
+    xm_out_time(&p->out, "from", "From", v ? v->bounds->from_ns : 0);
+    xm_out_time(&p->out, "to", "To", v ? v->bounds->to_ns : 0);
     xm_out_u64(&p->out, "run", NULL, 0, true, v ? (uint64_t)v->run->id : 0, NULL);
     xm_out_u64(&p->out, "domid", "Id", 5, true, xm_row_domid(id), domid);
     xm_out_u64(&p->out, "instance", NULL, 0, true, xm_row_instance(id), NULL);
-    xm_out_text(&p->out, "name", "Name", -16, d && d->name[0] ? name : NULL);
+    xm_out_text(&p->out, "name", "Name", -12, d && d->name[0] ? name : NULL);
     xm_out_text(&p->out, "uuid", NULL, 0, d && d->uuid[0] ? d->uuid : NULL);
     if (p->c->vcpus)
         xm_out_u64(&p->out, "vcpu", "vCPU", 4, true, xm_row_vcpu(id), vcpu);
@@ -241,6 +238,20 @@ static enum xm_status put_window(void *user, const struct xm_history_view *v, st
     return ferror(p->out.out) ? XM_END : XM_OK;
 }
 
+/* Who asks for columns gets them, however narrow the paper is. */
+static void fit(struct printing *p)
+{
+    static const char *const always[] = {"from", "domid", "name", "vcpu", "coverage"};
+    static const char *const first[] = {"to", NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+        p->stays[count++] = always[i];
+    for (size_t i = 0; i < p->c->metrics.count; i++)
+        p->stays[count++] = p->c->metrics.item[i];
+    p->stays[count] = NULL;
+    xm_out_fit(&p->out, first, p->stays);
+}
+
 static int print_rows(const struct config *c, struct xm_history *history)
 {
     struct xm_error err;
@@ -248,6 +259,7 @@ static int print_rows(const struct config *c, struct xm_history *history)
     enum xm_status status = XM_OK;
     xm_error_clear(&err);
     xm_out_init(&p.out, stdout, c->format);
+    fit(&p);
     for (size_t i = 0; i < history->runs && status == XM_OK; i++)
         status = xm_history_each_window(history, &history->run[i], &c->grid, &c->range, put_window, &p, &err);
     if (status == XM_OK && c->range.to_ns != UINT64_MAX)

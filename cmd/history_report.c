@@ -71,7 +71,7 @@ struct line {
     uint64_t running_ns, runnable_ns, blocked_ns, offline_ns, unknown_ns;
     uint64_t executions;
     struct sum sum[SUMS];
-    /* Of the windows whose CPU time is known: what the hypervisor's account is held against, and what that may lack. */
+    /* Of the windows whose CPU time is known: what is held against it, and what may be missing from that. */
     uint64_t held_ns, held_unknown_ns;
     uint64_t life_ns, known_ns; /* of wall time */
     uint64_t vcpus, weight, cap;
@@ -256,14 +256,6 @@ static void put_sum(struct xm_out *out, const char *key, const char *title, cons
     xm_out_u64(out, key, title, 9, sum->any && !sum->lacking, sum->value, text);
 }
 
-static void put_time(struct xm_out *out, const char *key, const char *title, uint64_t ns)
-{
-    char text[40];
-    if (ns)
-        xm_grid_write_time(ns, text, sizeof text);
-    xm_out_text(out, key, title, title ? -24 : 0, ns ? text : NULL);
-}
-
 static void put_identity(struct xm_out *out, const struct xm_history_domain *d, bool total)
 {
     char name[64] = "total", id[16] = "";
@@ -274,7 +266,7 @@ static void put_identity(struct xm_out *out, const struct xm_history_domain *d, 
     }
     xm_out_u64(out, "domid", "Id", 5, d != NULL, xm_row_domid(row), id);
     xm_out_u64(out, "instance", NULL, 0, d != NULL, xm_row_instance(row), NULL);
-    xm_out_text(out, "name", "Name", -16, total || (d && d->name[0]) ? name : NULL);
+    xm_out_text(out, "name", "Name", -12, total || (d && d->name[0]) ? name : NULL);
     xm_out_text(out, "uuid", NULL, 0, d && d->uuid[0] ? d->uuid : NULL);
 }
 
@@ -303,9 +295,9 @@ static void put_line(struct report *r, const struct line *l)
     const struct xm_history_domain *d = l && !total ? &r->history->domain[l->domain] : NULL;
     l = l ? l : &none;
     bool known = l->known_ns != 0;
-    put_time(out, "time", r->grid.kind == XM_GRID_WHOLE ? NULL : "From", l->line_ns);
-    put_time(out, "from", NULL, l->from_ns);
-    put_time(out, "to", NULL, l->to_ns);
+    xm_out_time(out, "time", r->grid.kind == XM_GRID_WHOLE ? NULL : "From", l->line_ns);
+    xm_out_time(out, "from", NULL, l->from_ns);
+    xm_out_time(out, "to", NULL, l->to_ns);
     put_identity(out, d, total);
     snprintf(text, sizeof text, "%" PRIu64, l->vcpus);
     xm_out_u64(out, "vcpus", "vCPUs", 5, known && !total, l->vcpus, text);
@@ -394,14 +386,18 @@ static void note_unknown(struct report *r, const struct line *total)
     char text[160];
     if (!total->sum[CPU_TIME].any || total->held_unknown_ns < LEAST_NOTED_NS)
         return;
-    snprintf(text, sizeof text, "of %.3f vCPU seconds it is unknown whether they ran: running is short of Xen's by up to that",
+    snprintf(text, sizeof text,
+             "of %.3f vCPU seconds it is unknown whether they ran: running is short of Xen's by up to that",
              (double)total->held_unknown_ns / (double)XM_NS_PER_S);
     (void)xm_out_note(&r->out, text);
 }
 
 static void print_lines(struct report *r)
 {
+    static const char *const stay[] = {"time", "domid", "name", "running_ns", "coverage", NULL};
+    static const char *const first[] = {"vcpus", "difference_s", NULL};
     struct line total = {.subject = SIZE_MAX};
+    xm_out_fit(&r->out, first, stay);
     bring_together(r);
     if (xm_out_heading(&r->out))
         put_line(r, NULL);

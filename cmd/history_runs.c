@@ -41,13 +41,11 @@ static void put_run(struct xm_out *out, const struct xm_history_run *r)
 {
     static const struct xm_history_run none;
     static const char *const sources[] = {"live", "replay", "pipe"};
-    char from[40] = "", to[40] = "", id[24] = "", samples[24] = "", lost[24] = "", span[24] = "",
+    char id[24] = "", samples[24] = "", lost[24] = "", span[24] = "",
          source[128] = "";
     bool row = r != NULL;
     r = r ? r : &none;
     if (row) {
-        xm_grid_write_time(r->first_real_ns, from, sizeof from);
-        xm_grid_write_time(r->last_real_ns, to, sizeof to);
         snprintf(id, sizeof id, "%lld", (long long)r->id);
         snprintf(samples, sizeof samples, "%" PRIu64, r->samples);
         snprintf(lost, sizeof lost, "%" PRIu64, r->lost_records);
@@ -56,8 +54,8 @@ static void put_run(struct xm_out *out, const struct xm_history_run *r)
     }
     bool known = r->samples != 0;
     xm_out_u64(out, "run", "Run", 4, row, (uint64_t)r->id, id);
-    xm_out_text(out, "from", "From", -24, known ? from : NULL);
-    xm_out_text(out, "to", "To", -24, known ? to : NULL);
+    xm_out_time(out, "from", "From", known ? r->first_real_ns : 0);
+    xm_out_time(out, "to", "To", known ? r->last_real_ns : 0);
     xm_out_u64(out, "span_ns", "Span", 8, known && r->tsc_hz, r->span_ns, span);
     xm_out_u64(out, "samples", "Samples", 8, row, r->samples, samples);
     xm_out_u64(out, "lost_records", "Lost", 8, known, r->lost_records, lost);
@@ -80,6 +78,7 @@ int xenmon_history_runs_main(int argc, char **argv)
         {"help", 'h', XM_ARG_NONE, xm_set_flag, offsetof(struct config, help), NULL, "print this and exit", 0,
          0, 0},
     };
+    static const char *const first[] = {"to", "hypervisor", NULL};
     struct config c = {.format = XM_OUT_TEXT};
     struct xm_history history = {.db = NULL};
     struct xm_out out;
@@ -88,6 +87,7 @@ int xenmon_history_runs_main(int argc, char **argv)
     if (code != XM_EXIT_DONE || c.help)
         return code;
     xm_out_init(&out, stdout, c.format);
+    xm_out_fit(&out, first, NULL);
     if (xm_out_heading(&out))
         put_run(&out, NULL);
     for (size_t i = 0; i < history.runs; i++) {
@@ -111,6 +111,11 @@ static void say_fault(void *user, const char *text)
         printf("%s\n", text);
 }
 
+static void put_count(uint64_t count, const char *what, const char *end)
+{
+    printf("%" PRIu64 " %s%s%s", count, what, count == 1 ? "" : "s", end);
+}
+
 int xenmon_history_check_main(int argc, char **argv)
 {
     static const char program[] = "xenmon history check";
@@ -132,8 +137,10 @@ int xenmon_history_check_main(int argc, char **argv)
     enum xm_status status = xm_history_check(&history, say_fault, &said, &found, &err);
     if (said.count > MOST_SAID)
         printf("... and %" PRIu64 " more\n", said.count - MOST_SAID);
-    printf("%zu runs, %" PRIu64 " samples, %" PRIu64 " rows, %" PRIu64 " faults\n", history.runs,
-           found.samples, found.rows, found.faults);
+    put_count(history.runs, "run", ", ");
+    put_count(found.samples, "sample", ", ");
+    put_count(found.rows, "row", ", ");
+    put_count(found.faults, "fault", "\n");
     xm_history_end(&history);
     if (status != XM_OK)
         code = xm_history_complain(program, &err);

@@ -240,6 +240,25 @@ const char *xm_grid_write_time(uint64_t real_ns, char *text, size_t size)
     return text;
 }
 
+const char *xm_grid_write_short(uint64_t real_ns, char *text, size_t size)
+{
+    struct tm tm;
+    uint64_t nearest = real_ns < MOST_REAL_NS ? real_ns + XM_NS_PER_S / 2 : real_ns;
+    if (!local(nearest, &tm) || strftime(text, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        snprintf(text, size, "-");
+    return text;
+}
+
+const char *xm_grid_zone(char *text, size_t size)
+{
+    tzset();
+    if (daylight && strcmp(tzname[0], tzname[1]) != 0)
+        snprintf(text, size, "%s/%s", tzname[0], tzname[1]);
+    else
+        snprintf(text, size, "%s", tzname[0]);
+    return text;
+}
+
 /* ---- Windows. */
 
 /* A sample at which windows meet, and the line that it stands for. */

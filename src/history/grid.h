@@ -45,6 +45,14 @@ bool xm_grid_read_time(const char *text, uint64_t now_ns, uint64_t *real_ns);
 /* RFC 3339 with the zone of TZ, to the millisecond; at least 32 bytes.  Returns text. */
 const char *xm_grid_write_time(uint64_t real_ns, char *text, size_t size);
 
+/*
+ * For people: local time to the nearest second without its zone, "2026-11-26 10:00:00" (20 bytes); and what
+ * the zone is called, "CET/CEST" where summer has another one.  In the hour that a clock is set back the first
+ * cannot tell which.  Both return text.  Thread: as tzset().
+ */
+const char *xm_grid_write_short(uint64_t real_ns, char *text, size_t size);
+const char *xm_grid_zone(char *text, size_t size);
+
 /* A window between two instants of a run. */
 struct xm_history_window {
     size_t from, to;               /* indices of the instants whose samples bound it */

@@ -4,6 +4,7 @@
 
 usage: history.py XENBAKED XENMON SOURCE_ROOT      TAP on stdout, exit 1 when anything fails
 """
+import calendar
 import csv
 import io
 import json
@@ -164,6 +165,47 @@ def test_every_format_says_the_same(folder):
     assert rows("--domain=Domain-0", folder / "h")[0]["domid"] == "0"
 
 
+def test_tables_fit_the_paper(folder):
+    """Columns go, "+N" says how many; what tells rows apart stays, and so does what was asked for by name."""
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", trace(folder, "t", 12)))
+    with sqlite3.connect(folder / "h" / "history.db") as db:
+        db.execute("UPDATE domain SET name = ? WHERE row & 65535 = 1", ("front-end-of-the-\u00fcberall-shop-number-01",))
+    db.close()
+    base = {key: value for key, value in ENVIRONMENT.items() if key != "COLUMNS"}
+    for arguments in ([], ["--vcpu"], ["--step=5s"], ["report"], ["report", "--by=total"], ["runs"]):
+        widths = {}
+        for columns in (None, "70", "80", "100", "120", "300", "0", "x", "99999999999999999999"):
+            env = dict(base, COLUMNS=columns) if columns else base
+            out = history(*arguments, folder / "h", env=env).stdout.splitlines()
+            room = int(columns) if columns in ("70", "80", "100", "120", "300") else 80
+            assert all(len(line) <= room for line in out), (arguments, columns, max(out, key=len))
+            left_out = re.search(r"  \+(\d+)$", out[0])
+            shown = len(re.split(r"  +", out[0].strip())) - bool(left_out)
+            widths[columns] = shown, shown + (int(left_out[1]) if left_out else 0)
+            assert columns != "300" or not left_out, out[0]
+            assert "Known" in out[0] or arguments == ["runs"], out[0]
+            if arguments != ["runs"]:
+                assert ("front-end-of-the-\u00fcberall" in "\n".join(out)) == (room == 300), "\n".join(out)
+        assert len({total for _, total in widths.values()}) == 1, widths
+        assert widths["70"][0] < widths["100"][0] < widths["300"][0], widths
+        assert widths[None] == widths["80"] == widths["0"] == widths["x"], widths
+    asked = ["--metric=running_pct", "--metric=blocked_pct", "--metric=executions_per_s"]
+    titles = history(*asked, folder / "h", env=dict(base, COLUMNS="30")).stdout.splitlines()[0]
+    assert "Gotten%" in titles and "Blocked%" in titles and "Ex/s" in titles, titles
+
+
+def test_times_on_paper_are_local(folder):
+    finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", trace(folder, "t", 5)))
+    first = rows(folder / "h")[0]["from"]
+    when = calendar.timegm(time.strptime(first[:19], "%Y-%m-%dT%H:%M:%S")) + float(first[19:23])
+    for zone, title, offset in (("UTC", "From (UTC)", 0), ("XYZ-3", "From (XYZ)", 3), ("AAA5BBB,M3.2.0,M11.1.0", "From (AAA/BBB)", None)):
+        out = history(folder / "h", env=dict(ENVIRONMENT, TZ=zone)).stdout.splitlines()
+        assert out[0].startswith(title), out[0]
+        if offset is not None:
+            local = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(round(when + 3600 * offset)))
+            assert out[1].startswith(local + "  "), (out[1], local)
+
+
 def test_windows_by_the_clock(folder):
     """Steps begin where a clock's do, and windows follow each other without a seam."""
     path = trace(folder, "t", 20)
@@ -274,7 +316,7 @@ def test_held_against_the_hypervisors_account(folder):
     assert seen > 12, seen
     total = history("report", "--by=total", folder / "h").stdout.splitlines()
     assert "Xen CPU s" in total[0] and " total " in total[-1], total  # nothing of it is unknown: no remark
-    assert re.search(r"[+-]\d+\.\d{3} +[+-]\d+\.\d{3}%", total[-1]), total
+    assert re.search(r" [+-]\d+\.\d{3}% ", total[-1]), total
 
 
 def test_held_against_the_hypervisors_account_with_losses(folder):
@@ -616,6 +658,9 @@ def test_wrong_usage(folder):
         assert history(*command, "--help").stdout.startswith("Usage: xenmon history")
     path = trace(folder, "t", 5)
     finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
+    assert "xenbaked --history" in history("/nonexistent", code=1).stderr
+    assert "give a time such as" in history("--from=yesterday", code=2).stderr
+    assert history("check", folder / "h").stdout.startswith("1 run, "), "a plural"
     assert "no such domain" in history("--domain=nobody", folder / "h", code=1).stderr
     assert bake(folder, "--history=", path).wait(20) == 2
     assert bake(folder, "--history=0", path).wait(20) == 2

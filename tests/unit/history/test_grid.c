@@ -92,6 +92,24 @@ static void times_are_written(void **state)
     assert_true(xm_grid_read_time(text, 0, &back) && back == NOON);
 }
 
+/* For people: to the nearest second, as a sample at 11:59:59.998 is the one of noon; the zone by its name. */
+static void times_for_people(void **state)
+{
+    char text[40];
+    zone("UTC");
+    assert_string_equal(xm_grid_write_short(NOON - 2000000, text, sizeof text), "2026-11-26 12:00:00");
+    assert_string_equal(xm_grid_write_short(NOON + 499999999, text, sizeof text), "2026-11-26 12:00:00");
+    assert_string_equal(xm_grid_write_short(NOON + 500000000, text, sizeof text), "2026-11-26 12:00:01");
+    assert_string_equal(xm_grid_zone(text, sizeof text), "UTC");
+    zone("Europe/Berlin");
+    assert_string_equal(xm_grid_write_short(NOON, text, sizeof text), "2026-11-26 13:00:00");
+    assert_string_equal(xm_grid_zone(text, sizeof text), "CET/CEST");
+    zone("XXX5:30");
+    assert_string_equal(xm_grid_write_short(NOON, text, sizeof text), "2026-11-26 06:30:00");
+    assert_string_equal(xm_grid_zone(text, sizeof text), "XXX");
+    assert_memory_equal(xm_grid_write_short(UINT64_MAX, text, sizeof text), "2255-", 5); /* as far as it goes */
+}
+
 static void lines_are_those_of_the_wall(void **state)
 {
     const struct xm_grid hour = {XM_GRID_STEP, 3600 * S}, day = {XM_GRID_DAY, 0}, month = {XM_GRID_MONTH, 0};
@@ -220,7 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_read),
-        cmocka_unit_test(times_are_written),
+        cmocka_unit_test(times_are_written), cmocka_unit_test(times_for_people),
         cmocka_unit_test(lines_are_those_of_the_wall),
         cmocka_unit_test(windows_follow_each_other),
         cmocka_unit_test(thinned_samples),
