@@ -181,6 +181,9 @@ static bool in_range(const struct xm_option *option, uint64_t value)
     return value >= option->min && (option->max == 0 || value <= option->max);
 }
 
+/* What a duration that is one is not. */
+static const char out_of_range[] = "within the range";
+
 const char *xm_set_flag(const struct xm_option *option, const char *text, void *where)
 {
     *(bool *)where = true;
@@ -211,8 +214,10 @@ const char *xm_set_count(const struct xm_option *option, const char *text, void 
 const char *xm_set_duration(const struct xm_option *option, const char *text, void *where)
 {
     uint64_t value;
-    if (!xm_read_duration(text, option->unit, &value) || !in_range(option, value))
+    if (!xm_read_duration(text, option->unit, &value))
         return "a duration such as 500ms, 1s or 2m";
+    if (!in_range(option, value))
+        return out_of_range;
     *(uint64_t *)where = value;
     return NULL;
 }
@@ -264,36 +269,38 @@ struct reading {
     struct xm_error *err;
 };
 
+/* In the largest unit that needs no fraction. */
+static void describe_bound(const struct xm_option *option, uint64_t value, char text[40])
+{
+    const struct unit *best = NULL;
+    if (option->set == xm_set_duration)
+        for (size_t i = 0; i < ELEMENTS(durations); i++)
+            if (value % durations[i].factor == 0 && (value || durations[i].factor == 1000000000) &&
+                (!best || durations[i].factor > best->factor))
+                best = &durations[i];
+    snprintf(text, 40, "%" PRIu64 "%s", best ? value / best->factor : value, best ? best->name : "");
+}
+
 /* A range in the words its option is written in. */
 static void describe_range(const struct xm_option *option, char *text, size_t size)
 {
-    uint64_t factor = 1;
-    const char *unit = "";
+    char least[40];
+    char most[40];
     *text = '\0';
     if (option->min == 0 && option->max == 0)
         return;
-    if (option->set == xm_set_duration) {
-        for (size_t i = 0; i < ELEMENTS(durations); i++) {
-            uint64_t f = durations[i].factor;
-            if (f > factor && option->min % f == 0 && option->max % f == 0) {
-                factor = f;
-                unit = durations[i].name;
-            }
-        }
-        if (factor == 1)
-            unit = "ns";
-    }
+    describe_bound(option, option->min, least);
+    describe_bound(option, option->max, most);
     if (option->max)
-        snprintf(text, size, ", %" PRIu64 "%s to %" PRIu64 "%s", option->min / factor, unit,
-                 option->max / factor, unit);
+        snprintf(text, size, ", %s to %s", least, most);
     else
-        snprintf(text, size, ", %" PRIu64 "%s or more", option->min / factor, unit);
+        snprintf(text, size, ", %s or more", least);
 }
 
 bool xm_option_apply(const struct xm_option *option, const char *text, void *config, char *cause, size_t size)
 {
     const char *wanted = option->set(option, text, (char *)config + option->offset);
-    char range[80];
+    char range[100];
     if (!wanted)
         return true;
     describe_range(option, range, sizeof range);

@@ -72,7 +72,9 @@ def test_usage(_folder):
     expect(run("log", "--cpu=1", "--format=csv"), 2, "--cpu is for")
     expect(run("log", "--cpu=first"), 2, "each")
     expect(run("log", "-o", "x"), 2, "--output is for")
-    expect(run("log", "--interval=0"), 2, "duration")
+    expect(run("log", "--interval=0"), 2, "'0' is not within the range, 1ms to 1d")
+    expect(run("--interval", "100"), 2, "'100' is not within the range, 100ms to 1m")
+    expect(run("--interval", "soon"), 2, "'soon' is not a duration")
 
 
 def test_every_command_helps(_folder):
