@@ -214,7 +214,7 @@ static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel,
     for (;;) {
         uint64_t now_ns = monotonic_ns();
         xm_travel_update(travel, feed, choice, now_ns);
-        if (covers_a_second(m) && baked(m, choice))
+        if (covers_a_second(m) && baked(m, choice) && !m->reading)
             return XM_OK;
         if (frames->own && !m->data && (m->link == XM_LINK_GONE || m->link == XM_LINK_ENDED))
             break;
