@@ -393,6 +393,8 @@ void xm_screen_warnings(const struct xm_model *m, struct xm_screen_warnings *w)
         return;
     if (m->info.tsc_hz == 0)
         warn(w, "the TSC's rate is not known yet: no times, only shares");
+    if (m->coarse)
+        warn(w, "a sample a second so long ago: no states, longest waits, slices");
     warn_lost(m, w);
     warn_meddling(m, w);
     warn_unknown(m, w);

@@ -12,6 +12,7 @@
 #include "base/histogram.h"
 #include "fake.h"
 #include "front/feed/digest.h"
+#include "front/screen/screen_frame.h"
 #include "front/screen/screen_int.h"
 #include "front/screen/table.h"
 #include "xenmon/trace.h"
@@ -185,12 +186,17 @@ static void test_pcpus_unknown(void **state)
     assert_non_null(strstr(cpu, "50.0     - "));
     assert_non_null(strstr(cpu, "50.0      - - "));
     assert_false(has(v, "web 20%"));
+    struct xm_screen_warnings warnings;
+    xm_screen_warnings(&v->fake.model, &warnings);
+    assert_non_null(strstr(warnings.text, "a sample a second so long ago: no states"));
     /* A long window is coarse, and the present is not: pairs of the last 10 s stand in, and say so. */
     v->fake.model.coarse = false;
     v->fake.model.chosen_coarse = true;
     v->choice.window = XM_WINDOW_1MIN;
     build(v, XM_VIEW_PCPUS, 200, 8);
     assert_true(has(v, "Domain-0 30%, web 20% (10 s)"));
+    xm_screen_warnings(&v->fake.model, &warnings);
+    assert_null(strstr(warnings.text, "a sample a second"));
 }
 
 static void test_pcpus_lost(void **state)
