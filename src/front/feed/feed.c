@@ -185,7 +185,8 @@ static enum xm_status show_place(struct xm_feed *feed, const struct xm_feed_plac
     feed->model.data = xm_feed_windows_make(feed);
     if (!feed->model.data)
         return XM_OK;
-    feed->model.real_ns = feed->sample.host.real;
+    /* A file's records have no time of day: the region's is that of the replay. */
+    feed->model.real_ns = info->source == XM_SOURCE_REPLAY ? 0 : feed->sample.host.real;
     read_facts(feed);
     return xm_feed_trail_update(feed);
 }

@@ -100,7 +100,7 @@ struct xm_model {
     bool past;            /* the sample on show was asked for, and is not the newest */
     uint64_t oldest;      /* of the region's samples, of either series */
     uint64_t newest;      /* of the region's samples */
-    uint64_t real_ns;     /* CLOCK_REALTIME of the sample on show; replayed: the trace's own where it is known */
+    uint64_t real_ns;     /* CLOCK_REALTIME of the sample on show; 0: not known, as a trace in a file does not say */
 };
 
 #endif

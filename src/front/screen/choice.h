@@ -77,7 +77,7 @@ enum xm_prompt_kind {
     XM_PROMPT_NONE,
     XM_PROMPT_SEARCH, /* goes to the next line that has the text, as it is typed */
     XM_PROMPT_FILTER, /* leaves only lines that have it */
-    XM_PROMPT_TIME,   /* "10:42:05", "2026-11-26 10:42", "-5m", "+30s" */
+    XM_PROMPT_TIME,   /* "10:42:05", "2026-11-26 10:42", "-5m", "+30s"; of a file "0:20", "12s" */
     XM_PROMPT_WINDOW, /* "30s", "5m" */
     XM_PROMPT_DELAY   /* "0.5", "2s" */
 };
@@ -104,7 +104,8 @@ enum xm_jump_kind {
     XM_JUMP_NONE,
     XM_JUMP_STEPS, /* so many samples on from the one on show; negative: back */
     XM_JUMP_BY,    /* so many ns on from the one on show */
-    XM_JUMP_REAL   /* CLOCK_REALTIME, in ns */
+    XM_JUMP_REAL,  /* CLOCK_REALTIME, in ns */
+    XM_JUMP_AT     /* ns since the trace began */
 };
 struct xm_jump {
     enum xm_jump_kind kind;
@@ -150,7 +151,7 @@ struct xm_choice {
     bool travelling; /* `position` is shown, not the newest sample; frozen or played from there */
     uint64_t position; /* cycles since the trace began */
     double speed;      /* of playing on from `position`; 1: as time went */
-    bool replay;       /* a whole trace is played: nothing is live in it, L and z play on from where it stands */
+    bool replay;       /* a whole trace is played: nothing is live in it: z plays on from where it stands, L goes to its end */
     uint64_t start_ns; /* where a replay begins, since the trace began */
     struct xm_jump jump; /* asked for; whoever owns the feed clears it */
     bool watch_anew;     /* XM_SPREAD_WATCHED is to begin anew; whoever owns the feed clears it */

@@ -99,8 +99,9 @@ bool xm_choice_parse_duration(const char *text, uint64_t *ns);
 
 /*
  * A moment: "10:42", "10:42:05.5", "2026-11-26 10:42", in local time; "-5m", "+30s" from the one on show.  real_ns: of
- * the sample on show; latest_ns: of the newest one: a time without a date is the last such one not after it.  False:
- * `error` says why.
+ * the sample on show; latest_ns: of the newest one: a time without a date is the last such one not after it.  Where
+ * real_ns is 0 there is no time of day, and "0:20" (minutes, seconds), "1:02:05" and "12s" are since the trace began.
+ * False: `error` says why.
  */
 bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns, struct xm_jump *jump,
                           char *error, size_t size);

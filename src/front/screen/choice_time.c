@@ -11,19 +11,29 @@
 
 /* ---- Keys. */
 
-void xm_choice_live(struct xm_choice *choice, const struct xm_model *model, int argument)
+static void go_on(struct xm_choice *choice)
 {
     choice->frozen = false;
     choice->travelling = false;
     choice->jump = (struct xm_jump){XM_JUMP_NONE, 0};
-    if (!choice->replay)
+}
+
+/* Nothing is live in a replay: there it is the end of what is baked. */
+void xm_choice_live(struct xm_choice *choice, const struct xm_model *model, int argument)
+{
+    go_on(choice);
+    if (choice->replay)
+        choice->jump = (struct xm_jump){XM_JUMP_BY, INT64_MAX};
+    else
         choice->speed = 1;
 }
 
 void xm_choice_freeze(struct xm_choice *choice, const struct xm_model *model, int argument)
 {
     if (choice->frozen) {
-        xm_choice_live(choice, model, argument);
+        go_on(choice);
+        if (!choice->replay)
+            choice->speed = 1;
         return;
     }
     choice->frozen = true;
@@ -185,6 +195,37 @@ static bool parse_shift(const char *text, struct xm_jump *jump, char *error, siz
     return true;
 }
 
+/*
+ * Since the trace began: "0:20" and "00:00:20.5", as the title has it, or a duration.  Of two numbers the first is
+ * minutes, unlike that of a time of day.
+ */
+static bool parse_place(const char *text, struct xm_jump *jump, char *error, size_t size)
+{
+    uint64_t ns = 0;
+    uint64_t fraction_ns = 0;
+    uint64_t s = 0;
+    int part = 0;
+    unsigned parts = 0;
+    const char *at = text;
+    while (parts < 2 && parse_digits(&at, 4, &part) && parse_char(&at, ':')) {
+        s = s * 60 + (uint64_t)part;
+        parts++;
+        text = at;
+    }
+    bool good = parts == 0 ? xm_choice_parse_duration(text, &ns) : parse_seconds(&text, &part, &fraction_ns);
+    if (parts && good) {
+        ns = (s * 60 + (uint64_t)part) * XM_NS_PER_S + fraction_ns;
+        good = text[strspn(text, " ")] == '\0';
+    } else if (!good && strspn(text, "0. ") == strlen(text) && text[0] == '0') {
+        good = parts == 0; /* no duration, but a place */
+    }
+    if (good)
+        *jump = (struct xm_jump){XM_JUMP_AT, (int64_t)ns};
+    else
+        snprintf(error, size, "these samples have no time of day; since the start: 0:20, 1:02:05, 12s; -5m, +30s");
+    return good;
+}
+
 /* What is in `tm` as CLOCK_REALTIME; false: there is no such moment. */
 static bool to_real(const struct tm *wanted, uint64_t *real_ns)
 {
@@ -207,10 +248,8 @@ bool xm_choice_parse_time(const char *text, uint64_t real_ns, uint64_t latest_ns
     text += strspn(text, " ");
     if (text[0] == '-' || text[0] == '+')
         return parse_shift(text, jump, error, size);
-    if (real_ns == 0 || !localtime_r(&shown, &tm)) {
-        snprintf(error, size, "these samples have no time of day: only -5m, +30s");
-        return false;
-    }
+    if (real_ns == 0 || !localtime_r(&shown, &tm))
+        return parse_place(text, jump, error, size);
     bool dated = parse_date(&text, &tm);
     if (!parse_clock(&text, &tm, &fraction_ns) || text[strspn(text, " ")] != '\0') {
         snprintf(error, size, "a time is meant: 10:42, 10:42:05, 2026-11-26 10:42, -5m, +30s");

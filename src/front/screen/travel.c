@@ -58,8 +58,19 @@ static void jump_by(const struct xm_model *m, int64_t ns, struct xm_choice *choi
     } else {
         choice->position = cycles <= on ? from + cycles + half_interval(m) : m->newest;
         if (cycles > on)
-            say(choice, "the newest that there is");
+            say(choice, over(m) ? "this is the end" : "the newest that there is");
     }
+}
+
+/* The sample nearest to the place, as for steps back. */
+static void jump_to(const struct xm_model *m, uint64_t ns, struct xm_choice *choice)
+{
+    uint64_t cycles = xm_scale_to_cycles(m->window[XM_SPAN_1S].scale, xm_ns_of(ns)).v;
+    choice->position = cycles > m->newest ? m->newest : cycles < m->oldest ? m->oldest : cycles + half_interval(m);
+    if (cycles > m->newest)
+        say(choice, "no sample is that new: the newest");
+    else if (cycles < m->oldest)
+        say(choice, "no sample is that old: the oldest");
 }
 
 static void jump(struct xm_feed *feed, const struct xm_model *m, struct xm_choice *choice)
@@ -80,6 +91,8 @@ static void jump(struct xm_feed *feed, const struct xm_model *m, struct xm_choic
         choice->position = xm_feed_step(feed, (int)steps);
     } else if (wanted.kind == XM_JUMP_BY) {
         jump_by(m, wanted.value, choice);
+    } else if (wanted.kind == XM_JUMP_AT) {
+        jump_to(m, wanted.value < 0 ? 0 : (uint64_t)wanted.value, choice);
     } else if (!xm_feed_position(feed, wanted.value < 0 ? 0 : (uint64_t)wanted.value, &choice->position)) {
         bool new = choice->position >= m->newest;
         say(choice, new ? "no sample is that new: the newest" : "no sample is that old: the oldest");
@@ -89,20 +102,35 @@ static void jump(struct xm_feed *feed, const struct xm_model *m, struct xm_choic
 /* ---- Playing. */
 
 /* At the newest sample: what is live goes on as such, what has ended stays there. */
-static void arrive(const struct xm_model *m, struct xm_choice *choice)
+static void arrive(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice)
 {
     choice->position = m->newest;
     if (over(m)) {
         choice->frozen = true;
+        travel->last_ns = 0;
         say(choice, "this is the end");
     } else if (!choice->replay) {
         choice->travelling = false;
     }
 }
 
+/* Playing where there is nothing more to play. */
+static void begin_again(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice,
+                        uint64_t now_ns)
+{
+    travel->last_ns = now_ns;
+    travel->rest = 0;
+    choice->position = m->oldest + half_interval(m);
+    say(choice, "from the oldest on again");
+}
+
 static void play(struct xm_travel *travel, const struct xm_model *m, struct xm_choice *choice,
                  uint64_t now_ns)
 {
+    if (!travel->last_ns && over(m) && choice->position >= m->newest) {
+        begin_again(travel, m, choice, now_ns);
+        return;
+    }
     uint64_t passed_ns = travel->last_ns && now_ns > travel->last_ns ? now_ns - travel->last_ns : 0;
     travel->last_ns = now_ns;
     if (choice->replay && choice->position > m->newest && !over(m))
@@ -112,7 +140,7 @@ static void play(struct xm_travel *travel, const struct xm_model *m, struct xm_c
     uint64_t left = m->newest > choice->position ? m->newest - choice->position : 0;
     if (on >= (double)left) {
         travel->rest = 0;
-        arrive(m, choice);
+        arrive(travel, m, choice);
         return;
     }
     travel->rest = on - (double)(uint64_t)on;
@@ -184,6 +212,8 @@ void xm_travel_update(struct xm_travel *travel, struct xm_feed *feed, struct xm_
         xm_feed_watch_anew(feed);
     choice->watch_anew = false;
     begin_replay(travel, m, choice, now_ns);
+    if (choice->jump.kind != XM_JUMP_NONE)
+        travel->last_ns = now_ns; /* played on from there: what is at the end already stays */
     jump(feed, m, choice);
     settle(travel, m, choice, now_ns);
     if (choice->travelling)

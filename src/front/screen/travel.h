@@ -6,7 +6,8 @@
  *     !travelling            the newest sample is shown
  *     travelling, frozen     `position` is held
  *     travelling, !frozen    played on from `position`, `speed` times as fast as it was; at the newest sample
- *                            it is live again, or, where no more will come, held there
+ *                            it is live again, or, where no more will come, held there; played on from that
+ *                            end it begins again with the oldest
  *
  * Reads no clock.  Threads: one.
  */

@@ -544,7 +544,7 @@ static void test_time(void **state)
     press(&c, &f, "t-5m");
     press_key(&c, &f, XM_KEY_ENTER);
     assert_true(c.frozen && c.jump.kind == XM_JUMP_BY && c.jump.value == -300 * (int64_t)XM_NS_PER_S);
-    press(&c, &f, "t10:42");
+    press(&c, &f, "t2026-11-26 10:42");
     press_key(&c, &f, XM_KEY_ENTER);
     assert_non_null(strstr(c.prompt.error, "no time of day"));
     press_key(&c, &f, XM_KEY_ESCAPE);
@@ -613,6 +613,32 @@ static void test_moments(void **state)
     assert_true(xm_choice_parse_time("+30s", 0, 0, &jump, error, sizeof error));
     assert_int_equal(jump.kind, XM_JUMP_BY);
     assert_int_equal(jump.value, 30 * (int64_t)XM_NS_PER_S);
+}
+
+/* In a trace of no time of day: since its beginning, as the title writes it. */
+static void test_places(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"00:00:20", 20000}, {"0:20", 20000}, {"1:02:05.5", 3725500}, {"12s", 12000}, {"0", 0}, {" 0 ", 0},
+                {"1.5", 1500},       {"90:00", 5400000}, {"0:0", 0},          {"2m", 120000}, {"00:00:20.0 ", 20000}};
+    static const char *const bad[] = {"",        " ",      ":",        "0:",       "0:60", "1:2:3:4", "x", "0x", "1:2x",
+                                      "1:-2",    "0:0:0:0", "99999:00", "2026-11-26 10:42", "."};
+    char error[96];
+    struct xm_jump jump;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        if (!xm_choice_parse_time(good[i].text, 0, 0, &jump, error, sizeof error))
+            fail_msg("\"%s\": %s", good[i].text, error);
+        assert_int_equal(jump.kind, XM_JUMP_AT);
+        assert_int_equal(jump.value, good[i].ms * 1000000);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        error[0] = '\0';
+        if (xm_choice_parse_time(bad[i], 0, 0, &jump, error, sizeof error))
+            fail_msg("\"%s\" is a place", bad[i]);
+        assert_true(error[0] != '\0');
+    }
 }
 
 /* Every key has a name and, itself or the first of its group, a help; no key is bound twice in a view. */
@@ -870,7 +896,7 @@ int main(void)
         cmocka_unit_test(test_drill),     cmocka_unit_test(test_cursor),    cmocka_unit_test(test_expand),
         cmocka_unit_test(test_order),     cmocka_unit_test(test_columns),   cmocka_unit_test(test_search),
         cmocka_unit_test(test_filter),    cmocka_unit_test(test_windows),   cmocka_unit_test(test_time),
-        cmocka_unit_test(test_durations), cmocka_unit_test(test_moments),   cmocka_unit_test(test_bindings),
+        cmocka_unit_test(test_durations), cmocka_unit_test(test_moments), cmocka_unit_test(test_places),   cmocka_unit_test(test_bindings),
         cmocka_unit_test(test_every_key), cmocka_unit_test(test_clicks),    cmocka_unit_test(test_rows),
         cmocka_unit_test(test_scroll),    cmocka_unit_test(test_interval),  cmocka_unit_test(test_others),
     };

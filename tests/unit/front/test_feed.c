@@ -79,7 +79,7 @@ static void open_writer(struct scene *s, uint32_t domains)
     struct xm_writer_config config = {
         .path = s->path,
         .settings = {.capacity = {domains, 8, 2}, .interval_ns = STEP, .fast_s = 12, .slow_s = 60},
-        .source = XM_SOURCE_REPLAY,
+        .source = XM_SOURCE_PIPE,
         .source_name = "some.trace",
     };
     struct xm_error err = {0};

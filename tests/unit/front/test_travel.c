@@ -160,6 +160,12 @@ static void test_jumps(void **state)
     assert_non_null(strstr(s->choice.said, "newest"));
     assert_int_equal(jump(s, XM_JUMP_REAL, (int64_t)EPOCH + 7 * second), 70);
     assert_string_equal(s->choice.said, "");
+    assert_int_equal(jump(s, XM_JUMP_AT, 7 * second), 70);
+    assert_int_equal(jump(s, XM_JUMP_AT, 0), 0);
+    assert_string_equal(s->choice.said, "");
+    assert_int_equal(jump(s, XM_JUMP_AT, 30 * second), 200);
+    assert_non_null(strstr(s->choice.said, "newest"));
+    assert_int_equal(jump(s, XM_JUMP_AT, INT64_MAX), 200);
     assert_int_equal(jump(s, XM_JUMP_REAL, (int64_t)EPOCH - second), 0);
     assert_non_null(strstr(s->choice.said, "oldest"));
     assert_int_equal(jump(s, XM_JUMP_REAL, -1), 0);
@@ -225,6 +231,38 @@ static void test_end(void **state)
     assert_true(s->choice.travelling);
     assert_true(s->choice.frozen);
     assert_non_null(strstr(s->choice.said, "end"));
+}
+
+/* Playing on from the end begins again; L stays there, and says that it is the end. */
+static void test_again(void **state)
+{
+    struct scene *s = *state;
+    s->choice.replay = true;
+    open_writer(s);
+    publish(s, 201);
+    xm_writer_state(s->writer, XM_WRITER_ENDED);
+    after(s, 0);
+    after(s, 0);
+    assert_int_equal(after(s, XM_NS_PER_S), 10);
+    assert_int_equal(after(s, 100 * XM_NS_PER_S), 200);
+    assert_true(s->choice.frozen);
+    s->choice.frozen = false;
+    assert_int_equal(after(s, XM_NS_PER_S), 0);
+    assert_non_null(strstr(s->choice.said, "again"));
+    assert_int_equal(after(s, XM_NS_PER_S), 10);
+    assert_true(xm_choice_key(&s->choice, xm_feed_model(s->feed), 'L'));
+    assert_int_equal(after(s, 0), 200);
+    assert_int_equal(after(s, XM_NS_PER_S), 200);
+    assert_string_equal(s->choice.said, "this is the end");
+    assert_true(s->choice.frozen);
+    s->choice.said[0] = '\0';
+    assert_true(xm_choice_key(&s->choice, xm_feed_model(s->feed), 'L'));
+    assert_int_equal(after(s, XM_NS_PER_S), 200);
+    assert_string_equal(s->choice.said, "this is the end");
+    assert_true(xm_choice_key(&s->choice, xm_feed_model(s->feed), 'z'));
+    assert_int_equal(after(s, XM_NS_PER_S), 0);
+    /* A file has no time of day, whatever its samples say of the replay. */
+    assert_int_equal(xm_feed_model(s->feed)->real_ns, 0);
 }
 
 /* A replay begins where it is to, waits for what is not baked yet, and has nothing live to go to. */
@@ -311,7 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_freeze), TEST(test_jumps),  TEST(test_playing), TEST(test_end),
-        TEST(test_replay), TEST(test_paused), TEST(test_restart), TEST(test_window),
+        TEST(test_again), TEST(test_replay), TEST(test_paused), TEST(test_restart), TEST(test_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
