@@ -33,6 +33,7 @@ struct xm_connect_config {
 int xm_connect_config_read(int argc, char **argv, struct xm_connect_config *config);
 void xm_connect_config_fini(struct xm_connect_config *config);
 
+/* Prints --help; the exit status. */
 int xm_connect_help(void);
 
 #endif

@@ -46,6 +46,7 @@ enum xm_status xm_link_start(const struct xm_link_config *config, struct xm_link
 /* What the host is called: host and port, or the socket's path.  Borrowed. */
 const char *xm_link_name(const struct xm_link *link);
 
+/* How the link stands now; a copy.  O(1), never waits for the server. */
 void xm_link_look(struct xm_link *link, struct xm_link_state *state);
 
 /* Ends what is under way, waits for the thread, and removes the copy.  NULL is fine. */
