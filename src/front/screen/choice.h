@@ -151,7 +151,7 @@ struct xm_choice {
     bool travelling; /* `position` is shown, not the newest sample; frozen or played from there */
     uint64_t position; /* cycles since the trace began */
     double speed;      /* of playing on from `position`; 1: as time went */
-    bool replay;       /* a whole trace is played: nothing is live in it: z plays on from where it stands, L goes to its end */
+    bool replay;       /* a whole trace is played: z plays on from where it stands, L goes to its end */
     uint64_t start_ns; /* where a replay begins, since the trace began */
     struct xm_jump jump; /* asked for; whoever owns the feed clears it */
     bool watch_anew;     /* XM_SPREAD_WATCHED is to begin anew; whoever owns the feed clears it */

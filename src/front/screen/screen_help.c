@@ -118,7 +118,8 @@ static const struct entry entries[] = {
     {"Position in time", NULL},
     {"FROZEN", "what is shown stays; the region goes on. z: back to now."},
     {"-12.3 s", "so long before the newest sample is what is shown."},
-    {"PLAYING x2", "the past goes on from where it was, at twice the speed. L: back to now. Played on from a trace's end it begins again."},
+    {"PLAYING x2", "the past goes on from where it was, at twice the speed. L: back to now. Played on from a "
+                   "trace's end it begins again."},
 
     {"Warnings", NULL},
     {"records lost", "Xen had no room for them in its trace buffers: what happened meanwhile is unknown."},
