@@ -288,13 +288,16 @@ static bool click_tab(const struct frame *f, const struct xm_model *model, struc
 }
 
 static bool click_body(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
-                       unsigned y, bool twice)
+                       unsigned x, unsigned y, bool twice)
 {
     unsigned line = f->p.first + y - f->p.top;
     if (!f->lines || line >= f->p.line_count)
         return false;
     choice->cursor[choice->view] = f->lines[line].item;
     choice->cursor_line[choice->view] = line;
+    char mark = f->lines[line].mark;
+    if ((mark == '+' || mark == '-') && x < XM_TABLE_MARK_END)
+        return xm_choice_key(choice, model, ' '); /* each click, however soon after another */
     return !twice || xm_choice_key(choice, model, XM_KEY_ENTER);
 }
 
@@ -320,7 +323,7 @@ static bool click_part(const struct frame *f, const struct xm_model *model, stru
         return true;
     }
     if (y >= f->p.top && y < f->p.top + f->p.rows)
-        return click_body(f, model, choice, y, twice);
+        return click_body(f, model, choice, x, y, twice);
     if (l->bottom && y == bottom && !asked && choice->said[0]) {
         choice->said[0] = '\0'; /* the keys are under it */
         return true;

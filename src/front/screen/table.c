@@ -527,7 +527,7 @@ static void paint_name(const struct xm_table *table, const struct xm_painter *p,
                            : line->mark == '-' ? p->grid->utf8 ? "\xe2\x96\xbe" : "-"
                                                : " ";
         xm_grid_put_within(p->grid, x, end, y, XM_MEANING_LABEL, mark);
-        x += 2;
+        x = XM_TABLE_MARK_END;
     }
     x += 4 * line->depth;
     get_cell(p, &table->columns[0], NULL, line, &cell);

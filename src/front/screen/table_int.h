@@ -72,6 +72,9 @@ const char *xm_table_find_text(const char *text, const char *what);
 /* The chosen window; false: there is none.  coarse: it lacks what the slow series lacks.  last: the last execution. */
 bool xm_table_window(const struct xm_painter *p, struct xm_window *w, bool *coarse, bool *last);
 
+/* A line's mark, and the blanks about it, end before this column. */
+#define XM_TABLE_MARK_END 3u
+
 /* How a vCPU's state is called, a guess with a question mark. */
 const char *xm_table_vcpu_state(const struct xm_painter *p, uint32_t slot, char *text, size_t size,
                                 enum xm_meaning *meaning);

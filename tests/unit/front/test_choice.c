@@ -722,6 +722,16 @@ static void test_clicks(void **state)
     xm_screen_build(&f.model, &c, true, &grid);
     assert_true(xm_screen_click(&f.model, &c, &grid, 30, 7, false));
     assert_cursor(&c, domain_item(&f, FAKE_WEB));
+    /* On the triangle: the domain's vCPUs come and go, however fast. */
+    uint64_t web = f.to.domain[FAKE_WEB].id;
+    assert_false(xm_choice_is_expanded(&c, web));
+    assert_true(xm_screen_click(&f.model, &c, &grid, 1, 7, false));
+    assert_true(xm_choice_is_expanded(&c, web));
+    assert_true(xm_screen_click(&f.model, &c, &grid, 2, 7, true));
+    assert_false(xm_choice_is_expanded(&c, web));
+    assert_int_equal(c.view, XM_VIEW_DOMAINS);
+    assert_true(xm_screen_click(&f.model, &c, &grid, 3, 7, false));
+    assert_false(xm_choice_is_expanded(&c, web));
     assert_false(xm_screen_click(&f.model, &c, &grid, 30, 12, false));
     assert_false(xm_screen_click(&f.model, &c, &grid, 30, 21, false));
     assert_false(xm_screen_click(&f.model, &c, &grid, 80, 7, false));
