@@ -20,16 +20,17 @@
 #define PROGRAM     "xenmon completion"
 #define HELP_BYTES  65536
 #define MAX_OPTIONS 96
+#define MAX_SUBS    16
 #define HELP_INDENT 26 /* as xm_options_print() has it */
 
-enum kind { NOTHING, ANYTHING, FILES, WORDS };
+enum kind { NOTHING, ANYTHING, FILES, WORDS, LISTED };
 
 struct option {
     char letter; /* 0: none */
     char name[48], help[160];
     bool optional;
     enum kind kind;
-    char value[80]; /* the argument's name; or its words, separated by blanks */
+    char value[80]; /* the argument's name; or its words, separated by blanks; LISTED: the option that lists them */
 };
 
 /* A command of xenmon, or xenbaked. */
@@ -37,6 +38,8 @@ struct subject {
     const char *name, *help;
     struct option *options;
     size_t count;
+    const char *parent; /* "history" of "history report", whose `name` is "report"; else NULL */
+    char words[80];     /* those that can follow it, separated by blanks */
 };
 
 /* ---- What --help says. */
@@ -60,10 +63,10 @@ static void find_xenbaked(char path[PATH_MAX])
 }
 
 /* The child: its --help, and nothing else, goes to `out`. */
-static void print_help_of(const char *command, int out)
+static void print_help_of(const char *command, const char *sub, int out)
 {
     char path[PATH_MAX];
-    char name[64], help[] = "--help";
+    char name[64], word[64], help[] = "--help";
     char *arguments[4] = {name, help, NULL, NULL};
     if (dup2(out, STDOUT_FILENO) < 0 || !freopen("/dev/null", "w", stderr))
         _exit(XM_EXIT_FAILED);
@@ -73,14 +76,15 @@ static void print_help_of(const char *command, int out)
         execvp(path, arguments);
     } else {
         char self[] = "xenmon";
-        char *of_command[] = {self, name, help, NULL};
+        snprintf(word, sizeof word, "%s", sub ? sub : "--help");
+        char *of_command[] = {self, name, word, sub ? help : NULL, NULL};
         execv("/proc/self/exe", of_command);
     }
     _exit(XM_EXIT_FAILED);
 }
 
-/* The text of --help, "" where there is none.  command: of xenmon; NULL: xenbaked. */
-static void read_help(const char *command, char *text, size_t size)
+/* The text of --help, "" where there is none.  command: of xenmon; NULL: xenbaked.  sub: what follows it; NULL: nothing. */
+static void read_help(const char *command, const char *sub, char *text, size_t size)
 {
     int ends[2];
     size_t length = 0;
@@ -90,7 +94,7 @@ static void read_help(const char *command, char *text, size_t size)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0)
-        print_help_of(command, ends[1]);
+        print_help_of(command, sub, ends[1]);
     close(ends[1]);
     for (ssize_t n = 1; pid > 0 && n > 0 && length<size - 1; length += n> 0 ? (size_t)n : 0)
         n = read(ends[0], text + length, size - 1 - length);
@@ -172,11 +176,49 @@ static void read_options(struct subject *s, char *text)
     }
 }
 
+/* Names that the program itself can tell are asked for when they are wanted. */
+static void find_lists(struct subject *s)
+{
+    bool metrics = false;
+    for (size_t i = 0; i < s->count; i++)
+        metrics = metrics || strcmp(s->options[i].name, "list-metrics") == 0;
+    bool table = s->name && (strcmp(s->name, "live") == 0 || strcmp(s->name, "replay") == 0);
+    for (size_t i = 0; i < s->count; i++) {
+        struct option *o = &s->options[i];
+        const char *list = metrics && strcmp(o->name, "metric") == 0 ? "--list-metrics"
+                           : table && (strcmp(o->name, "sort") == 0 || strcmp(o->name, "columns") == 0)
+                               ? "--no-config --sort=list"
+                               : NULL;
+        if (!list)
+            continue;
+        o->kind = LISTED;
+        snprintf(o->value, sizeof o->value, "%s %s", table ? "live" : s->name, list);
+    }
+}
+
+/* "       xenmon history report|runs|check [options] [DIR]": the words between bars. */
+static void find_subcommands(struct subject *s, const char *text)
+{
+    char usage[80];
+    snprintf(usage, sizeof usage, "       xenmon %s ", s->name);
+    const char *line = strstr(text, usage);
+    if (!line)
+        return;
+    line += strlen(usage);
+    size_t length = strspn(line, "abcdefghijklmnopqrstuvwxyz|");
+    if (line[length] != ' ' || !memchr(line, '|', length) || length >= sizeof s->words)
+        return;
+    for (size_t i = 0; i < length; i++)
+        s->words[i] = (char)(line[i] == '|' ? ' ' : line[i]);
+}
+
 /* ---- All of it. */
 
 struct all {
     struct subject *subjects; /* xenbaked is the last */
-    size_t count;
+    size_t count, room;       /* room: without it */
+    char follow[256];         /* names of what can follow commands */
+    size_t follow_used;
 };
 
 static void fini(struct all *all)
@@ -186,28 +228,55 @@ static void fini(struct all *all)
     free(all->subjects);
 }
 
+/* One subject more, and what its --help says.  False when out of memory. */
+static bool add(struct all *all, const char *parent, struct xenmon_command command, char *text)
+{
+    struct subject *s = &all->subjects[all->count++];
+    *s = (struct subject){.name = command.name, .help = command.help, .parent = parent};
+    s->options = calloc(MAX_OPTIONS, sizeof *s->options);
+    if (!s->options)
+        return false;
+    /* Its own and that of help would be without options. */
+    if (s->name && (strcmp(s->name, "help") == 0 || strcmp(s->name, "completion") == 0))
+        return true;
+    read_help(parent ? parent : s->name, parent ? s->name : NULL, text, HELP_BYTES);
+    if (s->name && !parent)
+        find_subcommands(s, text);
+    read_options(s, text);
+    find_lists(s);
+    return true;
+}
+
+/* The words that can follow a command, as subjects of their own; they are cut where they stand in `all->follow`. */
+static bool add_subcommands(struct all *all, const struct subject *s, char *text)
+{
+    bool good = true;
+    char *rest = all->follow + all->follow_used;
+    size_t room = sizeof all->follow - all->follow_used;
+    if (!s->words[0] || strlen(s->words) >= room)
+        return true;
+    snprintf(rest, room, "%s", s->words);
+    all->follow_used += strlen(s->words) + 1;
+    for (char *word = strsep(&rest, " "); good && word && all->count < all->room; word = strsep(&rest, " "))
+        good = add(all, s->name, (struct xenmon_command){word, ""}, text);
+    return good;
+}
+
 /* False when out of memory. */
 static bool gather(struct all *all)
 {
     size_t commands = 0;
     while (xenmon_command(commands).name)
         commands++;
-    all->subjects = calloc(commands + 1, sizeof *all->subjects);
+    all->room = commands + MAX_SUBS;
+    all->subjects = calloc(all->room + 1, sizeof *all->subjects);
     char *text = malloc(HELP_BYTES);
     bool good = all->subjects && text;
-    for (size_t i = 0; good && i <= commands; i++) {
-        struct subject *s = &all->subjects[i];
-        struct xenmon_command command = xenmon_command(i);
-        *s = (struct subject){command.name, command.help, calloc(MAX_OPTIONS, sizeof *s->options), 0};
-        all->count++;
-        good = s->options != NULL;
-        /* Its own and that of help would be without options. */
-        bool asks = !s->name || (strcmp(s->name, "help") != 0 && strcmp(s->name, "completion") != 0);
-        if (!good || !asks)
-            continue;
-        read_help(s->name, text, HELP_BYTES);
-        read_options(s, text);
-    }
+    for (size_t i = 0; good && i < commands; i++)
+        good = add(all, NULL, xenmon_command(i), text);
+    for (size_t i = 0; good && i < commands; i++)
+        good = add_subcommands(all, &all->subjects[i], text);
+    good = good && add(all, NULL, (struct xenmon_command){NULL, NULL}, text);
     free(text);
     return good;
 }
@@ -222,21 +291,23 @@ static const char *subject_name(const struct subject *s)
 static void print_names(const struct all *all)
 {
     for (size_t i = 0; i + 1 < all->count; i++)
-        printf("%s%s", i ? " " : "", all->subjects[i].name);
+        if (!all->subjects[i].parent)
+            printf("%s%s", i ? " " : "", all->subjects[i].name);
 }
 
 static void print_bash_option(const struct option *o)
 {
-    static const char *const kinds[] = {[NOTHING] = "", [ANYTHING] = "=", [FILES] = "=f", [WORDS] = "=w "};
+    static const char *const kinds[] = {[NOTHING] = "", [ANYTHING] = "=", [FILES] = "=f", [WORDS] = "=w ",
+                                         [LISTED] = "=l "};
     printf("        echo '--%s%s%s%s'\n", o->name, o->optional ? "?" : "", kinds[o->kind],
-           o->kind == WORDS ? o->value : "");
+           o->kind == WORDS || o->kind == LISTED ? o->value : "");
 }
 
 static const char bash_rest[] =
     "_xenmon()\n"
     "{\n"
     "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} program=${1##*/}\n"
-    "    local command=live option='' kind='' name known=''\n"
+    "    local command=live option='' kind='' name known='' follow='' head=''\n"
     "    COMPREPLY=()\n"
     "    if [[ $program == *xenbaked ]]; then\n"
     "        command=xenbaked\n"
@@ -244,6 +315,10 @@ static const char bash_rest[] =
     "        command=log\n"
     "    elif [[ $COMP_CWORD -gt 1 && \" $_xenmon_commands \" == *\" ${COMP_WORDS[1]} \"* ]]; then\n"
     "        command=${COMP_WORDS[1]} known=yes\n"
+    "        follow=$(_xenmon_follow \"$command\")\n"
+    "        if [[ $COMP_CWORD -gt 2 && \" $follow \" == *\" ${COMP_WORDS[2]} \"* ]]; then\n"
+    "            command+=\" ${COMP_WORDS[2]}\"\n"
+    "        fi\n"
     "    fi\n"
     "    # \"=\" is a word of its own to bash\n"
     "    if [[ $current == '=' ]]; then\n"
@@ -260,6 +335,13 @@ static const char bash_rest[] =
     "        w*) mapfile -t COMPREPLY < <(compgen -W \"${kind:2:-1}\" -- \"$current\"); return ;;\n"
     "        fx) mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); compopt -o filenames 2>/dev/null; "
     "return ;;\n"
+    "        l*)\n"
+    "            [[ $current == [-+]* ]] && head=${current:0:1}\n"
+    "            [[ $current == *,* ]] && head=${current%,*},\n"
+    "            kind=${kind:2:-1}\n"
+    "            mapfile -t COMPREPLY < <(compgen -P \"$head\" -W \"$(\"$1\" $kind 2>/dev/null | sed 's/ .*//')\" -- "
+    "\"${current#\"$head\"}\")\n"
+    "            return ;;\n"
     "        x) return ;;\n"
     "    esac\n"
     "    if [[ $current == -* ]]; then\n"
@@ -274,7 +356,9 @@ static const char bash_rest[] =
     "        help) mapfile -t COMPREPLY < <(compgen -W \"$_xenmon_commands\" -- \"$current\"); return ;;\n"
     "    esac\n"
     "    mapfile -t COMPREPLY < <([[ -z $known && $command == live && $COMP_CWORD -eq 1 ]] &&\n"
-    "        compgen -W \"$_xenmon_commands\" -- \"$current\"; compgen -f -- \"$current\")\n"
+    "        compgen -W \"$_xenmon_commands\" -- \"$current\"\n"
+    "        [[ $COMP_CWORD -eq 2 ]] && compgen -W \"$follow\" -- \"$current\"\n"
+    "        compgen -f -- \"$current\")\n"
     "    compopt -o filenames 2>/dev/null\n"
     "}\n"
     "complete -F _xenmon xenmon xenbaked\n";
@@ -283,12 +367,17 @@ static void print_bash(const struct all *all)
 {
     printf("# xenmon and xenbaked in bash: made by 'xenmon completion bash'\n_xenmon_commands='");
     print_names(all);
+    printf("'\n\n# What can follow a command.\n_xenmon_follow()\n{\n    case $1 in\n");
+    for (size_t i = 0; i < all->count; i++)
+        if (all->subjects[i].words[0])
+            printf("    %s) echo '%s' ;;\n", all->subjects[i].name, all->subjects[i].words);
     printf(
-        "'\n\n# The long options of a command: --NAME, --NAME=KIND, --NAME?=KIND; kinds: f files, w words\n"
+        "    esac\n}\n\n# The long options of a command: --NAME, --NAME=KIND, --NAME?=KIND; kinds: f files, w words, l "
+        "what lists words\n"
         "_xenmon_options()\n{\n    case $1 in\n");
     for (size_t i = 0; i < all->count; i++) {
         const struct subject *s = &all->subjects[i];
-        printf("    %s)\n", subject_name(s));
+        printf("    '%s%s%s')\n", s->parent ? s->parent : "", s->parent ? " " : "", subject_name(s));
         for (size_t j = 0; j < s->count; j++)
             print_bash_option(&s->options[j]);
         if (!s->count)
@@ -333,6 +422,8 @@ static void print_zsh_option(const struct option *o)
         printf("%s:(", o->name);
         print_zsh_text(o->value, ":\\");
         printf(")");
+    } else if (o->kind == LISTED) {
+        printf("%s:{compadd -- $(xenmon %s 2>/dev/null | sed \"s/ .*//\")}", o->name, o->value);
     } else if (o->kind != NOTHING) {
         print_zsh_text(o->value, "[]:\\");
         printf(":%s", o->kind == FILES ? "_files" : " ");
@@ -346,9 +437,12 @@ static void print_zsh(const struct all *all)
            "in\n");
     for (size_t i = 0; i < all->count; i++) {
         const struct subject *s = &all->subjects[i];
-        printf("    %s)\n        _arguments -s : \\\n", subject_name(s));
+        printf("    '%s%s%s')\n        _arguments -s : \\\n", s->parent ? s->parent : "", s->parent ? " " : "",
+               subject_name(s));
         for (size_t j = 0; j < s->count; j++)
             print_zsh_option(&s->options[j]);
+        if (s->words[0])
+            printf("        '1:what:_alternative \"commands:command:(%s)\" \"files:file:_files\"' \\\n", s->words);
         if (s->name && strcmp(s->name, "completion") == 0)
             printf("        '1:shell:(bash zsh fish)'\n        ;;\n");
         else
@@ -356,7 +450,7 @@ static void print_zsh(const struct all *all)
                    s->name && strcmp(s->name, "help") == 0 ? "_xenmon_names" : "_files");
     }
     printf("    esac\n}\n\n_xenmon_names()\n{\n    local -a commands=(\n");
-    for (size_t i = 0; i + 1 < all->count; i++) {
+    for (size_t i = 0; i + 1 < all->count && !all->subjects[i].parent; i++) {
         printf("        '%s:", all->subjects[i].name);
         print_zsh_text(all->subjects[i].help, ":\\");
         printf("'\n");
@@ -372,7 +466,14 @@ static void print_zsh(const struct all *all)
     printf(" ' == *\" ${words[2]} \"* ]]; then\n"
            "        local command=${words[2]}\n"
            "        shift words\n        (( CURRENT-- ))\n"
-           "        _xenmon_command $command\n"
+           "        if (( CURRENT > 2 )) && [[ ' ");
+    for (size_t i = 0; i < all->count; i++)
+        if (all->subjects[i].parent)
+            printf("%s_%s ", all->subjects[i].parent, all->subjects[i].name);
+    printf("' == *\" ${command}_${words[2]} \"* ]]; then\n"
+           "            command=\"$command ${words[2]}\"\n"
+           "            shift words\n            (( CURRENT-- ))\n        fi\n"
+           "        _xenmon_command \"$command\"\n"
            "    else\n        _xenmon_command live\n    fi\n}\n\n"
            "if [[ ${funcstack[1]} == _xenmon ]]; then\n    _xenmon \"$@\"\n"
            "else\n    compdef _xenmon xenmon xenbaked\nfi\n");
@@ -405,10 +506,33 @@ static void print_fish_option(const char *program, const char *condition, const 
     if (o->kind == WORDS) {
         printf(" -a ");
         print_fish_text(o->value);
+    } else if (o->kind == LISTED) {
+        printf(" -a '(xenmon %s 2>/dev/null | string replace -r \" .*\" \"\")'", o->value);
     }
     printf(" -d ");
     print_fish_text(o->help);
     putchar('\n');
+}
+
+/* When the options of a subject are offered. */
+static void fish_condition(const struct all *all, const struct subject *s, char *text, size_t size)
+{
+    static const char seen[] = "__fish_seen_subcommand_from";
+    const char *other = NULL; /* a command that the same word can follow: "report" and "history report" */
+    for (size_t i = 0; !s->parent && i + 1 < all->count; i++)
+        if (all->subjects[i].parent && strcmp(all->subjects[i].name, s->name) == 0)
+            other = all->subjects[i].parent;
+    if (s->parent)
+        snprintf(text, size, "%s %s; and %s %s", seen, s->parent, seen, s->name);
+    else if (other)
+        snprintf(text, size, "%s %s; and not %s %s", seen, s->name, seen, other);
+    else if (s->words[0])
+        snprintf(text, size, "%s %s; and not %s %s", seen, s->name, seen, s->words);
+    else
+        /* The options of the live screen need no command before them. */
+        snprintf(text, size, "%s%s %s",
+                 strcmp(s->name, "live") == 0 ? "not __fish_seen_subcommand_from $__xenmon_commands; or " : "", seen,
+                 s->name);
 }
 
 static void print_fish(const struct all *all)
@@ -419,16 +543,17 @@ static void print_fish(const struct all *all)
     printf("\n");
     for (size_t i = 0; i + 1 < all->count; i++) {
         const struct subject *s = &all->subjects[i];
-        printf("complete -c xenmon -n '__fish_use_subcommand' -a %s -d ", s->name);
-        print_fish_text(s->help);
-        putchar('\n');
-        bool live = strcmp(s->name, "live") == 0;
-        for (size_t j = 0; j < s->count; j++) {
-            /* The options of the live screen need no command before them. */
-            snprintf(condition, sizeof condition, "%s__fish_seen_subcommand_from %s",
-                     live ? "not __fish_seen_subcommand_from $__xenmon_commands; or " : "", s->name);
-            print_fish_option("xenmon", condition, &s->options[j]);
+        if (!s->parent) {
+            printf("complete -c xenmon -n '__fish_use_subcommand' -a %s -d ", s->name);
+            print_fish_text(s->help);
+            putchar('\n');
         }
+        if (s->words[0])
+            printf("complete -c xenmon -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from %s' -a '%s'\n",
+                   s->name, s->words, s->words);
+        fish_condition(all, s, condition, sizeof condition);
+        for (size_t j = 0; j < s->count; j++)
+            print_fish_option("xenmon", condition, &s->options[j]);
     }
     printf("complete -c xenmon -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n"
            "complete -c xenmon -f -n '__fish_seen_subcommand_from help' -a \"$__xenmon_commands\"\n"
@@ -457,7 +582,7 @@ int xenmon_completion_main(int argc, char **argv)
         const char *name;
         void (*print)(const struct all *all);
     } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
-    struct all all = {NULL, 0};
+    struct all all = {.count = 0};
     size_t shell = 0;
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
         return print_usage();

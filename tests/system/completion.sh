@@ -60,13 +60,29 @@ offers --quick --set= "$xenmon" study --qu
 offers --show-config --format= "$xenbaked" --sh
 offers prompt text "$xenbaked" --order = p
 offers "$xenmon" text "$xenmon" report "$xenmon"
+offers --from-start --metric "$xenmon" batch --fr
+offers run wait "$xenmon" live --sort = r
+offers -run wait "$xenmon" --sort = -r
+offers run,wait run "$xenmon" --columns = run,w
+offers running_ns run "$xenmon" log --metric = runn
+if [[ -n $(_xenmon_follow history) ]]; then
+    offers runs report "$xenmon" history ru
+    offers keep sim "$xenmon" history k
+    for sub in $(_xenmon_follow history); do
+        helped=$("$xenmon" history "$sub" --help | grep -oE '^ +(-[a-zA-Z], )?--[a-zA-Z0-9_.-]+' | sed -E 's/.*--/--/' | sort -u)
+        complete_words "$xenmon" history "$sub" --
+        offered=$(printf '%s\n' "${COMPREPLY[@]}" | sed 's/=$//' | sort)
+        [[ -n $helped && $helped == "$offered" ]]
+        result $? "history $sub: as its --help"
+    done
+fi
 
 # Every option of every --help, and no other.
 for command in $_xenmon_commands xenbaked; do
     [[ $command == help || $command == completion ]] && continue
     program=("$xenmon" "$command")
     [[ $command == xenbaked ]] && program=("$xenbaked")
-    helped=$("${program[@]}" --help 2>/dev/null | grep -oE '^ +(-[a-zA-Z], )?--[a-zA-Z0-9_-]+' | sed -E 's/.*--/--/' | sort -u)
+    helped=$("${program[@]}" --help 2>/dev/null | grep -oE '^ +(-[a-zA-Z], )?--[a-zA-Z0-9_.-]+' | sed -E 's/.*--/--/' | sort -u)
     complete_words "${program[@]}" --
     offered=$(printf '%s\n' "${COMPREPLY[@]}" | sed 's/=$//' | sort)
     [[ $command == xenbaked || -n $helped ]] || continue # a program that was not built
@@ -92,7 +108,8 @@ in_zsh() {
     "$xenmon" completion zsh >"$script" && zsh -fc '
         autoload -U compinit && compinit -u -D && . "$1" && [[ ${_comps[xenmon]} == _xenmon ]] &&
         [[ ${_comps[xenbaked]} == _xenmon ]] &&
-        functions _xenmon_command | grep -q -- "--view=.*latency" && functions _xenmon_names | grep -q "report:"
+        functions _xenmon_command | grep -q -- "--view=.*latency" &&
+        functions _xenmon_command | grep -q -- "compadd -- .*--list-metrics" && functions _xenmon_names | grep -q "report:"
     ' zsh "$script"
 }
 in_fish() {
