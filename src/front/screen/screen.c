@@ -301,36 +301,48 @@ static bool click_body(const struct frame *f, const struct xm_model *model, stru
     return !twice || xm_choice_key(choice, model, XM_KEY_ENTER);
 }
 
+static bool click_title(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
+                        unsigned x)
+{
+    const struct xm_table *table = xm_table_of(choice->view);
+    unsigned column;
+    if (!table || !model->data || !xm_table_title_at(table, &f->p, x, &column))
+        return false;
+    xm_choice_sort_column(choice, column);
+    return true;
+}
+
+/* The line of keys; the last one's answer, which lies over them, goes first. */
+static bool click_keys(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
+                       unsigned x)
+{
+    if (choice->prompt.kind != XM_PROMPT_NONE)
+        return false;
+    if (!choice->said[0])
+        return xm_choice_key(choice, model, xm_screen_key_at(&f->p, x));
+    choice->said[0] = '\0';
+    return true;
+}
+
 static bool click_part(const struct frame *f, const struct xm_model *model, struct xm_choice *choice,
                        unsigned x, unsigned y, bool twice)
 {
     const struct layout *l = &f->layout;
-    const struct xm_table *table = xm_table_of(choice->view);
-    unsigned column;
     unsigned bottom = f->p.top + f->p.rows + l->totals;
     if (choice->popup.kind != XM_POPUP_NONE)
         return click_popup(f, model, choice, x, y, twice);
+    if (l->bottom && y == bottom)
+        return click_keys(f, model, choice, x);
     /* A prompt takes keys, and a click stands for some; what was typed into a filter stays in force. */
     bool asked = choice->prompt.kind != XM_PROMPT_NONE;
-    if (asked && y != bottom)
-        choice->prompt.kind = XM_PROMPT_NONE;
+    choice->prompt.kind = XM_PROMPT_NONE;
     if (l->tabs && y == l->title)
         return click_tab(f, model, choice, x);
-    if (l->header && y + 1 == f->p.top) {
-        if (!table || !model->data || !xm_table_title_at(table, &f->p, x, &column))
-            return false;
-        xm_choice_sort_column(choice, column);
-        return true;
-    }
+    if (l->header && y + 1 == f->p.top)
+        return click_title(f, model, choice, x);
     if (y >= f->p.top && y < f->p.top + f->p.rows)
         return click_body(f, model, choice, x, y, twice);
-    if (l->bottom && y == bottom && !asked && choice->said[0]) {
-        choice->said[0] = '\0'; /* the keys are under it */
-        return true;
-    }
-    if (l->bottom && y == bottom && !asked)
-        return xm_choice_key(choice, model, xm_screen_key_at(&f->p, x));
-    return asked && y != bottom;
+    return asked;
 }
 
 bool xm_screen_click(const struct xm_model *model, struct xm_choice *choice, const struct xm_grid *grid,

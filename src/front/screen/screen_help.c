@@ -88,8 +88,8 @@ static const struct entry entries[] = {
     {"one pCPU (key c)",
      "gotten and waited are of that pCPU's time; a wait counts on the pCPU where it ended, that is where the "
      "vCPU was dispatched. Rows with * are the domain's own figures, wherever it ran; blocked is of the "
-     "vCPUs' time or, after the key u, of one CPU's. In tables the columns with * are of all pCPUs; so is a figure "
-     "with * of a vCPU under its domain. Esc: all pCPUs again."},
+     "vCPUs' time or, after the key u, of one CPU's. In tables the columns with * are of all pCPUs; so is a "
+     "figure with * of a vCPU under its domain. Esc: all pCPUs again."},
     {"All", "the lines at the bottom: the sums over all domains; CPUs idle and busy are of the pCPUs' time."},
 
     {"Trace", "how the trace buffers are read: the highest fill that was found (records are lost at 100), "
@@ -108,7 +108,8 @@ static const struct entry entries[] = {
     {"busy", "of the time of all pCPUs together, in the last second, how much a domain was on them."},
     {"vCPUs waiting", "how many there were on average, of all domains."},
     {"some",
-     "some vCPU waiting: how much of the time at least one vCPU of the host waited; >=: at least so much, the most that any one "
+     "some vCPU waiting: how much of the time at least one vCPU of the host waited; >=: at least so much, "
+     "the most that any one "
      "domain's did, as which domains waited at the same time is not kept."},
     {"lost, unknown",
      "records that Xen could not write in the last ten seconds, and how much of all vCPUs' time is "

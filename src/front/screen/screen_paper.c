@@ -234,20 +234,20 @@ static void paint_row(const struct xm_painter *p, unsigned y, const struct row *
     const char *percentage = percentage_id(p, row);
     bool anywhere = p->choice->one_cpu && !row->on_cpu;
     /* The slow series has no pairs: nothing is known of one pCPU. */
-    bool lacking = p->choice->one_cpu && row->on_cpu && p->model->coarse;
+    bool there = !(p->choice->one_cpu && row->on_cpu && p->model->coarse);
     xm_grid_print(p->grid, 0, y, XM_MEANING_LABEL, "%s%s", wide ? row->long_label : row->label,
                   anywhere ? "*" : "");
     for (size_t i = 0; i < DEVICE_COLUMNS_FROM; i++) {
         enum window w = columns[i].window;
         enum field f = columns[i].field;
-        const struct xm_usage *u = us->there[w] && !lacking ? &us->window[w] : NULL;
+        const struct xm_usage *u = there && us->there[w] ? &us->window[w] : NULL;
         unsigned end = fit->end[i];
         if (!end)
             continue;
         const char *id = figure_id(row, w, f, anywhere, percentage);
         if (id)
             put_figure(p, end, y, row, id, u);
-        else if (row->group == XM_ROWS_ALLOCATED && f == PERCENT && i > 0 && fit->end[i - 1] && w != LAST)
+        else if (row->group == XM_ROWS_ALLOCATED && f == PERCENT && w != LAST && fit->end[i - 1])
             put_range(p, end, y, row, u);
     }
 }
@@ -487,7 +487,7 @@ uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden)
 struct totals {
     double running, runnable, blocked, offline, unknown, span, window;
     double busy, idle, switching, cpus_unknown, cpus;
-    bool parts_known; /* running and runnable: not of a pCPU that has not been seen, or that the slow series has not */
+    bool parts_known; /* running, runnable: not of a pCPU not seen, nor of one in the slow series */
 };
 
 static void sum_domains(const struct xm_painter *p, const struct xm_window *w, struct totals *t)

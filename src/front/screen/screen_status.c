@@ -77,6 +77,12 @@ static void format_length(uint64_t ns, char *text, size_t size)
 }
 
 /* The window of tables; where it is not as long as was asked for, its real length. */
+static uint64_t real_length(const struct xm_window *w)
+{
+    uint64_t since = w->from ? w->from->host.window : 0;
+    return xm_scale_to_ns(w->scale, xm_cycles_of(w->to->host.window - since)).v;
+}
+
 static void describe_window(const struct xm_painter *p, char *text, size_t size)
 {
     const struct xm_choice *c = p->choice;
@@ -98,8 +104,7 @@ static void describe_window(const struct xm_painter *p, char *text, size_t size)
     snprintf(text, size, "%s window", length);
     if (spans || !m->data || !m->chosen.to || m->info.tsc_hz == 0)
         return;
-    uint64_t since = m->chosen.from ? m->chosen.from->host.window : 0;
-    uint64_t real = xm_scale_to_ns(m->chosen.scale, xm_cycles_of(m->chosen.to->host.window - since)).v;
+    uint64_t real = real_length(&m->chosen);
     uint64_t asked = xm_choice_window_ns(c);
     if (real < asked - asked / 50 || real > asked + asked / 50) {
         format_length(real, length, sizeof length);
