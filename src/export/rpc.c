@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <xmlrpc-c/base.h>
 #include <xmlrpc-c/server.h>
@@ -57,11 +58,58 @@ static bool skip_tag(const char *xml, size_t bytes, size_t *at, long *depth)
     return false;
 }
 
+/* Whether the text of an XML declaration names no encoding, or one whose bytes are UTF-8. */
+static bool declares_plain_encoding(const char *text, size_t bytes)
+{
+    static const char *const plain[] = {"utf-8", "us-ascii"};
+    static const char blanks[] = " \t\r\n";
+    const char *end = text + bytes;
+    const char *at = memmem(text, bytes, "encoding", strlen("encoding"));
+    if (!at)
+        return true;
+    at += strlen("encoding");
+    while (at < end && *at && strchr(blanks, *at))
+        at++;
+    if (at == end || *at++ != '=')
+        return false;
+    while (at < end && *at && strchr(blanks, *at))
+        at++;
+    if (at == end || (*at != '"' && *at != '\''))
+        return false;
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        size_t length = strlen(plain[i]);
+        if ((size_t)(end - at) > length + 1 && strncasecmp(at + 1, plain[i], length) == 0 &&
+            at[length + 1] == *at)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * The parser knows other encodings, in which '<' is not where it is looked for here: what it would read in
+ * one of them is not let through.  Without a NUL nothing is UTF-16; with UTF-8 no mark of it begins.
+ */
+static bool is_plain_text(const char *xml, size_t bytes)
+{
+    size_t at = 0;
+    json_t *checked = memchr(xml, '\0', bytes) ? NULL : json_stringn(xml, bytes);
+    bool utf8 = checked != NULL;
+    json_decref(checked);
+    if (!utf8)
+        return false;
+    while (skip_past(xml, bytes, &at, "<?xml")) {
+        const char *end = memmem(xml + at, bytes - at, "?>", 2);
+        if (end && !declares_plain_encoding(xml + at, (size_t)(end - (xml + at))))
+            return false;
+    }
+    return true;
+}
+
 bool xm_rpc_fits(const char *xml, size_t bytes)
 {
     long depth = 0;
     size_t at = 0;
-    if (bytes > XM_RPC_CALL_BYTES)
+    if (bytes > XM_RPC_CALL_BYTES || !is_plain_text(xml, bytes))
         return false;
     while (at < bytes) {
         const char *next = memchr(xml + at, '<', bytes - at);
@@ -356,7 +404,8 @@ static void refuse_call(xmlrpc_env *env, xmlrpc_mem_block *output)
     xmlrpc_env fault;
     xmlrpc_env_init(&fault);
     xmlrpc_env_set_fault_formatted(&fault, 400,
-                                   "bad_call: no XML-RPC, more than %u bytes, or nested deeper than %u",
+                                   "bad_call: no XML-RPC in UTF-8, more than %u bytes, or nested deeper than "
+                                   "%u",
                                    XM_RPC_CALL_BYTES, XM_RPC_DEPTH);
     xmlrpc_serialize_fault(env, output, &fault);
     xmlrpc_env_clean(&fault);

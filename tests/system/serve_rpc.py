@@ -148,6 +148,11 @@ def calls_that_mean_harm(folder):
             status, _, answer = post(server, body)
             assert status == 200 and fault_of(answer)[0] == 400, (body[:40], status, answer[:200])
             assert b"root:" not in answer
+        for text in (entities, file, entities.replace(b'<?xml version="1.0"?>', b'<?xml version="1.0" encoding="UTF-16"?>')):
+            for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+                for body in (text.decode().encode(encoding), b"\xfe\xff" + text.decode().encode("utf-16-be")):
+                    status, _, answer = post(server, body)
+                    assert status == 200 and fault_of(answer)[0] == 400 and "bad_call" in fault_of(answer)[1], (body[:40], status, answer[:200])
         for body in (b"", b"\0", b"{}", b"<methodCall/>", b"<methodCall></methodCall>", b"\xff\xfe<", call("xenmon.version")[:-20],
                      b"<methodResponse><params/></methodResponse>", call("xenmon.version").replace(b"<params>", b"<params><params>")):
             status, _, answer = post(server, body)

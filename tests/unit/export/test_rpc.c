@@ -36,6 +36,45 @@ static void what_fits(void **state)
         assert_int_equal(xm_rpc_fits(cases[i].xml, strlen(cases[i].xml)), cases[i].fits);
 }
 
+/* In UTF-16 a '<' is not where it is looked for: such a call must not come as far as the parser. */
+static void only_utf8_fits(void **state)
+{
+    static const struct {
+        const char *xml;
+        bool fits;
+    } cases[] = {
+        {"<a>\xc3\xa9 \xf0\x9f\x90\xa7</a>", true},
+        {"\xef\xbb\xbf<a/>", true},
+        {"<a>\xe9</a>", false},
+        {"\xff\xfe<a/>", false},
+        {"\xfe\xff<a/>", false},
+        {"<a>\xed\xa0\x80</a>", false},
+        {"<?xml version='1.0' encoding='UTF-8'?><a/>", true},
+        {"<?xml version=\"1.0\" encoding = \"us-ascii\" ?><a/>", true},
+        {"<?xml version='1.0' encoding='UTF-16'?><a/>", false},
+        {"<?xml version='1.0' encoding='UTF-16LE'?><a/>", false},
+        {"<?xml version='1.0' encoding='iso-8859-1'?><a/>", false},
+        {"<?xml version='1.0' encoding='utf-8x'?><a/>", false},
+        {"<?xml version='1.0' encoding?><a/>", false},
+        {"<?xml version='1.0' encoding=", false},
+        {"<a/><?xml encoding='utf-7'?>", false},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++)
+        assert_int_equal(xm_rpc_fits(cases[i].xml, strlen(cases[i].xml)), cases[i].fits);
+    static const char text[] = "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>";
+    char wide[2 * sizeof text + 2];
+    for (int big = 0; big < 2; big++) {
+        memcpy(wide, big ? "\xfe\xff" : "\xff\xfe", 2);
+        for (size_t i = 0; i + 1 < sizeof text; i++) {
+            wide[2 + 2 * i] = big ? '\0' : text[i];
+            wide[3 + 2 * i] = big ? text[i] : '\0';
+        }
+        size_t bytes = 2 * (sizeof text - 1);
+        assert_false(xm_rpc_fits(wide, bytes + 2));
+        assert_false(xm_rpc_fits(wide + 2, bytes));
+    }
+}
+
 /* `count` times the text, then whatever it takes to be cut at no fixed place. */
 static char *repeated(const char *text, size_t count)
 {
@@ -146,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fits),
+        cmocka_unit_test(only_utf8_fits),
         cmocka_unit_test(how_deep),
         cmocka_unit_test(every_call_is_answered),
         cmocka_unit_test(a_call_cut_anywhere),
