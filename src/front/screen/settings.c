@@ -19,7 +19,6 @@
 #define MS            UINT64_C(1000000)
 #define MIN_WINDOW_NS MS
 #define MAX_WINDOW_NS (7 * 86400 * XM_NS_PER_S)
-#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define LIST_LINE     120u /* bytes of a list on one line; more goes on the next */
 
 static const char *const views[] = {
@@ -435,16 +434,23 @@ static bool is_title(const char *line, size_t length, bool *ours)
     return true;
 }
 
+/* Its bytes, where the text begins with one. */
+static size_t byte_order_mark(const char *text, size_t length)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t size = sizeof mark - 1;
+    return length >= size && memcmp(text, mark, size) == 0 ? size : 0;
+}
+
 /* The old text with our section's lines replaced; what there is no place for comes at the end. */
 static void write_over(FILE *f, const char *text, size_t length, const struct xm_choice *choice)
 {
     bool ours = false;
     bool written = false;
     const char *end = text + length;
-    if (length >= sizeof BYTE_ORDER_MARK - 1 && memcmp(text, BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK - 1) == 0) {
-        fputs(BYTE_ORDER_MARK, f); /* it stays, and is no part of the first title */
-        text += sizeof BYTE_ORDER_MARK - 1;
-    }
+    size_t mark = byte_order_mark(text, length);
+    fwrite(text, 1, mark, f); /* it stays, and is no part of the first title */
+    text += mark;
     for (const char *next; text < end; text = next) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t bytes = (size_t)((newline ? newline : end) - text);
