@@ -10,7 +10,7 @@
 #define SINCES 2u
 
 /* So many vCPUs' histograms are read at one beat, in the long run; and the most beats that takes. */
-#define VCPUS_A_BEAT 1024u
+#define VCPUS_A_BEAT 512u
 #define MOST_TURNS   8u
 
 /* What is known of one domain, as long as the sample is the same one. */

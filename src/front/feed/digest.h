@@ -2,7 +2,7 @@
 /*
  * What tables show of distributions: percentiles and shares, made from histograms of 30 kB a vCPU, and kept
  * as long as the sample is the newest.  Where that is a lot to read every second, a domain's turn comes less often:
- * on a host of n thousand vCPUs after n + 1 samples, 8 at most.
+ * on a host of n thousand vCPUs after 2n samples, 8 at most.
  *
  * Threads: one store, one thread.
  */

@@ -336,7 +336,7 @@ static void test_digests(void **state)
     assert_false(xm_digest_get(&v->fake.model, 1000, XM_SPREAD_START, &digest));
     /* Of many vCPUs each domain is read again after three beats, not at every one. */
     uint32_t used = v->fake.to.used.vcpus;
-    v->fake.to.used.vcpus = 2500;
+    v->fake.to.used.vcpus = 1200;
     v->asked = 0;
     for (unsigned beat = 0; beat < 30; beat++, v->fake.model.beat++)
         for (uint32_t slot = 0; slot < FAKE_DOMAINS; slot++)
