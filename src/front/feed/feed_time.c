@@ -61,8 +61,8 @@ static bool find_in(const struct xm_feed *feed, enum xm_series series, uint64_t 
 
 bool xm_feed_find(const struct xm_feed *feed, uint64_t window, struct xm_feed_place *place)
 {
-    struct xm_feed_place fast;
-    struct xm_feed_place slow;
+    struct xm_feed_place fast = {.index = XM_FEED_NONE};
+    struct xm_feed_place slow = fast;
     if (find_in(feed, XM_SERIES_FAST, window, place) || find_in(feed, XM_SERIES_SLOW, window, place))
         return true;
     bool have_fast = xm_feed_oldest(feed, XM_SERIES_FAST, &fast);
