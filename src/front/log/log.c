@@ -277,7 +277,10 @@ static enum xm_status write_interval(struct xm_log *log, const struct xm_sample 
     struct xm_log_interval interval = {
         .config = &log->config,
         .info = &log->info,
-        .window = {log->has_base ? &log->base : NULL, to, &log->scale, log->info.io_seen},
+        .window = {.from = log->has_base ? &log->base : NULL,
+                   .to = to,
+                   .scale = &log->scale,
+                   .io_seen = log->info.io_seen},
         .passed_ns = xm_scale_to_ns(&log->scale, xm_cycles_of(passed)).v,
         .vcpus = log->vcpus,
         .domains = log->domains,
