@@ -128,10 +128,12 @@ static bool wants_batch(int argc, char **argv)
     return false;
 }
 
-/* A host elsewhere, in whatever place it stands: the live screen's options may come first. */
-static bool wants_connect(int argc, char **argv)
+/* A host elsewhere, in whatever place it stands: the live screen's options may come first.  command: NULL: none is named. */
+static bool wants_connect(const struct command *command, int argc, char **argv)
 {
     static const char name[] = "--connect";
+    if (command && command->main != xenmon_live_main)
+        return false;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], name) == 0 || (strncmp(argv[i], name, sizeof name - 1) == 0 && argv[i][sizeof name - 1] == '='))
             return true;
@@ -146,7 +148,7 @@ int main(int argc, char **argv)
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
         return print_help();
     const struct command *command = find_command(first);
-    if ((!command || command->main == xenmon_live_main) && wants_connect(argc, argv)) {
+    if (wants_connect(command, argc, argv)) {
         static char connect[] = "connect";
         int from = command ? 1 : 0;
         argv[from] = connect;
