@@ -268,6 +268,20 @@ static void say_well(struct xm_log *log)
     log->left_out = 0;
 }
 
+/* After a file took no more, as `why` says: does the log keep going? */
+static bool can_go_on(const struct xm_log *log, struct xm_error *why)
+{
+    static const char torn[] = ": its last interval is not whole, so it gets no more";
+    if (errno == EPIPE || errno == EINTR)
+        return false;
+    if (is_stream(log) && log->sink.torn) {
+        size_t length = strlen(why->text);
+        snprintf(why->text + length, sizeof why->text - length, "%s", torn);
+        return false;
+    }
+    return log->config.keep_going;
+}
+
 /* *written: false where a file takes no more, and the log keeps going. */
 static enum xm_status write_interval(struct xm_log *log, const struct xm_sample *to, bool *written,
                                      struct xm_error *err)
@@ -302,10 +316,7 @@ static enum xm_status write_interval(struct xm_log *log, const struct xm_sample 
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (status == XM_OK)
         return XM_OK;
-    if (is_stream(log) && log->sink.torn && errno != EPIPE && errno != EINTR)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: its last interval is not whole, so it gets no more",
-                       why.text);
-    if (!log->config.keep_going || errno == EPIPE || errno == EINTR)
+    if (!can_go_on(log, &why))
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s", why.text);
     if (log->left_out++ == 0)
         say(log, "%s; keeps going, and tries again at each interval", why.text);
