@@ -31,7 +31,7 @@ def add_up(rows):
         key = (int(row["domid"]), int(row["instance"]), row["vcpu"])
         total = sums.setdefault(key, {})
         for name, value in row.items():
-            if name in ("time", "trace_ns", "domid", "instance", "vcpu"):
+            if name in ("time", "trace_ns", "domid", "instance", "vcpu", "name", "uuid"):
                 continue
             if name.endswith("_min_ns"):
                 keep = [v for v in (total.get(name), int(value) if value else None) if v is not None]
