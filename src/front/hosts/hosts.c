@@ -16,7 +16,7 @@
 #define NAME_MOST    40u
 #define GAP          2u
 
-const char *xm_hosts_link_name(enum xm_hosts_link link)
+static const char *link_name(enum xm_hosts_link link)
 {
     static const char *const names[XM_HOSTS_LINKS] = {
         [XM_HOSTS_CONNECTING] = "connecting", [XM_HOSTS_LIVE] = "live", [XM_HOSTS_STALE] = "stale",
@@ -53,7 +53,7 @@ static void cell_name(const struct xm_hosts_row *row, char *text, size_t size)
 
 static void cell_link(const struct xm_hosts_row *row, char *text, size_t size)
 {
-    snprintf(text, size, "%s", xm_hosts_link_name(row->link));
+    snprintf(text, size, "%s", link_name(row->link));
 }
 
 static void cell_busy(const struct xm_hosts_row *row, char *text, size_t size)
@@ -167,7 +167,7 @@ static bool contains(const char *text, const char *what)
 
 static bool passes(const struct xm_hosts_row *row, const char *filter)
 {
-    return !filter[0] || contains(row->name, filter) || contains(xm_hosts_link_name(row->link), filter) ||
+    return !filter[0] || contains(row->name, filter) || contains(link_name(row->link), filter) ||
            contains(row->worst, filter);
 }
 

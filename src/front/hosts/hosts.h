@@ -28,7 +28,6 @@ enum xm_hosts_link {
     XM_HOSTS_BAD,     /* it answers what cannot be understood */
     XM_HOSTS_LINKS
 };
-const char *xm_hosts_link_name(enum xm_hosts_link link); /* "live", ...: at most 10 characters */
 
 struct xm_hosts_row {
     char name[96]; /* UTF-8, sanitised */
