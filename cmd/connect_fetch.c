@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "connect_fetch.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -129,11 +131,23 @@ bool xm_fetch_is_url(const char *text)
     return after(text, "http://") || after(text, "https://") || after(text, "http+unix://");
 }
 
-/* This machine: what goes there in clear nobody else reads. */
+/*
+ * This machine: what goes there in clear nobody else reads.  Numbers, as a name like "127.example.org" is
+ * whoever's it is; "localhost" libcurl never looks up.
+ */
 static bool is_local(const char *host)
 {
-    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0 ||
-           strncmp(host, "127.", 4) == 0;
+    char number[INET6_ADDRSTRLEN];
+    struct in_addr four;
+    struct in6_addr six;
+    size_t length = strlen(host);
+    if (host[0] == '[' && host[length - 1] == ']' && length - 2 < sizeof number) {
+        snprintf(number, sizeof number, "%.*s", (int)length - 2, host + 1);
+        return inet_pton(AF_INET6, number, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+    }
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    return strcasecmp(host, "localhost") == 0;
 }
 
 static enum xm_status use_socket(struct xm_fetch *f, const char *text, struct xm_error *err)

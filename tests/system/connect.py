@@ -357,8 +357,17 @@ def a_wrong_token_is_refused_and_a_right_one_is_not(folder):
 def secrets_do_not_go_in_clear_to_others(folder):
     secret = folder / "token"
     secret.write_text("secret-token\n")
-    code, _, said = xenmon("--connect", "http://192.0.2.1:8436", f"--token-file={secret}")
-    assert code == 2 and "in clear" in said and "secret-token" not in said, (code, said)
+    password = folder / "user"
+    password.write_text("joe:secret-token\n")
+    # Names that only look like this machine are anybody's.
+    for there in ("192.0.2.1", "127.evil.example", "127.0.0.1.evil.example", "127.", "localhost.evil.example", "128.0.0.1", "[::2]",
+                  "[::ffff:192.0.2.1]", "[fe80::1]", "126.255.255.255"):
+        for how in (f"--token-file={secret}", f"--user-file={password}", f"--netrc={secret}"):
+            code, _, said = xenmon("--connect", f"http://{there}:8436", how, "--once")
+            assert code == 2 and "in clear" in said and "secret-token" not in said, (there, code, said)
+    for here in ("127.0.0.1", "127.255.255.254", "127.1", "localhost", "LocalHost", "[::1]", "[0:0::0:1]"):
+        code, _, said = xenmon("--connect", f"http://{here}:{free_port()}", f"--token-file={secret}", "--once")
+        assert code == 3 and "in clear" not in said, (here, code, said)
     code, _, said = xenmon("--connect", "http://joe:hunter2@127.0.0.1:8436")
     assert code == 2 and "hunter2" not in said, (code, said)
 
