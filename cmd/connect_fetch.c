@@ -261,8 +261,10 @@ static void set_options(struct xm_fetch *f, const struct xm_fetch_credentials *c
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, f);
     if (strncmp(f->base, "https", 5) != 0)
         curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* it would read all of it */
-    if (c->ca_file)
+    if (c->ca_file) {
         curl_easy_setopt(curl, CURLOPT_CAINFO, c->ca_file);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the system's directory is believed as well */
+    }
     if (c->user) {
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(curl, CURLOPT_USERNAME, c->user);

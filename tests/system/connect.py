@@ -384,23 +384,64 @@ def wrong_usage_is_said_in_a_line(_):
     assert code == 0 and "--token-file" in out and max(map(len, out.splitlines())) <= 80
 
 
-def a_server_of_tls_is_believed_with_its_authority_only(folder):
-    key, certificate, token = folder / "key.pem", folder / "cert.pem", folder / "token"
+def made_certificate(folder, name):
+    """(certificate, key) of a server at 127.0.0.1, its own authority."""
+    key, certificate = folder / f"{name}-key.pem", folder / f"{name}-cert.pem"
+    try:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-keyout", key, "-out", certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+                       capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Skip("no openssl") from error
+    return certificate, key
+
+
+@contextlib.contextmanager
+def server_of_tls(folder):
+    """(URL, token file, certificate) of a server with a token and a certificate of its own making."""
+    token = folder / "token"
     token.write_text("sesame-0123456789abcdef\n")
     token.chmod(0o600)
-    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                           "-keyout", key, "-out", certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-                          capture_output=True, check=False)
-    if made.returncode:
-        raise Skip("no openssl")
+    certificate, key = made_certificate(folder, "server")
     with host(XENBAKED, folder) as (region, _), \
             server(XENMON, region, f"--tls-cert={certificate}", f"--tls-key={key}", f"--token-file={token}") as serve:
         time.sleep(2.5)
-        url = f"https://127.0.0.1:{serve.port}"
+        yield f"https://127.0.0.1:{serve.port}", token, certificate
+
+
+def a_server_of_tls_is_believed_with_its_authority_only(folder):
+    with server_of_tls(folder) as (url, token, certificate):
         code, out, said = xenmon("--connect", url, "--once", f"--token-file={token}", f"--ca-file={certificate}")
         assert code == 0 and "web" in out, (code, said)
-        code, _, said = xenmon("--connect", url, "--once", f"--token-file={token}")
-        assert code == 3 and "not trusted" in said, (code, said)
+        other, _ = made_certificate(folder, "other")
+        for words in ((), (f"--ca-file={other}",)):
+            code, _, said = xenmon("--connect", url, "--once", f"--token-file={token}", *words)
+            assert code == 3 and "not trusted" in said, (words, code, said)
+
+
+def an_authority_that_is_given_replaces_the_system_s(folder):
+    """The system trusts the server, in a view of the files that is this test's own: --ca-file with another authority does not."""
+    with server_of_tls(folder) as (url, token, certificate):
+        other, _ = made_certificate(folder, "other")
+        trusting = ("mount -t tmpfs certs /etc/ssl/certs && cp \"$0\" /etc/ssl/certs/server.pem && "
+                    "cp \"$0\" /etc/ssl/certs/ca-certificates.crt && exec \"$@\"")
+
+        def run(*words):
+            return subprocess.run(["unshare", "--mount", "--map-root-user", "sh", "-c", trusting, certificate, *words],
+                                  capture_output=True, text=True, timeout=60, check=False)
+        try:
+            able = run("true")
+        except OSError as error:
+            raise Skip("no unshare") from error
+        if able.returncode != 0:
+            raise Skip(f"the system's authorities cannot be put elsewhere: {able.stderr.strip()[:100]}")
+        ask = (XENMON, "--connect", url, "--once", f"--token-file={token}")
+        done = run(*ask)
+        assert done.returncode == 0 and "web" in done.stdout, done
+        done = run(*ask, f"--ca-file={other}")
+        assert done.returncode == 3 and "not trusted" in done.stderr and not done.stdout, done
+        done = run(*ask, f"--ca-file={certificate}")
+        assert done.returncode == 0 and "web" in done.stdout, done
 
 
 # ---- Servers that lie.
@@ -657,6 +698,7 @@ TESTS = [
     secrets_do_not_go_in_clear_to_others,
     wrong_usage_is_said_in_a_line,
     a_server_of_tls_is_believed_with_its_authority_only,
+    an_authority_that_is_given_replaces_the_system_s,
     no_lie_does_more_than_end_in_a_message,
     a_lie_to_one_host_is_an_exit_code,
     a_storm_of_small_lies_neither_crashes_nor_grows,
