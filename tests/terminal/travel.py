@@ -219,7 +219,11 @@ def test_replay():
         key(s, ')', 'x%d' % speed, '): %d times as fast' % speed)
     check(s.wait('this is the end', 30), 'to the end', s)
     check('FROZEN' in s.text() and at(s) == duration // 10**8, 'where it stays', s)
-    key(s, 't+1h\r', 'newest', 'there is nothing after it')
+    key(s, 't+1h\r', 'this is the end', 'there is nothing after it')
+    key(s, 't0:20\r', lambda s: abs(at(s) - 200) <= 1, 't: a place since the beginning')
+    key(s, 'L', lambda s: 'this is the end' in s.text() and at(s) == duration // 10**8, 'L: to the end')
+    key(s, 'y', lambda s: 'PLAYING' in s.text() and at(s) < duration // 10**8, 'y: from the beginning again')
+    key(s, 'L', lambda s: 'FROZEN' in s.text() and at(s) == duration // 10**8, 'L: to the end, and stays')
     # The whole trace in one window is what the report says.
     s.send('M')
     s.pump(0.3)
