@@ -21,6 +21,7 @@ struct xm_rpc {
 struct call {
     const struct xm_ask *ask;
     unsigned answers;
+    size_t values; /* in the answers so far */
 };
 
 /* ---- What is let through to the parser. */
@@ -333,6 +334,42 @@ static const struct method methods[] = {
     {"xenmon.version", VERSION, 0, 0, "S:", "Which program answers, from which region."},
 };
 
+/* Values in a document of ours, which is a few levels deep; at most `most` are counted. */
+static size_t count_values(json_t *json, size_t most)
+{
+    const char *key;
+    size_t i;
+    json_t *member;
+    size_t count = 1;
+    json_object_foreach(json, key, member)
+    {
+        if (count >= most)
+            break;
+        count += count_values(member, most - count);
+    }
+    json_array_foreach(json, i, member)
+    {
+        if (count >= most)
+            break;
+        count += count_values(member, most - count);
+    }
+    return count;
+}
+
+/* All answers of a call are held until the last is made: together they have a bound, one alone has its own. */
+static bool has_room(xmlrpc_env *env, struct call *call, json_t *answer)
+{
+    size_t left = XM_RPC_VALUES - call->values;
+    size_t values = count_values(answer, left + 1);
+    if (values > left && call->values > 0) {
+        call->values = XM_RPC_VALUES; /* and no more are made, only to be dropped */
+        xmlrpc_env_set_fault_formatted(env, 400, "too_much: more than %u values in one call", XM_RPC_VALUES);
+        return false;
+    }
+    call->values += values < left ? values : left;
+    return true;
+}
+
 static xmlrpc_value *run_method(xmlrpc_env *env, xmlrpc_value *array, void *user, void *call_info)
 {
     const struct method *method = user;
@@ -346,12 +383,16 @@ static xmlrpc_value *run_method(xmlrpc_env *env, xmlrpc_value *array, void *user
                                        XM_RPC_ANSWERS);
         return NULL;
     }
+    if (call->values >= XM_RPC_VALUES) {
+        xmlrpc_env_set_fault_formatted(env, 400, "too_much: more than %u values in one call", XM_RPC_VALUES);
+        return NULL;
+    }
     json_t *answer = ask(call->ask, method->question, &a, &refusal);
     if (!answer) {
         xmlrpc_env_set_fault_formatted(env, (int)refusal.status, "%s: %s", refusal.code, refusal.text);
         return NULL;
     }
-    xmlrpc_value *value = value_of(env, answer);
+    xmlrpc_value *value = has_room(env, call, answer) ? value_of(env, answer) : NULL;
     json_decref(answer);
     return value;
 }

@@ -134,6 +134,21 @@ def many_calls_in_one_are_bounded(folder):
         assert all(r["faultCode"] == 400 and "too_much" in r["faultString"] for r in results[16:]), results[16]
 
 
+def answers_of_one_call_are_bounded_together(folder):
+    """All are held until the last is made: 16 times what one may have does not fit into the service's memory."""
+    with running(folder) as (server, rpc):
+        metrics = "running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio,running_s,wait_s,blocked_s"
+        several = xmlrpc.client.MultiCall(rpc)
+        for _ in range(16):
+            several.xenmon.history("", metrics, "-95s", "now", "100ms")
+        results = several().results
+        made = [len(r[0]["domains"]) * 8 * len(r[0]["times_s"]) for r in results if isinstance(r, list)]
+        assert made and made[0] > 20000 and 150000 < sum(made) <= 200000, made
+        assert all(r["faultCode"] == 400 and "too_much" in r["faultString"] for r in results[len(made):]), results[-1]
+        assert len(rpc.xenmon.history("", metrics, "-95s", "now", "100ms")["times_s"]) == 950
+        server.end()
+
+
 def calls_that_mean_harm(folder):
     with running(folder) as (server, rpc):
         entities = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + b"".join(
@@ -204,7 +219,7 @@ def calls_at_random_get_an_answer(folder):
 
 
 TESTS = [three_lines_are_enough, answers_are_the_apis, it_describes_itself, what_is_wrong_is_a_fault, many_calls_in_one_are_bounded,
-         calls_that_mean_harm, calls_at_random_get_an_answer]
+         answers_of_one_call_are_bounded_together, calls_that_mean_harm, calls_at_random_get_an_answer]
 
 
 def main():
