@@ -98,7 +98,7 @@ static const struct entry entries[] = {
 
     {"Tables", NULL},
     {">", "the line that the cursor is on."},
-    {"mouse", "views, titles, lines and keys can be clicked on; a title sorts, a line twice is Enter."},
+    {"mouse", "views, titles, lines and keys can be clicked on; a title sorts, a triangle shows the vCPUs, a line twice is Enter."},
     {"+ - before a name", "its vCPUs are not shown, are shown (Space)."},
     {"* or a triangle", "before a column's title: the lines are sorted by it."},
     {"+12", "so many columns more are chosen; a wider terminal shows them."},
