@@ -893,6 +893,10 @@ def the_unit_is_well_formed(folder):
     for word in ("DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=\n", "MemoryDenyWriteExecute=yes",
                  "SystemCallFilter=@system-service", "Type=notify", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"):
         assert word in unit, word
+    # A reload reads old copies of credentials: who is told of the one must be told of the other.
+    for text in (unit, (ROOT / "man/xenmon-serve.1").read_text()):
+        after = text[text.index("LoadCredential="):]
+        assert "copies" in after and "restart" in after.split("copies", 1)[1][:200], after[:400]
     if not shutil.which("systemd-analyze"):
         raise Skip("systemd-analyze is not installed: its unit was only read")
     path = folder / "xenmon-serve.service"
