@@ -63,7 +63,7 @@ static const struct xm_option options[] = {
     {"max-body", 0, XM_ARG_NEEDED, xm_set_size, AT(body_bytes), "SIZE", "of a request's body (64K)", 1024, 16 * MIB, 0},
     {"max-answer", 0, XM_ARG_NEEDED, xm_set_size, AT(answer_bytes), "SIZE", "of an answer (64M)", 65536, 1024 * MIB, 0},
     {"timeout", 0, XM_ARG_NEEDED, xm_set_duration, AT(timeout_ns), "TIME", "a connection on which nothing moves (30s)", XM_NS_PER_S, 3600 * XM_NS_PER_S, XM_NS_PER_S},
-    {"request-timeout", 0, XM_ARG_NEEDED, xm_set_duration, AT(request_ns), "TIME", "from a request's first byte to its last (10s)", XM_NS_PER_S, 600 * XM_NS_PER_S, XM_NS_PER_S},
+    {"request-timeout", 0, XM_ARG_NEEDED, xm_set_duration, AT(request_ns), "TIME", "from a request's first line to its last byte, and to that line (10s)", XM_NS_PER_S, 600 * XM_NS_PER_S, XM_NS_PER_S},
     {.help = "What /metrics has (each also as --no-collector.NAME):"},
     COLLECTOR("domain", XM_COLLECT_DOMAIN, "sums of each domain (on)"),
     COLLECTOR("histogram", XM_COLLECT_HISTOGRAM, "distributions of each domain (on)"),

@@ -322,6 +322,9 @@ static void *begin_request(void *user, const char *uri, struct MHD_Connection *m
     request->http = gate->http;
     request->mhd = mhd;
     snprintf(request->target, sizeof request->target, "%s", uri);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info && info->socket_context)
+        xm_http_set_phase(info->socket_context, XM_HTTP_READING, 0);
     return request;
 }
 
@@ -335,6 +338,7 @@ static enum MHD_Result run_handler(struct xm_http_request *request)
 {
     struct xm_http *http = request->http;
     struct xm_http_response response = {.http = http, .status = 200};
+    xm_http_set_phase(request->connection, XM_HTTP_WORKING, 0);
     request->snapshot = xm_host_take(http->config.host);
     request->route->handle(request->route_user, request, &response);
     enum MHD_Result result = answer(request, &response);
@@ -403,7 +407,7 @@ static void end_request(void *user, struct MHD_Connection *mhd, void **context,
             .real_ns = (uint64_t)now.tv_sec * XM_NS_PER_S + (uint64_t)now.tv_nsec,
         };
         xm_access_log_write(http->config.log, &access);
-        xm_http_set_phase(request->connection, XM_HTTP_READING, 0);
+        xm_http_set_phase(request->connection, XM_HTTP_WAITING, 0);
     }
     pthread_mutex_lock(&http->lock);
     http->counts.requests[status / 100 < 6 ? status / 100 : 0]++;
@@ -536,7 +540,7 @@ static void drain(struct xm_http *http)
         busy = false;
         pthread_mutex_lock(&http->lock);
         for (struct xm_http_connection *c = http->connections; c; c = c->next)
-            busy = busy || c->phase == XM_HTTP_ANSWERING;
+            busy = busy || c->phase == XM_HTTP_WORKING || c->phase == XM_HTTP_ANSWERING;
         pthread_mutex_unlock(&http->lock);
         if (busy)
             nanosleep(&pause, NULL);

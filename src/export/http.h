@@ -137,9 +137,9 @@ struct xm_http_limits {
     size_t answer_bytes;          /* of an answer */
     unsigned requests_per_second; /* from one address, as a long-term rate; 0: any */
     unsigned burst;               /* that may come at once */
-    unsigned timeout_s;           /* a connection on which nothing moves */
-    unsigned request_s;           /* from a request's first byte to its last: who sends byte by byte is cut
-                                     off */
+    unsigned timeout_s;           /* a connection on which nothing moves; of a later request's first line */
+    unsigned request_s;           /* from a request's first line to its last byte, and from connecting to that
+                                     line: who sends byte by byte is cut off */
 };
 
 /* Routes of one kind; the first that fits wins. */

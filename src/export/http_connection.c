@@ -114,11 +114,13 @@ void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, u
     uint64_t now_ns = xm_http_now_ns();
     pthread_mutex_lock(&c->http->lock);
     c->phase = phase;
-    if (phase == XM_HTTP_READING) /* the next request may be as long in coming as a connection may be quiet */
-        c->deadline_ns = now_ns + (uint64_t)(limits->timeout_s + limits->request_s) * XM_NS_PER_S;
+    if (phase == XM_HTTP_WAITING) /* the next request may be as long in coming as a connection may be quiet */
+        c->deadline_ns = now_ns + limits->timeout_s * XM_NS_PER_S;
+    else if (phase == XM_HTTP_READING)
+        c->deadline_ns = now_ns + limits->request_s * XM_NS_PER_S;
     else if (phase == XM_HTTP_ANSWERING)
         c->deadline_ns = now_ns + ANSWER_NS + bytes / ANSWER_BYTES_PER_S * XM_NS_PER_S;
-    else
+    else /* what is ours to do, or has no end, is no fault of the client's */
         c->deadline_ns = 0;
     pthread_mutex_unlock(&c->http->lock);
 }

@@ -107,7 +107,14 @@ bool xm_http_host_is_plain(const char *host);
 
 /* ---- Connections (http_connection.c). */
 
-enum xm_http_phase { XM_HTTP_READING, XM_HTTP_ANSWERING, XM_HTTP_STREAMING };
+/* What a connection is at: waiting for a request, reading it, making its answer, sending that, a stream. */
+enum xm_http_phase {
+    XM_HTTP_WAITING,
+    XM_HTTP_READING,
+    XM_HTTP_WORKING,
+    XM_HTTP_ANSWERING,
+    XM_HTTP_STREAMING
+};
 
 struct xm_http_connection {
     struct xm_http_connection *previous, *next;
@@ -154,6 +161,7 @@ uint64_t xm_http_now_ns(void);
 enum MHD_Result xm_http_admits(void *user, const struct sockaddr *address, socklen_t bytes);
 void xm_http_connection_notice(void *user, struct MHD_Connection *mhd, void **context,
                                enum MHD_ConnectionNotificationCode code);
+/* Begins a phase and its time limit; bytes: of the answer, where the phase is to send one. */
 void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, uint64_t bytes);
 /* Cuts off who is too slow, and asks streams again.  Runs until http->stop. */
 void *xm_http_janitor(void *user);

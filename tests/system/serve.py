@@ -690,6 +690,32 @@ def slow_and_half_open_clients_starve_nobody(folder):
         until(lambda: it.ask("/healthz")[0] == 200, 10, "an answer after the flood")
 
 
+def a_request_has_its_time_and_no_more(folder):
+    """It counts from the request's line on: on a connection that is older, and for a second request."""
+    with server(XENMON, folder / "none", "--request-timeout=3s", "--timeout=30s") as it:
+        def drips(client, seconds):
+            """Sends a header a byte at a time; how long that went well."""
+            began = time.monotonic()
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+            while time.monotonic() - began < seconds:
+                try:
+                    client.sendall(b"x")
+                    if select.select([client], [], [], 0.1)[0] and not client.recv(1000):
+                        break
+                except OSError:
+                    break
+            return time.monotonic() - began
+
+        with socket.create_connection(("127.0.0.1", it.port), 10) as client:
+            time.sleep(2.2)
+            took = drips(client, 1.8)
+            assert took >= 1.8, f"cut off after {took:.1f} s of its own"
+            client.sendall(b"\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 503"), "an answer"
+            took = drips(client, 15)
+            assert 2 < took < (12 if sanitized() else 6), f"the second request had {took:.1f} s"
+
+
 def oversized_requests_are_cut_off(folder):
     with server(XENMON, folder / "none", "--max-header=8K", "--max-body=4K") as it:
         def raw(data):
@@ -911,7 +937,8 @@ TESTS = [it_listens_on_this_machine_alone, beyond_it_only_with_tls_and_authentic
          wrong_requests_get_an_error_that_says_what, both_formats_are_what_they_say, values_are_those_of_the_region, counters_never_go_back,
          domains_that_end_disappear_and_ids_do_not_mix, names_cannot_forge_labels, the_document_lists_every_family, collectors_bound_what_is_shown,
          a_thousand_domains_in_fifty_milliseconds, every_state_of_xenbaked_has_a_name, a_rate_is_a_rate, guessing_is_slow,
-         slow_and_half_open_clients_starve_nobody, oversized_requests_are_cut_off, ten_thousand_mutated_requests, memory_stays_flat,
+         slow_and_half_open_clients_starve_nobody, a_request_has_its_time_and_no_more,
+         oversized_requests_are_cut_off, ten_thousand_mutated_requests, memory_stays_flat,
          it_writes_nothing_and_opens_nothing_else, systemd_hands_it_sockets, it_ends_in_order, the_unit_is_well_formed]
 
 if __name__ == "__main__":
