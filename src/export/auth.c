@@ -44,9 +44,10 @@ struct known {
 
 struct xm_auth {
     char *token_path, *user_path;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of known; never held while a password is hashed */
     struct known *known;
-    struct crypt_data crypt; /* 32 kB: not on a stack */
+    pthread_mutex_t hashing;
+    struct crypt_data crypt; /* 32 kB: not on a stack; whose holds hashing */
     uint8_t key[KEY];
 };
 
@@ -212,6 +213,7 @@ enum xm_status xm_auth_create(const char *tokens, const char *users, struct xm_a
     if (!a)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     pthread_mutex_init(&a->lock, NULL);
+    pthread_mutex_init(&a->hashing, NULL);
     a->token_path = tokens ? strdup(tokens) : NULL;
     a->user_path = users ? strdup(users) : NULL;
     enum xm_status status = XM_OK;
@@ -237,8 +239,27 @@ void xm_auth_destroy(struct xm_auth *auth)
     free(auth->token_path);
     free(auth->user_path);
     pthread_mutex_destroy(&auth->lock);
+    pthread_mutex_destroy(&auth->hashing);
     explicit_bzero(auth, sizeof *auth);
     free(auth);
+}
+
+static struct user *find_user(struct known *known, const char *name)
+{
+    for (size_t i = 0; i < known->users; i++)
+        if (strcmp(known->user[i].name, name) == 0)
+            return &known->user[i];
+    return NULL;
+}
+
+static void keep_remembered(struct known *fresh, struct known *old)
+{
+    for (size_t i = 0; i < fresh->users; i++) {
+        struct user *to = &fresh->user[i];
+        const struct user *from = find_user(old, to->name);
+        if (from && from->remembered && strcmp(from->hash, to->hash) == 0)
+            *to = *from;
+    }
 }
 
 enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err)
@@ -249,6 +270,7 @@ enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err)
         return status;
     pthread_mutex_lock(&auth->lock);
     struct known *old = auth->known;
+    keep_remembered(fresh, old);
     auth->known = fresh;
     pthread_mutex_unlock(&auth->lock);
     forget(old);
@@ -287,27 +309,49 @@ static bool hash_matches(struct xm_auth *auth, const char *hash, const char *pas
     return same;
 }
 
-static bool check_user(struct xm_auth *auth, const char *name, const char *password)
+/* What is remembered of that user.  False: a hash is needed, by `hash`, and whether there is such a user. */
+static bool recalls(struct xm_auth *auth, const char *name, const uint8_t *digest,
+                    char hash[HASH_MAX_BYTES + 1], bool *there)
 {
-    struct known *known = auth->known;
-    struct user *user = NULL;
-    uint8_t digest[DIGEST];
-    for (size_t i = 0; i < known->users; i++)
-        if (strcmp(known->user[i].name, name) == 0)
-            user = &known->user[i];
-    if (!user) {
-        (void)hash_matches(auth, known->users ? known->user[0].hash : NOBODY, password);
-        return false;
-    }
-    bool digested = digest_of(auth, name, password, digest);
-    if (digested && user->remembered && xm_auth_same(user->digest, DIGEST, digest, DIGEST))
-        return true;
-    if (!hash_matches(auth, user->hash, password))
-        return false;
-    user->remembered = digested;
-    if (digested)
+    pthread_mutex_lock(&auth->lock);
+    const struct user *user = find_user(auth->known, name);
+    bool recalled = user && digest && user->remembered && xm_auth_same(user->digest, DIGEST, digest, DIGEST);
+    const char *by = user ? user->hash : auth->known->users ? auth->known->user[0].hash : NOBODY;
+    snprintf(hash, HASH_MAX_BYTES + 1, "%s", by);
+    pthread_mutex_unlock(&auth->lock);
+    *there = user != NULL;
+    return recalled;
+}
+
+/* False: since it was hashed the user has gone, or has another password. */
+static bool remember(struct xm_auth *auth, const char *name, const uint8_t *digest, const char *hash)
+{
+    pthread_mutex_lock(&auth->lock);
+    struct user *user = find_user(auth->known, name);
+    bool good = user && strcmp(user->hash, hash) == 0;
+    if (good && digest) {
+        user->remembered = true;
         memcpy(user->digest, digest, DIGEST);
-    return true;
+    }
+    pthread_mutex_unlock(&auth->lock);
+    return good;
+}
+
+static enum xm_auth_verdict check_user(struct xm_auth *auth, const char *name, const char *password)
+{
+    uint8_t digest[DIGEST];
+    char hash[HASH_MAX_BYTES + 1];
+    bool there;
+    const uint8_t *digested = digest_of(auth, name, password, digest) ? digest : NULL;
+    if (recalls(auth, name, digested, hash, &there))
+        return XM_AUTH_YES;
+    if (pthread_mutex_trylock(&auth->hashing) != 0)
+        return XM_AUTH_BUSY;
+    bool good = hash_matches(auth, hash, password) && there;
+    pthread_mutex_unlock(&auth->hashing);
+    good = good && remember(auth, name, digested, hash);
+    explicit_bzero(hash, sizeof hash);
+    return good ? XM_AUTH_YES : XM_AUTH_NO;
 }
 
 /* "name:password" out of base64.  False: it is none. */
@@ -346,29 +390,27 @@ static const char *after_scheme(const char *text, const char *scheme)
     return text + bytes + strspn(text + bytes, " ");
 }
 
-bool xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size)
+enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size)
 {
     char name[NAME_MAX_BYTES + 1];
     char password[PASSWORD_MAX + 1];
     const char *token = authorization ? after_scheme(authorization, "Bearer") : NULL;
     const char *basic = authorization ? after_scheme(authorization, "Basic") : NULL;
-    bool good = false;
+    enum xm_auth_verdict verdict = XM_AUTH_NO;
     snprintf(user, size, "%s", "");
     if (token) {
         pthread_mutex_lock(&auth->lock);
-        good = check_token(auth->known, token);
+        verdict = check_token(auth->known, token) ? XM_AUTH_YES : XM_AUTH_NO;
         pthread_mutex_unlock(&auth->lock);
-        if (good)
+        if (verdict == XM_AUTH_YES)
             snprintf(user, size, "token");
     } else if (basic && auth->user_path && split_basic(basic, name, password)) {
-        pthread_mutex_lock(&auth->lock);
-        good = check_user(auth, name, password);
-        pthread_mutex_unlock(&auth->lock);
+        verdict = check_user(auth, name, password);
         explicit_bzero(password, sizeof password);
-        if (good)
+        if (verdict == XM_AUTH_YES)
             snprintf(user, size, "%s", name);
     }
-    return good;
+    return verdict;
 }
 
 const char *xm_auth_challenge(const struct xm_auth *auth)

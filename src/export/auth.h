@@ -4,9 +4,9 @@
  *
  * Secrets are compared in a time that does not depend on where they differ.  A password costs a hash by
  * crypt(3); the last one of each user that was right is remembered as a keyed digest, so that a scraper does
- * not pay that each time.
+ * not pay that each time.  One hash is made at a time: who guesses must not keep the others waiting.
  *
- * Threads: any; a reload waits for checks that run.
+ * Threads: any; tokens and what is remembered never wait for a hash.
  */
 #ifndef XM_AUTH_H
 #define XM_AUTH_H
@@ -35,15 +35,22 @@ enum xm_status xm_auth_create(const char *tokens, const char *users, struct xm_a
                               struct xm_error *err) XM_MUST_CHECK;
 void xm_auth_destroy(struct xm_auth *auth); /* NULL is fine */
 
-/* Reads the files again; on failure what was known stays. */
+/* Reads the files again; on failure what was known stays.  The password of a user whose line is the same stays
+ * remembered. */
 enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err) XM_MUST_CHECK;
+
+enum xm_auth_verdict {
+    XM_AUTH_NO,
+    XM_AUTH_YES,
+    XM_AUTH_BUSY /* a password that would need a hash while another thread makes one: try again */
+};
 
 /*
  * Whether the value of an Authorization header (NULL: none) is good.  user: who it was, "token" or the name,
- * for the log; at most `size` bytes with the NUL; "" where it was not.  Cost: a few digests; the first time
- * for a password up to some tenths of a second.
+ * for the log; at most `size` bytes with the NUL; "" where it was not.  Cost: a few digests; for a password
+ * that is not remembered up to some tenths of a second, but for XM_AUTH_BUSY, which costs nothing.
  */
-bool xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size);
+enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size);
 
 /* What is asked for, as WWW-Authenticate says it.  Static storage. */
 const char *xm_auth_challenge(const struct xm_auth *auth);

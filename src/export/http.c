@@ -15,7 +15,7 @@
 #include "xenmon/units.h"
 
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-#define REFUSED_COST   10u /* a wrong password costs as much as so many requests */
+#define REFUSED_COST   10u /* a wrong token costs as much as so many requests */
 #define STREAM_BLOCK   16384u
 /* Threads of an address: one answer in the making does not keep all others waiting. */
 #define THREADS  3u
@@ -168,6 +168,38 @@ static void fail_busy(struct xm_http_request *request, struct xm_http_response *
                  http->config.limits.requests_per_second);
 }
 
+/* A wrong password costs an address an eighth of its burst: guessing keeps a core busy. */
+static unsigned price_of(const struct xm_http *http, const char *authorization)
+{
+    unsigned price = http->config.limits.burst / 8;
+    if (!authorization)
+        return 0;
+    return strncasecmp(authorization, "Basic", 5) == 0 && price > REFUSED_COST ? price : REFUSED_COST;
+}
+
+static bool authenticate(struct xm_http_request *request, struct xm_http_response *response)
+{
+    struct xm_http *http = request->http;
+    const char *authorization = header_of(request, "Authorization");
+    enum xm_auth_verdict verdict =
+        xm_auth_check(http->config.auth, authorization, request->user, sizeof request->user);
+    if (verdict == XM_AUTH_YES)
+        return true;
+    if (verdict == XM_AUTH_BUSY) {
+        xm_http_add_header(response, "Retry-After", "1");
+        xm_http_fail(response, 503, "busy", "another password is being checked: try again");
+        return false;
+    }
+    xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address,
+                     price_of(http, authorization), xm_http_now_ns());
+    pthread_mutex_lock(&http->lock);
+    http->counts.refused_authentication++;
+    pthread_mutex_unlock(&http->lock);
+    xm_http_add_header(response, "WWW-Authenticate", xm_auth_challenge(http->config.auth));
+    xm_http_fail(response, 401, "unauthorized", "this needs a token or a password, and a right one");
+    return false;
+}
+
 /* Rate, host, and who it is. */
 static bool admit(struct xm_http_request *request, struct xm_http_response *response)
 {
@@ -192,16 +224,7 @@ static bool admit(struct xm_http_request *request, struct xm_http_response *resp
             "without authentication only localhost and addresses are answered, and Host is another name");
         return false;
     }
-    if (xm_auth_check(http->config.auth, header_of(request, "Authorization"), request->user,
-                      sizeof request->user))
-        return true;
-    xm_limits_charge(http->limits, address, header_of(request, "Authorization") ? REFUSED_COST : 0, now_ns);
-    pthread_mutex_lock(&http->lock);
-    http->counts.refused_authentication++;
-    pthread_mutex_unlock(&http->lock);
-    xm_http_add_header(response, "WWW-Authenticate", xm_auth_challenge(http->config.auth));
-    xm_http_fail(response, 401, "unauthorized", "this needs a token or a password, and a right one");
-    return false;
+    return authenticate(request, response);
 }
 
 static bool fail_method(struct xm_http_response *response, unsigned allowed)

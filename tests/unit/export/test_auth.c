@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <crypt.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +169,59 @@ static void a_file_for_everybody_is_refused(void **state)
     assert_int_equal(xm_auth_create("/nonexistent/file", NULL, &auth, &err), XM_IO);
 }
 
+struct guesser {
+    struct xm_auth *auth;
+    atomic_uint no, busy;
+};
+
+static void *guess(void *user)
+{
+    struct guesser *g = user;
+    char name[72];
+    while (g->no < 4) {
+        enum xm_auth_verdict verdict = xm_auth_check(g->auth, "Basic Ym9iOnNlY3JlUw==", name, sizeof name);
+        g->no += verdict == XM_AUTH_NO;
+        g->busy += verdict == XM_AUTH_BUSY;
+        if (verdict == XM_AUTH_BUSY)
+            usleep(1000);
+    }
+    return NULL;
+}
+
+/* While somebody guesses, one hash is made at a time, and who is known does not wait for it. */
+static void guessing_keeps_nobody_waiting(void **state)
+{
+    static struct crypt_data crypt;
+    struct xm_error err = {0};
+    struct guesser g = {0};
+    pthread_t thread[2];
+    char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+    char line[256];
+    char user[72];
+    assert_non_null(crypt_gensalt_rn("$2b$", 11, NULL, 0, salt, sizeof salt));
+    const char *hash = crypt_r("secret", salt, &crypt);
+    assert_non_null(hash);
+    snprintf(line, sizeof line, "bob:%s\n", hash);
+    put(0, "0123456789abcdef\n", 0600);
+    put(1, line, 0600);
+    assert_int_equal(xm_auth_create(path[0], path[1], &g.auth, &err), XM_OK);
+    assert_int_equal(xm_auth_check(g.auth, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
+    assert_int_equal(xm_auth_reload(g.auth, &err), XM_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, guess, &g), 0);
+    unsigned known = 0;
+    while (g.no < 3) {
+        assert_int_equal(xm_auth_check(g.auth, "Bearer 0123456789abcdef", user, sizeof user), XM_AUTH_YES);
+        assert_int_equal(xm_auth_check(g.auth, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
+        known++;
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    assert_true(g.busy > 0);
+    assert_true(known > 100);
+    xm_auth_destroy(g.auth);
+}
+
 static void a_bad_reload_changes_nothing(void **state)
 {
     struct xm_auth *auth;
@@ -189,6 +245,7 @@ int main(void)
         cmocka_unit_test(same_is_same_only_whole),         cmocka_unit_test(tokens_are_checked),
         cmocka_unit_test(passwords_are_checked),           cmocka_unit_test(a_bad_file_says_where),
         cmocka_unit_test(a_file_for_everybody_is_refused), cmocka_unit_test(a_bad_reload_changes_nothing),
+        cmocka_unit_test(guessing_keeps_nobody_waiting),
     };
     return cmocka_run_group_tests(tests, begin, finish);
 }
