@@ -24,6 +24,7 @@ struct xm_limits {
     struct xm_limits_config config;
     pthread_mutex_t lock;
     unsigned connections;
+    unsigned remote; /* of them, those that no Unix socket has */
     uint64_t seed; /* so that nobody can choose addresses that share a set */
     struct place place[SETS][WAYS];
 };
@@ -93,10 +94,23 @@ static struct place *place_of(struct xm_limits *limits, const struct sockaddr *a
     return best;
 }
 
+static bool is_remote(const struct sockaddr *address)
+{
+    return address && (address->sa_family == AF_INET || address->sa_family == AF_INET6);
+}
+
+/* Some places are kept for Unix sockets: a crowd of addresses must not shut out who works on this machine. */
+static bool has_room(const struct xm_limits *limits, const struct sockaddr *address)
+{
+    unsigned most = limits->config.connections;
+    return limits->connections < most &&
+           (!is_remote(address) || limits->remote < most - most / XM_LIMITS_KEPT);
+}
+
 bool xm_limits_admits(struct xm_limits *limits, const struct sockaddr *address)
 {
     pthread_mutex_lock(&limits->lock);
-    struct place *p = limits->connections < limits->config.connections ? place_of(limits, address) : NULL;
+    struct place *p = has_room(limits, address) ? place_of(limits, address) : NULL;
     bool admitted = p && p->connections < limits->config.per_address;
     pthread_mutex_unlock(&limits->lock);
     return admitted;
@@ -109,6 +123,7 @@ bool xm_limits_open(struct xm_limits *limits, const struct sockaddr *address)
     if (p) {
         p->connections++;
         limits->connections++;
+        limits->remote += is_remote(address);
     }
     pthread_mutex_unlock(&limits->lock);
     return p != NULL;
@@ -121,6 +136,7 @@ void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address)
     if (p && p->connections) {
         p->connections--;
         limits->connections--;
+        limits->remote -= is_remote(address);
     }
     pthread_mutex_unlock(&limits->lock);
 }

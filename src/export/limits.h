@@ -17,6 +17,8 @@
 
 struct xm_limits;
 
+#define XM_LIMITS_KEPT 8u /* one connection in so many is for Unix sockets alone */
+
 struct xm_limits_config {
     unsigned connections, per_address; /* at least 1 each */
     unsigned requests_per_second;      /* 0: any number */

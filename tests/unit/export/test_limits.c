@@ -111,6 +111,32 @@ static void connections_have_bounds(void **state)
     xm_limits_destroy(l);
 }
 
+static void a_crowd_leaves_unix_sockets_their_places(void **state)
+{
+    struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){16, 4, 0, 1});
+    char text[32];
+    unsigned opened = 0;
+    for (int i = 0; i < 40; i++) {
+        snprintf(text, sizeof text, "192.0.2.%d", 1 + i % 10);
+        struct sockaddr_storage a = from(text);
+        if (xm_limits_admits(l, (const struct sockaddr *)&a))
+            opened += xm_limits_open(l, (const struct sockaddr *)&a);
+    }
+    assert_int_equal(opened, 14);
+    for (int i = 0; i < 2; i++) {
+        assert_true(xm_limits_admits(l, NULL));
+        assert_true(xm_limits_open(l, NULL));
+    }
+    assert_false(xm_limits_admits(l, NULL)); /* the whole is full */
+    struct sockaddr_storage a = from("192.0.2.1");
+    xm_limits_close(l, NULL);
+    assert_false(xm_limits_admits(l, (const struct sockaddr *)&a));
+    assert_true(xm_limits_admits(l, NULL));
+    xm_limits_close(l, (const struct sockaddr *)&a);
+    assert_true(xm_limits_admits(l, (const struct sockaddr *)&a));
+    xm_limits_destroy(l);
+}
+
 static void addresses_of_one_network_are_one(void **state)
 {
     struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){9, 1, 0, 1});
@@ -153,6 +179,7 @@ int main(void)
         cmocka_unit_test(a_charge_is_a_debt_with_an_end),
         cmocka_unit_test(no_rate_is_no_limit),
         cmocka_unit_test(connections_have_bounds),
+        cmocka_unit_test(a_crowd_leaves_unix_sockets_their_places),
         cmocka_unit_test(addresses_of_one_network_are_one),
         cmocka_unit_test(a_flood_of_addresses_pushes_nobody_out),
     };
