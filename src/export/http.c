@@ -50,10 +50,12 @@ static ssize_t stream_next(void *user, uint64_t position, char *buffer, size_t b
     return 0;
 }
 
-static void finish_stream(struct xm_http *http, const struct xm_http_stream *stream)
+static void finish_stream(const struct xm_http_connection *c, const struct xm_http_stream *stream)
 {
+    struct xm_http *http = c->http;
     if (stream->end)
         stream->end(stream->state);
+    xm_limits_close_stream(http->limits, (const struct sockaddr *)&c->address);
     pthread_mutex_lock(&http->lock);
     http->streams--;
     pthread_mutex_unlock(&http->lock);
@@ -62,7 +64,7 @@ static void finish_stream(struct xm_http *http, const struct xm_http_stream *str
 static void stream_end(void *user)
 {
     struct running *r = user;
-    finish_stream(r->connection->http, &r->stream);
+    finish_stream(r->connection, &r->stream);
     free(r);
 }
 
@@ -81,7 +83,7 @@ static struct MHD_Response *make_stream(struct xm_http_request *request, struct 
     }
     if (!made) {
         free(r);
-        finish_stream(request->http, &response->stream);
+        finish_stream(request->connection, &response->stream);
     }
     return made;
 }

@@ -131,7 +131,8 @@ struct xm_http_limits {
     unsigned connections;         /* in all */
     unsigned per_address;         /* of them from one address (an IPv6 /64 counts as one); a Unix socket is
                                      one too */
-    unsigned streams;             /* answers without an end, in all */
+    unsigned streams;             /* answers without an end, in all; a quarter of them, and two at
+                                     least, for one address */
     size_t header_bytes;          /* of request line and headers */
     size_t body_bytes;            /* of a request */
     size_t answer_bytes;          /* of an answer */

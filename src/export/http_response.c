@@ -218,19 +218,32 @@ bool xm_http_etag(const struct xm_http_request *request, struct xm_http_response
     return false;
 }
 
+/* A quarter of all, two at least: one client must not keep the live page from all others. */
+static unsigned streams_of_one(const struct xm_http *http)
+{
+    unsigned quarter = http->config.limits.streams / 4;
+    return quarter > 2 ? quarter : 2;
+}
+
 bool xm_http_set_stream(const struct xm_http_request *request, struct xm_http_response *response,
                         const struct xm_http_stream *stream)
 {
     struct xm_http *http = request->http;
+    const struct sockaddr *address = (const struct sockaddr *)&request->connection->address;
+    unsigned most = streams_of_one(http);
+    bool own = xm_limits_open_stream(http->limits, address, most);
     pthread_mutex_lock(&http->lock);
-    bool room = http->streams < http->config.limits.streams && !http->stop;
+    bool room = own && http->streams < http->config.limits.streams && !http->stop;
     if (room)
         http->streams++;
     pthread_mutex_unlock(&http->lock);
     if (!room) {
+        if (own)
+            xm_limits_close_stream(http->limits, address);
         xm_http_add_header(response, "Retry-After", "10");
-        xm_http_fail(response, 503, "too_many_streams", "%u live streams are open, and no more are allowed",
-                     http->config.limits.streams);
+        xm_http_fail(response, 503, "too_many_streams",
+                     "at most %u live streams are open at once, and %u of one address",
+                     http->config.limits.streams, most);
         return false;
     }
     response->streaming = true;

@@ -15,7 +15,7 @@
 struct place {
     uint8_t key[16];
     bool used;
-    unsigned connections;
+    unsigned connections, streams;
     int64_t milli; /* requests it may do at once, in thousandths; below 0: it did more than it may */
     uint64_t seen_ns;
 };
@@ -138,6 +138,26 @@ void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address)
         limits->connections--;
         limits->remote -= is_remote(address);
     }
+    pthread_mutex_unlock(&limits->lock);
+}
+
+bool xm_limits_open_stream(struct xm_limits *limits, const struct sockaddr *address, unsigned most)
+{
+    pthread_mutex_lock(&limits->lock);
+    struct place *p = place_of(limits, address);
+    bool good = p && (!is_remote(address) || p->streams < most);
+    if (good)
+        p->streams++;
+    pthread_mutex_unlock(&limits->lock);
+    return good;
+}
+
+void xm_limits_close_stream(struct xm_limits *limits, const struct sockaddr *address)
+{
+    pthread_mutex_lock(&limits->lock);
+    struct place *p = place_of(limits, address);
+    if (p && p->streams)
+        p->streams--;
     pthread_mutex_unlock(&limits->lock);
 }
 

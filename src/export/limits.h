@@ -36,6 +36,13 @@ bool xm_limits_open(struct xm_limits *limits, const struct sockaddr *address);
 void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address);
 
 /*
+ * A stream on one of its connections begins, of which it may have `most`, Unix sockets any number; it ends,
+ * before its connection does.  False: it has as many already, and close_stream must not be called.
+ */
+bool xm_limits_open_stream(struct xm_limits *limits, const struct sockaddr *address, unsigned most);
+void xm_limits_close_stream(struct xm_limits *limits, const struct sockaddr *address);
+
+/*
  * Takes `cost` requests off what an address may do.  True: it may; false: not before *wait_s seconds have
  * passed, and nothing was taken. now_ns: CLOCK_MONOTONIC.
  */

@@ -494,9 +494,24 @@ def streams_are_bounded(folder):
         server.end()
 
 
+def streams_of_one_client_leave_some_for_others(folder):
+    """A quarter is the most that one address may have, whatever it does."""
+    with running(folder, "--max-streams=12") as (server, _):
+        held = [Stream(server, "/api/v1/stream") for _ in range(4)]
+        assert [s.status for s in held] == [200, 200, 200, 503], [s.status for s in held]
+        other = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10, source_address=("127.0.0.2", 0))
+        other.request("GET", "/api/v1/stream")
+        assert other.getresponse().status == 200
+        other.close()
+        for stream in held:
+            stream.close()
+        server.end()
+
+
 TESTS = [the_description_is_openapi_3, every_path_that_is_served_is_described, every_path_answers_as_described, bounds_are_held, requests_at_random_get_an_answer,
          numbers_are_the_regions, what_is_not_known_is_null, names_are_harmless, tags_save_the_answer, without_data_it_says_so,
-         the_stream_is_live, a_stream_goes_on_where_it_was, streams_are_bounded]
+         the_stream_is_live, a_stream_goes_on_where_it_was, streams_are_bounded,
+         streams_of_one_client_leave_some_for_others]
 
 
 def main():

@@ -137,6 +137,24 @@ static void a_crowd_leaves_unix_sockets_their_places(void **state)
     xm_limits_destroy(l);
 }
 
+static void streams_of_an_address_have_a_bound(void **state)
+{
+    struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){16, 4, 0, 1});
+    struct sockaddr_storage a = from("192.0.2.1");
+    struct sockaddr_storage b = from("192.0.2.2");
+    const struct sockaddr *one = (const struct sockaddr *)&a;
+    for (int i = 0; i < 2; i++)
+        assert_true(xm_limits_open_stream(l, one, 2));
+    assert_false(xm_limits_open_stream(l, one, 2));
+    assert_true(xm_limits_open_stream(l, (const struct sockaddr *)&b, 2));
+    xm_limits_close_stream(l, one);
+    assert_true(xm_limits_open_stream(l, one, 2));
+    assert_false(xm_limits_open_stream(l, one, 2));
+    for (int i = 0; i < 10; i++)
+        assert_true(xm_limits_open_stream(l, NULL, 2));
+    xm_limits_destroy(l);
+}
+
 static void addresses_of_one_network_are_one(void **state)
 {
     struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){9, 1, 0, 1});
@@ -180,6 +198,7 @@ int main(void)
         cmocka_unit_test(no_rate_is_no_limit),
         cmocka_unit_test(connections_have_bounds),
         cmocka_unit_test(a_crowd_leaves_unix_sockets_their_places),
+        cmocka_unit_test(streams_of_an_address_have_a_bound),
         cmocka_unit_test(addresses_of_one_network_are_one),
         cmocka_unit_test(a_flood_of_addresses_pushes_nobody_out),
     };
