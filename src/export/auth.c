@@ -46,6 +46,7 @@ struct xm_auth {
     char *token_path, *user_path;
     pthread_mutex_t lock; /* of known; never held while a password is hashed */
     struct known *known;
+    unsigned generation;
     pthread_mutex_t hashing;
     struct crypt_data crypt; /* 32 kB: not on a stack; whose holds hashing */
     uint8_t key[KEY];
@@ -272,9 +273,18 @@ enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err)
     struct known *old = auth->known;
     keep_remembered(fresh, old);
     auth->known = fresh;
+    auth->generation++;
     pthread_mutex_unlock(&auth->lock);
     forget(old);
     return XM_OK;
+}
+
+unsigned xm_auth_generation(struct xm_auth *auth)
+{
+    pthread_mutex_lock(&auth->lock);
+    unsigned generation = auth->generation;
+    pthread_mutex_unlock(&auth->lock);
+    return generation;
 }
 
 /* ---- Checking. */

@@ -52,6 +52,9 @@ enum xm_auth_verdict {
  */
 enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size);
 
+/* How often the files were read: what was let in by an older reading is to be asked again. */
+unsigned xm_auth_generation(struct xm_auth *auth);
+
 /* What is asked for, as WWW-Authenticate says it.  Static storage. */
 const char *xm_auth_challenge(const struct xm_auth *auth);
 

@@ -25,8 +25,17 @@
 
 struct running {
     struct xm_http_connection *connection;
+    struct xm_http_request *request; /* it ends after the last call of next, and maybe before that of end */
     struct xm_http_stream stream;
 };
+
+/* Tokens and users were read again since this was let in: who still may asks again. */
+static bool is_outdated(const struct xm_http_request *request)
+{
+    struct xm_auth *auth = request->http->config.auth;
+    return auth && !request->connection->listener->trusted &&
+           xm_auth_generation(auth) != request->generation;
+}
 
 static ssize_t stream_next(void *user, uint64_t position, char *buffer, size_t bytes)
 {
@@ -35,9 +44,15 @@ static ssize_t stream_next(void *user, uint64_t position, char *buffer, size_t b
     pthread_mutex_lock(&http->lock);
     bool stop = http->stop || http->draining;
     pthread_mutex_unlock(&http->lock);
+    stop = stop || is_outdated(r->request);
     long n = stop ? XM_HTTP_STREAM_END : r->stream.next(r->stream.state, buffer, bytes);
-    if (n > 0)
+    if (n > 0) {
+        r->request->answer_bytes += (uint64_t)n;
+        pthread_mutex_lock(&http->lock);
+        http->counts.sent_bytes += (uint64_t)n;
+        pthread_mutex_unlock(&http->lock);
         return n;
+    }
     if (n < 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
     /* A resumption that comes between the two calls is taken for one of this suspension. */
@@ -78,7 +93,8 @@ static struct MHD_Response *make_stream(struct xm_http_request *request, struct 
     struct running *r = calloc(1, sizeof *r);
     struct MHD_Response *made = NULL;
     if (r) {
-        *r = (struct running){request->connection, response->stream};
+        *r = (struct running){request->connection, request, response->stream};
+        request->streaming = true;
         made = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_next, r, stream_end);
     }
     if (!made) {
@@ -138,6 +154,8 @@ static enum MHD_Result answer(struct xm_http_request *request, struct xm_http_re
     request->status = response->status;
     enum MHD_Result result = MHD_NO;
     struct MHD_Response *made = make(request, response);
+    if (strcmp(request->method, "HEAD") == 0)
+        request->answer_bytes = 0;
     if (made) {
         add_headers(made, response);
         xm_http_set_phase(request->connection, response->streaming ? XM_HTTP_STREAMING : XM_HTTP_ANSWERING,
@@ -183,6 +201,7 @@ static bool authenticate(struct xm_http_request *request, struct xm_http_respons
 {
     struct xm_http *http = request->http;
     const char *authorization = header_of(request, "Authorization");
+    request->generation = xm_auth_generation(http->config.auth);
     enum xm_auth_verdict verdict =
         xm_auth_check(http->config.auth, authorization, request->user, sizeof request->user);
     if (verdict == XM_AUTH_YES)
@@ -436,7 +455,8 @@ static void end_request(void *user, struct MHD_Connection *mhd, void **context,
     }
     pthread_mutex_lock(&http->lock);
     http->counts.requests[status / 100 < 6 ? status / 100 : 0]++;
-    http->counts.sent_bytes += request->answer_bytes;
+    if (!request->streaming && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) /* streams count as they go */
+        http->counts.sent_bytes += request->answer_bytes;
     pthread_mutex_unlock(&http->lock);
     xm_http_buffer_put(request->body);
     free(request);

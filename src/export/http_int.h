@@ -42,7 +42,8 @@ struct xm_http_request {
     struct xm_http *http;
     struct xm_http_connection *connection; /* NULL until the handler is called */
     struct MHD_Connection *mhd;
-    bool begun, refused;
+    bool begun, refused, streaming;
+    unsigned generation; /* of what is known of tokens and users, when it was let in */
     char target[XM_HTTP_TARGET], method[16], version[16], user[72];
     char texts[XM_HTTP_TEXTS];
     size_t texts_used;
