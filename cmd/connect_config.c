@@ -200,6 +200,8 @@ static const char *read_line(int fd, char *line)
         return "no file";
     if (st.st_mode & S_IWOTH)
         return "anybody can write to it: it is not read";
+    if (st.st_mode & S_IROTH)
+        return "others may read it: chmod o-r, and think of another secret";
     if (read(fd, line, SECRET_BYTES - 1) < 0)
         return strerror(errno);
     line[strcspn(line, "\r\n")] = '\0';
