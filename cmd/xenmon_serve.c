@@ -83,6 +83,17 @@ static enum xm_status open_files(struct serve *s, struct xm_error *err)
     return status;
 }
 
+/* What is read again later is read by that user: who cannot is told now, not when a token is taken back. */
+static enum xm_status can_read(const struct xm_serve_config *c, const char *name, struct xm_error *err)
+{
+    const char *const paths[] = {c->token_file, c->users, c->tls_cert, c->tls_key};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        if (paths[i] && access(paths[i], R_OK) != 0)
+            return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s: user '%s' cannot read it: %s", paths[i], name,
+                           strerror(errno));
+    return XM_OK;
+}
+
 /* What nobody needs to be root for is done by somebody else. */
 static enum xm_status step_down(const struct serve *s, struct xm_error *err)
 {
@@ -100,7 +111,8 @@ static enum xm_status step_down(const struct serve *s, struct xm_error *err)
     for (unsigned i = 0, n = 0; i < XM_HTTP_LISTENERS; i++)
         if (s->sockets.made[i][0])
             paths[n++] = s->sockets.made[i];
-    return xm_become(user, paths, err);
+    enum xm_status status = xm_become(user, paths, err);
+    return status == XM_OK ? can_read(s->config, name, err) : status;
 }
 
 static enum xm_status begin_host(struct serve *s, struct xm_error *err)
@@ -195,21 +207,36 @@ static void end(struct serve *s)
 
 /* ---- Running. */
 
+/* How it went with one part of what is read again, behind what is in `said` already. */
+static bool tell_part(char *said, size_t size, const char *part, enum xm_status status,
+                      const struct xm_error *err)
+{
+    size_t used = strlen(said);
+    const char *comma = used ? "; " : "";
+    if (status == XM_OK)
+        snprintf(said + used, size - used, "%s%s: read again", comma, part);
+    else
+        snprintf(said + used, size - used, "%s%s: not read again, what was known stays: %s", comma, part,
+                 err->text);
+    return status == XM_OK;
+}
+
+/* Each part for itself: who takes a token back must know whether that is done, whatever the others do. */
 static void reload(struct serve *s)
 {
     struct xm_error err;
+    char said[1024] = "";
     bool good = true;
     xm_error_clear(&err);
-    if (s->auth && xm_auth_reload(s->auth, &err) != XM_OK)
-        good = false;
-    if (xm_http_reload(s->http, &err) != XM_OK)
-        good = false;
-    if (s->log && xm_access_log_reopen(s->log, &err) != XM_OK)
-        good = false;
-    if (good)
-        xm_complain(XM_SERVE_PROGRAM, "tokens, users and certificate were read again");
-    else
-        xm_complain(XM_SERVE_PROGRAM, "not read again, what was known stays: %s", err.text);
+    if (s->auth)
+        good &= tell_part(said, sizeof said, "tokens and users", xm_auth_reload(s->auth, &err), &err);
+    xm_error_clear(&err);
+    if (s->config->tls_cert)
+        good &= tell_part(said, sizeof said, "certificate", xm_http_reload(s->http, &err), &err);
+    xm_error_clear(&err);
+    if (s->log)
+        good &= tell_part(said, sizeof said, "access log", xm_access_log_reopen(s->log, &err), &err);
+    xm_complain(XM_SERVE_PROGRAM, "%s", good ? "tokens, users and certificate were read again" : said);
 }
 
 static bool updater_lives(const struct serve *s)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The certificate: kept as text and given to each handshake, so that another one can take its place at any time. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "export/http_int.h"
 
@@ -9,6 +11,8 @@
 
 static enum xm_status load_file(const char *path, gnutls_datum_t *data, struct xm_error *err)
 {
+    if (access(path, R_OK) != 0) /* the library does not say why */
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
     int failed = gnutls_load_file(path, data);
     if (failed < 0)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, gnutls_strerror(failed));

@@ -305,13 +305,25 @@ def secrets_change_while_it_runs(folder):
             raise AssertionError("the old certificate is still shown")
         # What is wrong is said, and changes nothing.
         it.key.write_text("nonsense")
-        assert "not read again" in it.reload()
+        said = it.reload()
+        assert "tokens and users: read again; certificate: not read again, what was known stays: " in said, said
         assert it.ask("/healthz", authorization="Bearer another-token-of-tomorrow", cert=cert)[0] == 503
         it.key.write_bytes(key.read_bytes())
         it.tokens.write_text("short\n")
         said = it.reload()
-        assert "not read again" in said and "tokens:1:" in said, said
+        assert "tokens and users: not read again" in said and "tokens:1:" in said and "certificate: read again" in said, said
         assert it.ask("/healthz", authorization="Bearer another-token-of-tomorrow", cert=cert)[0] == 503
+
+
+def root_steps_down_to_one_who_can_read_again(folder):
+    """What the user cannot read could not be read again either: said at the start, not when a token is taken back."""
+    if os.geteuid() != 0:
+        raise Skip("it is about root")
+    folder.chmod(0o755)
+    tokens = secret(folder / "tokens", TOKEN + "\n")
+    done = subprocess.run([SERVE, "--user=nobody", f"--listen=127.0.0.1:{free_port()}", f"--region={folder / 'none'}", f"--token-file={tokens}"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 3 and f"{tokens}: user 'nobody' cannot read it" in done.stderr, (done.returncode, done.stderr)
 
 
 def a_stream_ends_when_tokens_are_read_again(folder):
@@ -980,7 +992,7 @@ def the_unit_is_well_formed(folder):
 
 
 TESTS = [it_listens_on_this_machine_alone, beyond_it_only_with_tls_and_authentication, nothing_is_said_without_authentication,
-         passwords_are_asked_for, the_configuration_file_has_the_same_names, secrets_change_while_it_runs, a_stream_ends_when_tokens_are_read_again,
+         passwords_are_asked_for, the_configuration_file_has_the_same_names, secrets_change_while_it_runs, root_steps_down_to_one_who_can_read_again, a_stream_ends_when_tokens_are_read_again,
          sent_bytes_are_those_that_were_sent, foreign_names_are_not_answered,
          wrong_requests_get_an_error_that_says_what, both_formats_are_what_they_say, values_are_those_of_the_region, counters_never_go_back,
          domains_that_end_disappear_and_ids_do_not_mix, names_cannot_forge_labels, the_document_lists_every_family, collectors_bound_what_is_shown,
