@@ -14,6 +14,7 @@ usage: xenmon_api.py [--url URL] [--token-file FILE] [--cafile FILE] top|watch|b
     history DOMID    a metric over time, as CSV
 """
 import argparse
+import ipaddress
 import json
 import ssl
 import sys
@@ -32,12 +33,35 @@ class Refused(Exception):
         self.status, self.code = status, code
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The server sends none, and a token is for nobody else."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+def is_local(host):
+    """Whether what goes there in clear stays on this machine: a number or localhost, no name that only looks like one."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Host:
     """One server.  token: what its --token-file has; cafile: the certificate that its own is signed by."""
 
     def __init__(self, url=DEFAULT_URL, token=None, cafile=None, timeout=30):
         self.url, self.token, self.timeout = url.rstrip("/"), token, timeout
-        self.tls = ssl.create_default_context(cafile=cafile) if url.startswith("https:") else None
+        where = urllib.parse.urlsplit(url)
+        if token and where.scheme != "https" and not is_local(where.hostname):
+            raise ValueError(f"the token would go to {where.hostname} in clear: use https")
+        handlers = [NoRedirect]
+        if where.scheme == "https":
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=cafile)))
+        else:
+            handlers.append(urllib.request.ProxyHandler({}))  # a proxy would read it
+        self.opener = urllib.request.build_opener(*handlers)
 
     def open(self, path, **query):
         given = {key: value for key, value in query.items() if value is not None}
@@ -45,7 +69,7 @@ class Host:
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
         try:
-            return urllib.request.urlopen(request, timeout=self.timeout, context=self.tls)
+            return self.opener.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             with error:
                 try:
@@ -77,7 +101,7 @@ class Host:
             request.add_header("Authorization", f"Bearer {self.token}")
         if last_id:
             request.add_header("Last-Event-ID", last_id)
-        with urllib.request.urlopen(request, timeout=self.timeout, context=self.tls) as answer:
+        with self.opener.open(request, timeout=self.timeout) as answer:
             event = {}
             for line in answer:
                 key, _, value = line.decode().rstrip("\n").partition(": ")
@@ -161,7 +185,7 @@ def main():
             token = file.readline().strip()
     try:
         words.run(Host(words.url, token, words.cafile), words)
-    except (Refused, OSError) as error:
+    except (Refused, OSError, ValueError) as error:
         print(f"xenmon_api: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ usage: serve_clients.py XENMON XENBAKED SOURCE_ROOT      TAP on stdout, exit 1 w
 """
 import contextlib
 import csv
+import http.server
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import serve_kit as kit
@@ -107,7 +109,38 @@ def tokens_are_handed_over(folder):
         assert client("xenmon-waits.sh", server.url, "1", XENMON_TOKEN=secret) == ""
 
 
-TESTS = [python_over_json, python_over_xml_rpc, shell_finds_who_waits, shell_follows_the_stream, tokens_are_handed_over]
+def a_token_goes_to_whom_it_is_for(folder):
+    """Not in clear to another machine, nor after a redirect."""
+    token = folder / "token"
+    token.write_text("client-token-0123456789\n")
+    program = ROOT / "contrib/clients/xenmon_api.py"
+
+    def run(url):
+        done = subprocess.run([sys.executable, program, "--url", url, "--token-file", token, "top"], capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode == 1 and "client-token" not in done.stderr and "Traceback" not in done.stderr, done
+        return done.stderr
+    for there in ("192.0.2.1", "127.evil.example", "localhost.evil.example", "[::2]"):
+        assert "in clear" in run(f"http://{there}:8436"), there
+    asked = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.2:{self.server.server_port}/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+    with http.server.ThreadingHTTPServer(("", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert "302" in run(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert len(asked) == 1 and asked[0].startswith("/api/v1/"), asked
+
+
+TESTS = [a_token_goes_to_whom_it_is_for, python_over_json, python_over_xml_rpc, shell_finds_who_waits, shell_follows_the_stream, tokens_are_handed_over]
 
 
 def main():
