@@ -35,8 +35,8 @@ enum xm_status xm_auth_create(const char *tokens, const char *users, struct xm_a
                               struct xm_error *err) XM_MUST_CHECK;
 void xm_auth_destroy(struct xm_auth *auth); /* NULL is fine */
 
-/* Reads the files again; on failure what was known stays.  The password of a user whose line is the same stays
- * remembered. */
+/* Reads the files again; on failure what was known stays.  The password of a user whose line is the same
+ * stays remembered. */
 enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err) XM_MUST_CHECK;
 
 enum xm_auth_verdict {

@@ -33,8 +33,7 @@ struct running {
 static bool is_outdated(const struct xm_http_request *request)
 {
     struct xm_auth *auth = request->http->config.auth;
-    return auth && !request->connection->listener->trusted &&
-           xm_auth_generation(auth) != request->generation;
+    return auth && !request->connection->listener->trusted && xm_auth_generation(auth) != request->generation;
 }
 
 static ssize_t stream_next(void *user, uint64_t position, char *buffer, size_t bytes)

@@ -25,7 +25,7 @@ struct xm_limits {
     pthread_mutex_t lock;
     unsigned connections;
     unsigned remote; /* of them, those that no Unix socket has */
-    uint64_t seed; /* so that nobody can choose addresses that share a set */
+    uint64_t seed;   /* so that nobody can choose addresses that share a set */
     struct place place[SETS][WAYS];
 };
 

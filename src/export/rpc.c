@@ -356,7 +356,7 @@ static size_t count_values(json_t *json, size_t most)
     return count;
 }
 
-/* All answers of a call are held until the last is made: together they have a bound, one alone has its own. */
+/* All answers of a call are held until the last is made: together they have a bound, one alone its own. */
 static bool has_room(xmlrpc_env *env, struct call *call, json_t *answer)
 {
     size_t left = XM_RPC_VALUES - call->values;
