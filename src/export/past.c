@@ -177,7 +177,7 @@ static enum xm_status check(struct walk *w, struct xm_error *err)
         w->step_ns = ((span - 1) / (POINTS_UNASKED * NS_PER_S) + 1) * NS_PER_S;
     if (w->step_ns < XM_PAST_STEP_MIN_NS)
         return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a step must be at least 100ms");
-    uint64_t points = (span + w->step_ns - 1) / w->step_ns;
+    uint64_t points = (span - 1) / w->step_ns + 1; /* both may be near what 64 bits hold */
     if (points > XM_PAST_POINTS)
         return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%" PRIu64 " steps, and at most %u: ask for longer steps",
                        points, XM_PAST_POINTS);

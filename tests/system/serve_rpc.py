@@ -146,6 +146,7 @@ def answers_of_one_call_are_bounded_together(folder):
         assert made and made[0] > 20000 and 150000 < sum(made) <= 200000, made
         assert all(r["faultCode"] == 400 and "too_much" in r["faultString"] for r in results[len(made):]), results[-1]
         assert len(rpc.xenmon.history("", metrics, "-95s", "now", "100ms")["times_s"]) == 950
+        assert len(rpc.xenmon.history(1, "running_s", "0", "18000000000", "3100000000s")["times_s"]) == 6
         server.end()
 
 
