@@ -44,6 +44,10 @@ test: setup             ## all tests; the last line counts them
 	@$(MAKE) --no-print-directory build
 	@scripts/test build
 
+test-slow: setup-dev    ## those that take long: the page in a browser, a Prometheus, remote hosts
+	@$(MAKE) --no-print-directory build
+	@scripts/test build --suite slow
+
 test-xen: setup-xen     ## the live tests on a real Xen 4.17 under QEMU: credit2 on 2 pCPUs
 	@$(MAKE) --no-print-directory build
 	@tests/xenhost/run --build build credit2:2
@@ -95,4 +99,4 @@ clean:                  ## remove every build directory
 help:                   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
 
-.PHONY: setup setup-dev setup-xen build debug run test test-xen test-xen-all xen-host soak bench lint asan tsan coverage fuzz install clean help
+.PHONY: setup setup-dev setup-xen build debug run test test-slow test-xen test-xen-all xen-host soak bench lint asan tsan coverage fuzz install clean help

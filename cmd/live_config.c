@@ -98,7 +98,8 @@ static const struct xm_option options[] = {
     {"prefix", 'p', XM_ARG_NEEDED, xm_set_text, AT(ignored), "PREFIX", NULL, 0, 0, 0},
     {"time", 't', XM_ARG_NEEDED, xm_set_text, AT(ignored), "SEC", NULL, 0, 0, 0},
     {"interval-ms", 'i', XM_ARG_NEEDED, xm_set_text, AT(ignored), "MS", NULL, 0, 0, 0},
-    {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS", NULL, MS, 60000 * MS,
+    {"ms_per_sample", 0, XM_ARG_NEEDED, xm_set_duration, AT(ms_per_sample_ns), "MS",
+     "between samples, of a xenbaked of its own", MS, 60000 * MS,
      MS},
 };
 #define OPTIONS (sizeof options / sizeof options[0])

@@ -65,6 +65,15 @@ def wait_for(condition):
     raise AssertionError("waited in vain")
 
 
+def settled(path):
+    """The size of a file that has begun, once it grows no more."""
+    wait_for(lambda: path.exists() and path.stat().st_size > 0)
+    size = -1
+    while size != (size := path.stat().st_size):
+        time.sleep(0.5)
+    return size
+
+
 def answers(path):
     """Whether there is somebody behind a socket; who does not mind one that says nothing."""
     with socket.socket(socket.AF_UNIX) as probe:
@@ -210,12 +219,8 @@ def test_another_xenbaked(folder):
     """It is killed, and the next one goes on: one file, and a gap in it that nobody fills with guesses."""
     with server(folder, "--pause", 10, "--passes", 20, "--linger") as first:
         recorder = start(folder, "-o", folder / "out")
-        wait_for((folder / "out").exists)
         trace = (folder / "trace").read_bytes()
-        wait_for(lambda: (folder / "out").stat().st_size > 0)
-        size = -1
-        while size != (size := (folder / "out").stat().st_size):  # all twenty are there
-            time.sleep(0.3)
+        size = settled(folder / "out")  # all twenty are there
         first.kill()
         first.wait()
         assert trace.startswith((folder / "out").read_bytes())
@@ -240,8 +245,7 @@ def test_a_refusal_while_recording(folder):
     out = folder / "out"
     with server(folder, "--passes", 5, "--linger"):
         recorder = start(folder, "-o", out)
-        wait_for(lambda: out.exists() and out.stat().st_size > 0)
-    size = out.stat().st_size
+        size = settled(out)  # all five are there
     with silent(folder / "socket") as listening:
         for text in (b"error as many listen already as may\n", b"", b"error as many listen already as may\n"):
             with listening.accept()[0] as connection:

@@ -87,7 +87,10 @@ struct xm_feed {
 
 /* ---- Windows. */
 
+/* Makes room for the windows of a region of this capacity.  XM_OK; XM_NOMEM: to be freed all the same. */
 enum xm_status xm_feed_windows_init(struct xm_feed *feed, struct xm_capacity capacity) XM_MUST_CHECK;
+
+/* Frees that room; a feed without any is fine. */
 void xm_feed_windows_fini(struct xm_feed *feed);
 
 /*
