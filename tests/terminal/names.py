@@ -58,7 +58,7 @@ VIEWS = dict(zip('123456', ('Domains', 'vCPUs', 'pCPUs', 'Depth', 'Latency', 'Pa
 def faults(session, view):
     """What is not as it should be on a screen."""
     text = session.text()
-    if session.lines >= 10 and VIEWS[view] + ' on' not in text:
+    if session.lines >= 10 and not re.search(r'(?m)^%s( on| {2})' % VIEWS[view], text):
         return ['not the view']
     lines = text.splitlines()
     wrong = []
