@@ -84,7 +84,7 @@ enum xm_status xm_report_print(const struct xm_report *report, enum xm_report_fo
                                                                [XM_REPORT_JSON] = xm_report_json,
                                                                [XM_REPORT_CSV] = xm_report_csv};
     struct xm_report_rows rows = {.report = report,
-                                  .window = {NULL, report->totals, report->scale, report->io_seen}};
+                                  .window = {.to = report->totals, .scale = report->scale, .io_seen = report->io_seen}};
     enum xm_status status = order_rows(report->totals, &rows);
     if (status == XM_OK) {
         formats[format](&rows, out);
