@@ -59,22 +59,26 @@ static bool skip_tag(const char *xml, size_t bytes, size_t *at, long *depth)
     return false;
 }
 
+/* The first of [at, end) that is no blank. */
+static const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && *at && strchr(" \t\r\n", *at))
+        at++;
+    return at;
+}
+
 /* Whether the text of an XML declaration names no encoding, or one whose bytes are UTF-8. */
 static bool declares_plain_encoding(const char *text, size_t bytes)
 {
     static const char *const plain[] = {"utf-8", "us-ascii"};
-    static const char blanks[] = " \t\r\n";
     const char *end = text + bytes;
     const char *at = memmem(text, bytes, "encoding", strlen("encoding"));
     if (!at)
         return true;
-    at += strlen("encoding");
-    while (at < end && *at && strchr(blanks, *at))
-        at++;
+    at = skip_blanks(at + strlen("encoding"), end);
     if (at == end || *at++ != '=')
         return false;
-    while (at < end && *at && strchr(blanks, *at))
-        at++;
+    at = skip_blanks(at, end);
     if (at == end || (*at != '"' && *at != '\''))
         return false;
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {

@@ -64,7 +64,7 @@ offers --from-start --metric "$xenmon" batch --fr
 offers run wait "$xenmon" live --sort = r
 offers -run wait "$xenmon" --sort = -r
 offers run,wait run "$xenmon" --columns = run,w
-offers running_ns run "$xenmon" log --metric = runn
+offers running_ns run "$xenmon" log --metric = running_n
 if [[ -n $(_xenmon_follow history) ]]; then
     offers runs report "$xenmon" history ru
     offers keep sim "$xenmon" history k
