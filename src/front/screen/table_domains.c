@@ -201,7 +201,8 @@ static void rate_cell(const struct xm_painter *p, const struct xm_table_line *li
     if (cell->key < 99999.5)
         snprintf(cell->text, sizeof cell->text, "%.*f", cell->key < 99.95 ? 1 : 0, cell->key);
     else
-        xm_format_count(cell->key < 1.8e19 ? (uint64_t)cell->key : UINT64_MAX, 5, cell->text, sizeof cell->text);
+        xm_format_count(cell->key < 1.8e19 ? (uint64_t)cell->key : UINT64_MAX, 5, cell->text,
+                        sizeof cell->text);
 }
 
 void xm_table_executions(const struct xm_painter *p, const struct xm_table_line *line,
