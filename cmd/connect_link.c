@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "export/mirror_read.h"
 #include "region/writer.h"
 #include "view/format.h"
@@ -47,13 +48,6 @@ struct xm_link {
     struct xm_region_plan plan;
     uint64_t counts[XM_HISTS][XM_HIST_BUCKETS];
 };
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 /* ---- The copy. */
 
@@ -143,7 +137,7 @@ static void publish_facts(struct xm_link *l)
 /* A sign of life over there is one here; silence over there is none. */
 static void pass_on_life(struct xm_link *l, const struct xm_mirror_head *head)
 {
-    uint64_t now_ns = monotonic_ns();
+    uint64_t now_ns = xm_clock_ns();
     bool ended = head->state == XM_WRITER_ENDED;
     l->remote.head = *head;
     xm_writer_heartbeat(l->writer, head->silent_ns < now_ns ? now_ns - head->silent_ns : 0);
@@ -182,7 +176,7 @@ static enum xm_status look(struct xm_link *l, struct xm_error *err)
         return status;
     pass_on_life(l, &l->fresh.head);
     publish_facts(l);
-    l->region_due_ns = monotonic_ns() + REGION_NS;
+    l->region_due_ns = xm_clock_ns() + REGION_NS;
     return XM_OK;
 }
 
@@ -227,7 +221,7 @@ static enum xm_status follow(struct xm_link *l, enum xm_series series, struct xm
         if (status == XM_OK)
             status = take_samples(l, series, data, bytes, &got, err);
         if (got && series == XM_SERIES_FAST)
-            l->newest_ns = monotonic_ns();
+            l->newest_ns = xm_clock_ns();
         if (status != XM_OK)
             return status;
         uint64_t newest = l->remote.head.newest[series];
@@ -273,7 +267,7 @@ static enum xm_status follow_histograms(struct xm_link *l, struct xm_error *err)
 
 static enum xm_status exchange(struct xm_link *l, struct xm_error *err)
 {
-    bool whole = !l->writer || l->renew || monotonic_ns() >= l->region_due_ns;
+    bool whole = !l->writer || l->renew || xm_clock_ns() >= l->region_due_ns;
     enum xm_status status = whole ? look(l, err) : XM_OK;
     if (status == XM_OK && whole)
         status = follow(l, XM_SERIES_SLOW, err);
@@ -341,7 +335,7 @@ static void tell(struct xm_link *l, enum xm_status status, const struct xm_error
 
 static void pause_for(struct xm_link *l, uint64_t ns)
 {
-    uint64_t until_ns = monotonic_ns() + ns;
+    uint64_t until_ns = xm_clock_ns() + ns;
     struct timespec until = {.tv_sec = (time_t)(until_ns / XM_NS_PER_S),
                              .tv_nsec = (long)(until_ns % XM_NS_PER_S)};
     pthread_mutex_lock(&l->lock);

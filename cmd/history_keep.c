@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon.h"
 #include "history.h"
 #include "history/keep.h"
@@ -114,19 +115,6 @@ static int print_help(void)
     return xm_history_flush(PROGRAM, XM_EXIT_DONE);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-    const struct timespec t = {.tv_sec = (time_t)(ns / XM_NS_PER_S), .tv_nsec = (long)(ns % XM_NS_PER_S)};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-}
-
 static void say(void *user, bool bad, const char *text)
 {
     xm_log_write(user, bad ? XM_LOG_ERROR : XM_LOG_INFO, "%s", text);
@@ -152,7 +140,7 @@ static int run(struct xm_keeper *keeper, const struct config *c, struct xm_log *
     enum xm_status status = XM_AGAIN;
     xm_error_clear(&err);
     for (;;) {
-        uint64_t now = now_ns(), wake;
+        uint64_t now = xm_clock_ns(), wake;
         bool last = signals->stop != 0;
         if (signals->reload) {
             signals->reload = 0;
@@ -162,7 +150,7 @@ static int run(struct xm_keeper *keeper, const struct config *c, struct xm_log *
         if (status < 0 || (status == XM_END && (last || c->at_end)) || (status == XM_AGAIN && last))
             break;
         if (status != XM_OK && !signals->stop)
-            sleep_until(wake);
+            (void)xm_clock_sleep_until(wake);
     }
     if (status < 0) {
         xm_log_write(log, XM_LOG_ERROR, "%s", err.text);

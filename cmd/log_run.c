@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "own.h"
 #include "xenmon/region.h"
 
@@ -219,19 +220,6 @@ static bool open_early(struct job *job, const struct xm_log_config *config)
 
 /* ---- The run. */
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-    const struct timespec t = {.tv_sec = (time_t)(ns / XM_NS_PER_S), .tv_nsec = (long)(ns % XM_NS_PER_S)};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-}
-
 static void say(void *user, const char *text)
 {
     xm_complain(((struct job *)user)->run->program, "%s", text);
@@ -262,13 +250,13 @@ static enum xm_status follow(struct xm_log *log, const struct xm_log_run *run, s
         uint64_t wake = 0;
         enum xm_status status = hear_hangup(log, run, had_terminal, err);
         if (status == XM_OK)
-            status = xm_log_step(log, now_ns(), &wake, err);
+            status = xm_log_step(log, xm_clock_ns(), &wake, err);
         if (status == XM_END || (enough && status >= 0))
             return xm_log_finish(log, err);
         if (status < 0)
             return status;
         if (status == XM_AGAIN && !hangup && !enough)
-            sleep_until(wake);
+            (void)xm_clock_sleep_until(wake);
     }
 }
 

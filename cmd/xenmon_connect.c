@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "connect_config.h"
 #include "connect_link.h"
 #include "front/terminal/keys.h"
@@ -77,13 +78,6 @@ static void handle_signals(void)
     for (size_t i = 0; i < sizeof crashing / sizeof crashing[0]; i++)
         sigaction(crashing[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-}
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 static void sleep_ns(uint64_t ns)
@@ -247,10 +241,10 @@ static int exit_code(enum xm_status status)
 static int show_one(struct connect *c)
 {
     struct xm_link_state s;
-    uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
+    uint64_t until_ns = xm_clock_ns() + PATIENCE_NS;
     for (;;) {
         xm_link_look(c->host[0].link, &s);
-        if (s.data || stopped || (s.heard && s.status != XM_OK) || monotonic_ns() > until_ns)
+        if (s.data || stopped || (s.heard && s.status != XM_OK) || xm_clock_ns() > until_ns)
             break;
         sleep_ns(TICK_NS);
     }
@@ -269,7 +263,7 @@ static int show_one(struct connect *c)
 
 static void update(struct connect *c)
 {
-    uint64_t now_ns = monotonic_ns();
+    uint64_t now_ns = xm_clock_ns();
     for (unsigned i = 0; i < c->hosts; i++) {
         struct xm_link_state s;
         struct xm_hosts_row *row = &c->row[i];
@@ -320,9 +314,9 @@ static int code_of_all(struct connect *c)
 
 static int print_frames(struct connect *c)
 {
-    uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
+    uint64_t until_ns = xm_clock_ns() + PATIENCE_NS;
     uint64_t frames = c->config.frames ? c->config.frames : FRAMES;
-    for (update(c); !stopped && !all_heard(c) && monotonic_ns() < until_ns; update(c))
+    for (update(c); !stopped && !all_heard(c) && xm_clock_ns() < until_ns; update(c))
         sleep_ns(TICK_NS);
     update(c); /* with what the last of them said meanwhile */
     if (xm_grid_resize(&c->grid, frame_width(c), xm_hosts_height(c->hosts)) != XM_OK) {
@@ -377,7 +371,7 @@ static enum xm_status hear(struct connect *c, struct xm_terminal *terminal, uint
 {
     enum xm_status status = draw(c, terminal);
     while (status == XM_OK && !c->choice.quit && !c->choice.enter) {
-        uint64_t now_ns = monotonic_ns();
+        uint64_t now_ns = xm_clock_ns();
         if (now_ns >= due_ns)
             break;
         int key = xm_terminal_key(terminal, (int)((due_ns - now_ns + 999999) / 1000000));
@@ -401,7 +395,7 @@ static int show_table(struct connect *c)
     enum xm_status status = open_terminal(c, &terminal, &err);
     while (status == XM_OK && !c->choice.quit && !stopped) {
         update(c);
-        status = hear(c, terminal, monotonic_ns() + c->config.interval_ns);
+        status = hear(c, terminal, xm_clock_ns() + c->config.interval_ns);
         if (status != XM_OK || !c->choice.enter)
             continue;
         c->choice.enter = false;

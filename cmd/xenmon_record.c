@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "options.h"
 #include "own.h"
 #include "source/listener.h"
@@ -138,13 +139,6 @@ static void watch_signals(void)
     signal(SIGPIPE, SIG_IGN); /* told by the write instead */
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 static void pause_ms(unsigned ms)
 {
     const struct timespec t = {.tv_nsec = (long)ms * 1000000};
@@ -212,13 +206,13 @@ static bool is_starting(const struct recorder *r)
 /* The first time: whoever is to be recorded is there now, or starting. */
 static void connect_first(struct recorder *r)
 {
-    uint64_t since = now_ns();
+    uint64_t since = xm_clock_ns();
     r->own = xm_own_runs();
     do {
-        connect_again(r, now_ns());
+        connect_again(r, xm_clock_ns());
         if (r->done || r->listener)
             return;
-    } while (!enough && is_starting(r) && now_ns() - since < START_NS);
+    } while (!enough && is_starting(r) && xm_clock_ns() - since < START_NS);
     char line[300];
     if (enough)
         return;
@@ -341,7 +335,7 @@ static void step(struct recorder *r)
     bool met = xm_listener_greeting(r->listener) != NULL;
     xm_error_clear(&err);
     enum xm_status status = xm_listener_next(r->listener, WAIT_MS, &pass, &err);
-    uint64_t now = now_ns();
+    uint64_t now = xm_clock_ns();
     if (!met && xm_listener_greeting(r->listener))
         meet(r, now);
     else if (!met && status == XM_AGAIN && now - r->asked_ns > ANSWER_NS)
@@ -360,7 +354,7 @@ static void say_what(const struct recorder *r, const struct xm_recording_status 
 {
     char files[40] = "";
     char gaps[60] = "";
-    uint64_t ms = (now_ns() - r->began_ns) / MS;
+    uint64_t ms = (xm_clock_ns() - r->began_ns) / MS;
     if (s->files > 1)
         snprintf(files, sizeof files, " in %u files", s->files);
     if (s->gaps)
@@ -379,7 +373,7 @@ static int run(const struct config *c, const char *control, const char *region)
     xm_error_clear(&err);
     connect_first(&r);
     while (!r.done && !enough) {
-        uint64_t now = now_ns();
+        uint64_t now = xm_clock_ns();
         if (c->duration_ns && r.recording && now - r.began_ns >= c->duration_ns)
             break;
         if (r.listener) {

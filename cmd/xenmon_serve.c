@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon.h"
 #include "export/access_log.h"
 #include "export/api.h"
@@ -241,10 +242,8 @@ static void reload(struct serve *s)
 
 static bool updater_lives(const struct serve *s)
 {
-    struct timespec t;
     const struct xm_host_snapshot *snapshot = xm_host_take(s->host);
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now_ns = (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+    uint64_t now_ns = xm_clock_ns();
     bool lives = now_ns < snapshot->made_mono_ns + LATE_INTERVALS * s->config->interval_ns + 10 * XM_NS_PER_S;
     xm_host_give_back(s->host, snapshot);
     return lives;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "export/http_int.h"
 #include "xenmon/units.h"
 
@@ -211,7 +212,7 @@ static bool authenticate(struct xm_http_request *request, struct xm_http_respons
         return false;
     }
     xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address,
-                     price_of(http, authorization), xm_http_now_ns());
+                     price_of(http, authorization), xm_clock_ns());
     pthread_mutex_lock(&http->lock);
     http->counts.refused_authentication++;
     pthread_mutex_unlock(&http->lock);
@@ -226,7 +227,7 @@ static bool admit(struct xm_http_request *request, struct xm_http_response *resp
     struct xm_http *http = request->http;
     const struct xm_http_connection *c = request->connection;
     const struct sockaddr *address = (const struct sockaddr *)&c->address;
-    uint64_t now_ns = xm_http_now_ns();
+    uint64_t now_ns = xm_clock_ns();
     unsigned wait_s;
     if (!xm_limits_take(http->limits, address, 1, now_ns, &wait_s)) {
         fail_busy(request, response, wait_s);
@@ -575,12 +576,12 @@ void xm_http_counts(struct xm_http *http, struct xm_http_counts *counts)
 static void drain(struct xm_http *http)
 {
     struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
-    uint64_t until_ns = xm_http_now_ns() + DRAIN_NS;
+    uint64_t until_ns = xm_clock_ns() + DRAIN_NS;
     bool busy = true;
     pthread_mutex_lock(&http->lock);
     http->draining = true;
     pthread_mutex_unlock(&http->lock);
-    while (busy && xm_http_now_ns() < until_ns) {
+    while (busy && xm_clock_ns() < until_ns) {
         busy = false;
         pthread_mutex_lock(&http->lock);
         for (struct xm_http_connection *c = http->connections; c; c = c->next)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "export/http_int.h"
 #include "xenmon/units.h"
 
@@ -18,13 +19,6 @@
 /* An answer has a minute, and a second more for every 64 KiB. */
 #define ANSWER_NS          (60 * XM_NS_PER_S)
 #define ANSWER_BYTES_PER_S 65536u
-
-uint64_t xm_http_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 enum MHD_Result xm_http_admits(void *user, const struct sockaddr *address, socklen_t bytes)
 {
@@ -68,7 +62,7 @@ static void begin(struct xm_http_gate *gate, struct MHD_Connection *mhd, void **
     c->fd = fd ? fd->connect_fd : -1;
     copy_address(c, address ? address->client_addr : NULL);
     c->counted = xm_limits_open(http->limits, (const struct sockaddr *)&c->address);
-    c->deadline_ns = xm_http_now_ns() + http->config.limits.request_s * XM_NS_PER_S;
+    c->deadline_ns = xm_clock_ns() + http->config.limits.request_s * XM_NS_PER_S;
     pthread_mutex_lock(&http->lock);
     c->next = http->connections;
     if (c->next)
@@ -111,7 +105,7 @@ void xm_http_connection_notice(void *user, struct MHD_Connection *mhd, void **co
 void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, uint64_t bytes)
 {
     const struct xm_http_limits *limits = &c->http->config.limits;
-    uint64_t now_ns = xm_http_now_ns();
+    uint64_t now_ns = xm_clock_ns();
     pthread_mutex_lock(&c->http->lock);
     c->phase = phase;
     if (phase == XM_HTTP_WAITING) /* the next request may be as long in coming as a connection may be quiet */
@@ -163,12 +157,12 @@ void *xm_http_janitor(void *user)
             continue;
         }
         struct timespec due;
-        uint64_t due_ns = xm_http_now_ns() + BEAT_NS;
+        uint64_t due_ns = xm_clock_ns() + BEAT_NS;
         due.tv_sec = (time_t)(due_ns / XM_NS_PER_S);
         due.tv_nsec = (long)(due_ns % XM_NS_PER_S);
-        while (!http->stop && xm_http_now_ns() < due_ns)
+        while (!http->stop && xm_clock_ns() < due_ns)
             pthread_cond_timedwait(&http->changed, &http->lock, &due);
-        cut_slow(http, xm_http_now_ns());
+        cut_slow(http, xm_clock_ns());
         resume_all(http);
     }
     /* libmicrohttpd ends no connection that is suspended. */

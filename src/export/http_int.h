@@ -157,7 +157,6 @@ struct xm_http {
     gnutls_datum_t certificate, key; /* PEM */
 };
 
-uint64_t xm_http_now_ns(void);
 /* libmicrohttpd's calls when a connection is asked for, begins and ends. */
 enum MHD_Result xm_http_admits(void *user, const struct sockaddr *address, socklen_t bytes);
 void xm_http_connection_notice(void *user, struct MHD_Connection *mhd, void **context,

@@ -12,6 +12,7 @@
 #include <zstd.h>
 #endif
 
+#include "base/clock.h"
 #include "export/mirror_format.h"
 #include "xenmon/region.h"
 
@@ -100,9 +101,7 @@ static void put_text(struct xm_mirror *m, const char *text, size_t bytes)
 
 static uint64_t silent_ns(const struct xm_region_info *info)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now_ns = (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+    uint64_t now_ns = xm_clock_ns();
     return now_ns > info->heartbeat_ns ? now_ns - info->heartbeat_ns : 0;
 }
 

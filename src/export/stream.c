@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "export/query.h"
 
 #define KEPT         64u /* events of one kind */
@@ -50,13 +51,6 @@ struct xm_stream_client {
 };
 
 static const char *const kinds[XM_STREAM_KINDS] = {"exec", "1s", "10s"};
-
-static uint64_t mono_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 struct xm_stream *xm_stream_create(struct xm_host *host, const char *hostname, const char *version,
                                    size_t kept_bytes)
@@ -185,7 +179,7 @@ void xm_stream_made(struct xm_stream *stream)
 {
     const struct xm_host_snapshot *s = xm_host_take(stream->host);
     pthread_mutex_lock(&stream->lock);
-    uint64_t now = mono_ns();
+    uint64_t now = xm_clock_ns();
     for (size_t k = 0; k < XM_STREAM_KINDS; k++)
         if (stream->kind[k].wanted_ns && now - stream->kind[k].wanted_ns < WANTED_NS)
             keep_event(stream, s, k);
@@ -234,7 +228,7 @@ struct xm_stream_client *xm_stream_join(struct xm_stream *stream, int kind, uint
     client->stream = stream;
     client->kind = kind;
     client->interval_ns = interval_ns;
-    client->quiet_since_ns = mono_ns();
+    client->quiet_since_ns = xm_clock_ns();
     if (last_id)
         client->last_number = number_after(stream, last_id);
     return client;
@@ -277,7 +271,7 @@ static void take_event(struct xm_stream_client *client)
     struct kind *kind = &stream->kind[client->kind];
     const struct xm_host_snapshot *s = xm_host_take(stream->host);
     pthread_mutex_lock(&stream->lock);
-    kind->wanted_ns = mono_ns();
+    kind->wanted_ns = xm_clock_ns();
     keep_event(stream, s, (size_t)client->kind);
     client->event = next_event(client);
     if (client->event) {
@@ -295,7 +289,7 @@ static long say(struct xm_stream_client *client, const char *text, size_t length
     if (length > bytes)
         return 0;
     memcpy(buffer, text, length);
-    client->quiet_since_ns = mono_ns();
+    client->quiet_since_ns = xm_clock_ns();
     return (long)length;
 }
 
@@ -310,7 +304,7 @@ long xm_stream_next(struct xm_stream_client *client, char *buffer, size_t bytes)
     if (!client->event)
         take_event(client);
     if (!client->event)
-        return mono_ns() - client->quiet_since_ns < HEARTBEAT_NS
+        return xm_clock_ns() - client->quiet_since_ns < HEARTBEAT_NS
                    ? 0
                    : say(client, heartbeat, sizeof heartbeat - 1, buffer, bytes);
     size_t left = client->event->bytes - client->sent;
@@ -322,7 +316,7 @@ long xm_stream_next(struct xm_stream_client *client, char *buffer, size_t bytes)
         let_go(client->event);
         client->event = NULL;
         pthread_mutex_unlock(&client->stream->lock);
-        client->quiet_since_ns = mono_ns();
+        client->quiet_since_ns = xm_clock_ns();
     }
     return (long)now;
 }

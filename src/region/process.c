@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FIELD_START 22 /* proc(5), /proc/PID/stat; the state is field 3 */
@@ -58,11 +57,4 @@ bool xm_process_dead(uint64_t pid, uint64_t start)
     if (!read_stat(pid, &state, &now))
         return false;
     return state == 'Z' || state == 'X' || (start != 0 && now != 0 && start != now);
-}
-
-uint64_t xm_process_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }

@@ -16,7 +16,4 @@ uint64_t xm_process_start(uint64_t pid);
  */
 bool xm_process_dead(uint64_t pid, uint64_t start);
 
-/* CLOCK_MONOTONIC, in ns. */
-uint64_t xm_process_now_ns(void);
-
 #endif

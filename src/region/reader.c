@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "region/process.h"
 #include "region/reader_int.h"
 #include "region/text.h"
@@ -216,7 +217,7 @@ static enum xm_region_outcome writer_outcome(const struct xm_region *r, bool nam
     if (over && !named)
         return XM_REGION_GONE;
     /* A heartbeat of the future is one of before the last boot. */
-    uint64_t now = xm_process_now_ns();
+    uint64_t now = xm_clock_ns();
     bool fresh =
         now - live.heartbeat_ns <= XM_LAYOUT_STALE_NS || live.heartbeat_ns - now <= XM_LAYOUT_STALE_NS;
     if (fresh && !over)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "account/account.h"
+#include "base/clock.h"
 #include "region/place.h"
 #include "region/process.h"
 #include "region/text.h"
@@ -208,7 +209,7 @@ static uint64_t random_id(void)
     uint64_t id = 0;
     while (id == 0)
         if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id)
-            id = xm_process_now_ns() * 2654435761u + (uint64_t)getpid();
+            id = xm_clock_ns() * 2654435761u + (uint64_t)getpid();
     return id;
 }
 
@@ -235,7 +236,7 @@ static enum xm_status prepare(const char *path, const struct xm_region_settings 
     h->writer_pid = (uint64_t)getpid();
     h->writer_start = xm_process_start((uint64_t)getpid());
     h->created_ns = realtime_ns();
-    h->heartbeat_ns = xm_process_now_ns();
+    h->heartbeat_ns = xm_clock_ns();
     return XM_OK;
 }
 

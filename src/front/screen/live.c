@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "front/feed/feed.h"
 #include "front/screen/screen.h"
 #include "front/screen/travel.h"
@@ -15,17 +16,9 @@
 /* Keys that are there already are all heard before the terminal gets a frame, for so long at most. */
 #define BURST_NS (XM_NS_PER_S / 10)
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 static void sleep_until(uint64_t ns)
 {
-    struct timespec t = {.tv_sec = (time_t)(ns / XM_NS_PER_S), .tv_nsec = (long)(ns % XM_NS_PER_S)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
+    while (xm_clock_sleep_until(ns)) {
     }
 }
 
@@ -112,16 +105,16 @@ static enum xm_status answer(struct live *live, int key)
     if (!known || choice->quit)
         return XM_OK;
     if (wants_other(choice, before))
-        xm_travel_update(&live->travel, live->feed, choice, monotonic_ns());
+        xm_travel_update(&live->travel, live->feed, choice, xm_clock_ns());
     return build(live);
 }
 
 /* The first key, and those behind it that have come already: one frame for all of them. */
 static enum xm_status answer_burst(struct live *live, int key)
 {
-    uint64_t end_ns = monotonic_ns() + BURST_NS;
+    uint64_t end_ns = xm_clock_ns() + BURST_NS;
     enum xm_status status = answer(live, key);
-    while (status == XM_OK && !live->choice->quit && monotonic_ns() < end_ns) {
+    while (status == XM_OK && !live->choice->quit && xm_clock_ns() < end_ns) {
         key = xm_terminal_key(live->terminal, 0);
         if (key == XM_KEY_NONE)
             break;
@@ -142,13 +135,13 @@ static uint64_t next_update_ns(const struct live *live)
 static enum xm_status hear_keys(struct live *live)
 {
     enum xm_status status = XM_OK;
-    uint64_t now_ns = monotonic_ns();
+    uint64_t now_ns = xm_clock_ns();
     do {
         uint64_t left_ns = next_update_ns(live) > now_ns ? next_update_ns(live) - now_ns : 0;
         int key = xm_terminal_key(live->terminal, (int)((left_ns + 999999) / 1000000));
         if (key != XM_KEY_NONE)
             status = answer_burst(live, key);
-        now_ns = monotonic_ns();
+        now_ns = xm_clock_ns();
     } while (status == XM_OK && !live->choice->quit && now_ns < next_update_ns(live));
     return status;
 }
@@ -167,7 +160,7 @@ enum xm_status xm_live_screen(struct xm_terminal *terminal, const char *path, st
     if (live.feed)
         live.model = xm_feed_model(live.feed);
     while (status == XM_OK && !choice->quit) {
-        live.updated_ns = monotonic_ns();
+        live.updated_ns = xm_clock_ns();
         xm_travel_update(&live.travel, live.feed, choice, live.updated_ns);
         status = build(&live);
         if (status != XM_OK)
@@ -210,9 +203,9 @@ static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel,
                                  const struct xm_live_frames *frames, struct xm_error *err)
 {
     const struct xm_model *m = xm_feed_model(feed);
-    uint64_t start_ns = monotonic_ns();
+    uint64_t start_ns = xm_clock_ns();
     for (;;) {
-        uint64_t now_ns = monotonic_ns();
+        uint64_t now_ns = xm_clock_ns();
         xm_travel_update(travel, feed, choice, now_ns);
         if (covers_a_second(m) && baked(m, choice) && !m->reading)
             return XM_OK;
@@ -247,7 +240,7 @@ static enum xm_status print_frames(struct xm_feed *feed, struct xm_choice *choic
     if (choice->replay && choice->start_ns < XM_NS_PER_S)
         choice->start_ns = XM_NS_PER_S; /* the first frame has a second to show */
     enum xm_status status = await_data(feed, &travel, choice, frames, err);
-    uint64_t due_ns = monotonic_ns();
+    uint64_t due_ns = xm_clock_ns();
     for (unsigned i = 0; i < frames->count && status == XM_OK; i++) {
         if (i) {
             due_ns += choice->interval_ns;

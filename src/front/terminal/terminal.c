@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/clock.h"
 #include "front/terminal/keys.h"
 #include "front/terminal/theme.h"
 
@@ -333,13 +334,6 @@ void xm_terminal_redraw(struct xm_terminal *terminal)
 
 /* ---- The mouse. */
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
 void xm_terminal_use_mouse(struct xm_terminal *terminal, bool use)
 {
     mouseinterval(0); /* a press counts at once; what is a double click is decided here */
@@ -354,7 +348,7 @@ void xm_terminal_mouse(const struct xm_terminal *terminal, unsigned *x, unsigned
 
 static int read_click(struct xm_terminal *t, unsigned x, unsigned y)
 {
-    uint64_t now_ns = monotonic_ns();
+    uint64_t now_ns = xm_clock_ns();
     bool twice =
         t->clicked_ns && now_ns - t->clicked_ns < DOUBLE_CLICK_NS && x == t->mouse_x && y == t->mouse_y;
     t->mouse_x = x;

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "region/process.h"
 #include "source/xen/live_int.h"
 #include "source/xen/rivals.h"
@@ -268,7 +269,7 @@ static void take_virq(struct xm_live *s, short revents)
 /* True once a pass is due; false: the timeout or a signal came first. */
 static bool wait(struct xm_live *s, int timeout_ms)
 {
-    uint64_t now = xm_process_now_ns();
+    uint64_t now = xm_clock_ns();
     if (now >= s->due_ns)
         return true;
     uint64_t left = s->due_ns - now;
@@ -280,7 +281,7 @@ static bool wait(struct xm_live *s, int timeout_ms)
     s->status.wakeups += left > 0 || n > 0;
     if (n > 0)
         take_virq(s, p.revents);
-    return s->urgent || xm_process_now_ns() >= s->due_ns;
+    return s->urgent || xm_clock_ns() >= s->due_ns;
 }
 
 static void look_after(struct xm_live *s, uint64_t now);
@@ -293,7 +294,7 @@ static enum xm_status next(struct xm_source *source, int timeout_ms, const void 
     if (!s->delivering) {
         if (!wait(s, timeout_ms))
             return XM_AGAIN;
-        begin_pass(s, xm_process_now_ns());
+        begin_pass(s, xm_clock_ns());
     }
     *size = deliver(s, bytes);
     if (*size)
@@ -301,7 +302,7 @@ static enum xm_status next(struct xm_source *source, int timeout_ms, const void 
     s->delivering = false;
     s->ended = true;
     if (s->look_after)
-        look_after(s, xm_process_now_ns());
+        look_after(s, xm_clock_ns());
     return XM_AGAIN;
 }
 
@@ -398,7 +399,7 @@ void xm_live_look_after(struct xm_source *source)
     if (s->delivering)
         s->look_after = true; /* windows that have been announced are delivered first */
     else
-        look_after(s, xm_process_now_ns());
+        look_after(s, xm_clock_ns());
 }
 
 /* ---- What it knows about itself. */

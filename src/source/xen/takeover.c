@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "region/process.h"
 #include "source/xen/live_int.h"
 #include "source/xen/rivals.h"
@@ -286,7 +287,7 @@ static enum xm_status begin(struct xm_live *s, struct xm_error *err)
     if (status != XM_OK)
         return status;
     drop_all(s);
-    s->looked_ns = s->heard_ns = xm_process_now_ns();
+    s->looked_ns = s->heard_ns = xm_clock_ns();
     s->due_ns = s->looked_ns + s->poll.ns;
     return xm_control_enable(control, true, err);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "common.h"
 #include "region/process.h"
 #include "region/reader_int.h"
@@ -223,10 +224,10 @@ static void *read_all(void *user)
 
 static void wait_for(struct shared *sh, uint64_t seconds)
 {
-    uint64_t end = xm_process_now_ns() + seconds * UINT64_C(1000000000);
+    uint64_t end = xm_clock_ns() + seconds * UINT64_C(1000000000);
     while (seconds && !atomic_load(&sh->stop)) {
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-        if (xm_process_now_ns() > end)
+        if (xm_clock_ns() > end)
             atomic_store(&sh->stop, true);
     }
 }

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "common.h"
 #include "region/process.h"
 #include "region/reader_int.h"
@@ -37,7 +38,7 @@ static void write_forever(const char *path)
             _exit(1);
         stamp_fill(&s[n], room, n);
     }
-    xm_writer_heartbeat(w, xm_process_now_ns() - 10 * XM_LAYOUT_STALE_NS);
+    xm_writer_heartbeat(w, xm_clock_ns() - 10 * XM_LAYOUT_STALE_NS);
     xm_writer_state(w, XM_WRITER_RUNNING);
     for (;;)
         for (unsigned series = 0; series < XM_SERIES_COUNT; series++) {
@@ -104,14 +105,14 @@ static void one_round(const char *path, struct xm_region **r, struct xm_sample *
     if (child == 0)
         write_forever(path);
     wait_for_region(path, r, child);
-    uint64_t until = xm_process_now_ns() + next_random(seed) % 15000000;
+    uint64_t until = xm_clock_ns() + next_random(seed) % 15000000;
     do {
         enum xm_series series = (enum xm_series)(next_random(seed) % 2);
         assert_int_equal(xm_region_info(*r, &info), XM_REGION_OK);
         uint64_t newest = info.series[series].newest;
         uint64_t back = next_random(seed) % 3;
         read_one(*r, series, newest > back ? newest - back : 0, s, &counts[0]);
-    } while (xm_process_now_ns() < until);
+    } while (xm_clock_ns() < until);
     assert_int_equal(xm_region_check(*r), XM_REGION_OK);
     assert_int_equal(kill(child, SIGKILL), 0);
     /* A dead process that nobody has waited for is dead too. */
@@ -167,7 +168,7 @@ static void test_heartbeat(void **state)
     xm_writer_state(w, XM_WRITER_RUNNING);
     uint64_t bytes;
     struct xm_layout_header *h = (void *)(uintptr_t)xm_writer_memory(w, &bytes);
-    uint64_t now = xm_process_now_ns();
+    uint64_t now = xm_clock_ns();
     h->writer_pid = 0x7fffffff;
     assert_int_equal(xm_region_open(p.path, &r, NULL), XM_OK);
     xm_writer_heartbeat(w, now);
