@@ -31,11 +31,6 @@ static json_t *quotient(double part, double whole)
     return whole > 0 ? json_real(part / whole) : json_null();
 }
 
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 static uint64_t scaled(const struct xm_window *w, uint64_t cycles)
 {
     return xm_scale_to_ns(w->scale, xm_cycles_of(cycles)).v;
@@ -135,13 +130,13 @@ json_t *xm_shape_quality(const struct xm_shape *shape)
         span_ns += u.span_ns;
     }
     json_t *quality = json_object();
-    bool good = xm_json_put(quality, "span_s", xm_json_seconds(scaled(&w, diff(now->window, then->window))));
-    good &= xm_json_put(quality, "records", count_of(diff(now->records, then->records)));
-    good &= xm_json_put(quality, "lost_records", count_of(diff(now->lost_records, then->lost_records)));
+    bool good = xm_json_put(quality, "span_s", xm_json_seconds(scaled(&w, xm_counted(now->window, then->window))));
+    good &= xm_json_put(quality, "records", count_of(xm_counted(now->records, then->records)));
+    good &= xm_json_put(quality, "lost_records", count_of(xm_counted(now->lost_records, then->lost_records)));
     good &= xm_json_put(quality, "coverage_ratio", quotient((double)(span_ns - unknown_ns), (double)span_ns));
-    good &= xm_json_put(quality, "gap_s", xm_json_seconds(scaled(&w, diff(now->gap, then->gap))));
-    good &= xm_json_put(quality, "anomalies", count_of(diff(now->anomalies, then->anomalies)));
-    good &= xm_json_put(quality, "damaged_bytes", count_of(diff(now->damaged_bytes, then->damaged_bytes)));
+    good &= xm_json_put(quality, "gap_s", xm_json_seconds(scaled(&w, xm_counted(now->gap, then->gap))));
+    good &= xm_json_put(quality, "anomalies", count_of(xm_counted(now->anomalies, then->anomalies)));
+    good &= xm_json_put(quality, "damaged_bytes", count_of(xm_counted(now->damaged_bytes, then->damaged_bytes)));
     return put_all(quality, good);
 }
 

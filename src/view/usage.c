@@ -19,18 +19,12 @@ static const struct xm_domain_row no_domain;
 static const struct xm_pcpu_row no_pcpu;
 static const struct xm_pair_row no_pair;
 
-/* Counters never go back; where a damaged region says so, nothing passed. */
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-#define DIFF(member) diff(now->member, then->member)
+#define DIFF(member) xm_counted(now->member, then->member)
 #define COUNTERS                                                                                             \
     (struct counters)                                                                                        \
     {                                                                                                        \
@@ -47,7 +41,7 @@ static uint64_t from_cycles(const struct xm_window *w)
 
 static uint64_t window_cycles(const struct xm_window *w)
 {
-    return diff(w->to->host.window, from_cycles(w));
+    return xm_counted(w->to->host.window, from_cycles(w));
 }
 
 static uint64_t to_ns(const struct xm_window *w, uint64_t cycles)
@@ -320,7 +314,7 @@ bool xm_usage_pcpu(const struct xm_window *w, uint32_t slot, struct xm_pcpu_usag
     uint64_t parts[4] = {DIFF(busy), DIFF(idle), DIFF(switching), DIFF(unknown)};
     uint64_t ns[4];
     if (!before) /* it was not known before: that time is in unknown */
-        parts[3] = diff(parts[3], from_cycles(w));
+        parts[3] = xm_counted(parts[3], from_cycles(w));
     xm_scale_parts(w->scale, parts, ns, 4);
     *u = (struct xm_pcpu_usage){
         .pcpu = (uint32_t)(now->id & ~XM_ROW_USED),

@@ -27,6 +27,15 @@ struct xm_window {
     bool no_peaks;    /* `to` has not the peaks of the whole window: usages have none */
 };
 
+/* What a counter counted between two samples.  It never goes back; where a damaged region says so, nothing passed. */
+static inline uint64_t xm_counted(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
+/* Whether the domain in `slot` had ended before the window began: it has no part in its sums. */
+bool xm_window_was_over(const struct xm_window *w, uint32_t slot);
+
 /* A count that may not be known: law 7, "never a false zero". */
 struct xm_maybe {
     bool known;

@@ -108,3 +108,9 @@ size_t xm_order_pcpus(const struct xm_sample *sample, struct xm_place *places)
 {
     return order_rows(sample->pcpu, sample->used.pcpus, sizeof *sample->pcpu, true, places);
 }
+
+bool xm_window_was_over(const struct xm_window *w, uint32_t slot)
+{
+    return w->from && slot < w->from->used.domains && w->from->domain[slot].id == w->to->domain[slot].id &&
+           w->from->domain[slot].ended;
+}

@@ -48,11 +48,6 @@ static enum xm_status make_room(struct xm_feed *feed)
 
 /* ---- A step. */
 
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 static uint16_t share(uint64_t part, uint64_t whole)
 {
     while (whole > UINT64_MAX / 2048) {
@@ -100,10 +95,10 @@ static void take_off(uint64_t state[STATES], uint64_t cycles)
 static struct xm_trail_step domain_step(const struct xm_domain_row *now, const struct xm_domain_row *then,
                                         uint64_t before)
 {
-    uint64_t state[STATES] = {diff(now->running, then->running), diff(now->runnable, then->runnable),
-                              diff(now->blocked, then->blocked), diff(now->offline, then->offline),
-                              diff(now->unknown, then->unknown)};
-    uint64_t fresh = diff(now->vcpus, then->vcpus);
+    uint64_t state[STATES] = {xm_counted(now->running, then->running), xm_counted(now->runnable, then->runnable),
+                              xm_counted(now->blocked, then->blocked), xm_counted(now->offline, then->offline),
+                              xm_counted(now->unknown, then->unknown)};
+    uint64_t fresh = xm_counted(now->vcpus, then->vcpus);
     if (fresh && before < UINT64_MAX / fresh)
         take_off(state, fresh * before);
     return step_of(state);
@@ -114,21 +109,21 @@ static struct xm_trail_step host_step(const struct xm_sample *now, const struct 
 {
     uint64_t state[STATES] = {0};
     uint64_t waiting = 0;
-    uint64_t length = diff(now->host.window, then->host.window);
+    uint64_t length = xm_counted(now->host.window, then->host.window);
     for (uint32_t i = 0; i < now->used.pcpus && i < then->used.pcpus; i++) {
         const struct xm_pcpu_row *a = &now->pcpu[i];
         const struct xm_pcpu_row *b = &then->pcpu[i];
         if (a->id == 0 || a->id != b->id)
             continue;
-        state[RUNNING] += diff(a->busy, b->busy);
-        state[BLOCKED] += diff(a->idle, b->idle);
-        state[OFFLINE] += diff(a->switching, b->switching);
-        state[UNKNOWN] += diff(a->unknown, b->unknown);
+        state[RUNNING] += xm_counted(a->busy, b->busy);
+        state[BLOCKED] += xm_counted(a->idle, b->idle);
+        state[OFFLINE] += xm_counted(a->switching, b->switching);
+        state[UNKNOWN] += xm_counted(a->unknown, b->unknown);
     }
     struct xm_trail_step step = step_of(state);
     for (uint32_t i = 0; i < now->used.domains && i < then->used.domains; i++)
         if (now->domain[i].id && now->domain[i].id == then->domain[i].id) {
-            uint64_t any = diff(now->domain[i].wait_any, then->domain[i].wait_any);
+            uint64_t any = xm_counted(now->domain[i].wait_any, then->domain[i].wait_any);
             waiting = any > waiting ? any : waiting;
         }
     step.runnable = share(waiting, length);

@@ -323,18 +323,13 @@ static enum xm_status write_interval(struct xm_log *log, const struct xm_sample 
     return XM_OK;
 }
 
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 /* The next interval begins with `sample`, which gets what is left of the one before. */
 static void begin_with(struct xm_log *log, struct xm_sample *sample)
 {
     static const struct xm_host_row none;
     const struct xm_host_row *then = log->has_base ? &log->base.host : &none;
-    log->lost += diff(sample->host.lost_records, then->lost_records);
-    log->records += diff(sample->host.records, then->records);
+    log->lost += xm_counted(sample->host.lost_records, then->lost_records);
+    log->records += xm_counted(sample->host.records, then->records);
     swap(&log->base, sample);
     log->has_base = true;
     log->has_last = false;

@@ -63,9 +63,6 @@ void xm_log_vcpu_row(const struct xm_log_interval *interval, uint32_t slot, stru
 void xm_log_domain_row(const struct xm_log_interval *interval, const struct xm_log_domain *domain,
                        struct xm_log_row *row);
 
-/* Had the domain in `slot` ended before the interval began? */
-bool xm_log_was_over(const struct xm_window *window, uint32_t slot);
-
 /* The value of a metric: percentages, rates and averages of the interval alone; row NULL: not known. */
 void xm_log_cell(const struct xm_log_metric *metric, const struct xm_log_row *row, struct xm_cell *cell);
 

@@ -7,12 +7,6 @@
 
 #define STATES 5u
 
-/* Counters never go back; where a damaged region says so, nothing passed. */
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 static const char *text_or_null(const char *text)
 {
     return *text ? text : NULL;
@@ -128,7 +122,7 @@ static void put_host(struct xm_json *json, const struct xm_log_interval *i)
     put_maybe(json, "cpus", i->info->host_cpus != 0, i->info->host_cpus);
     xm_json_u64(json, "tsc_hz", i->window.scale->hz);
     xm_json_text(json, "states_from", text_or_null(i->info->states_from));
-    xm_json_u64(json, "records", diff(now->records, then->records));
+    xm_json_u64(json, "records", xm_counted(now->records, then->records));
     put_maybe(json, "own_cpu_ns", r.known, r.own_cpu_ns);
     xm_json_close(json);
 }
@@ -146,21 +140,21 @@ static void put_quality(struct xm_json *json, const struct xm_log_interval *i)
     uint64_t span_ns = 0;
     for (uint32_t slot = 0; slot < i->window.to->used.domains; slot++) {
         struct xm_usage u;
-        if (xm_log_was_over(&i->window, slot) || !xm_usage_domain(&i->window, slot, &u))
+        if (xm_window_was_over(&i->window, slot) || !xm_usage_domain(&i->window, slot, &u))
             continue;
         unknown_ns += u.unknown_ns;
         span_ns += u.span_ns;
     }
     xm_json_object(json, "quality", false);
-    xm_json_u64(json, "lost_records", diff(now->lost_records, then->lost_records));
+    xm_json_u64(json, "lost_records", xm_counted(now->lost_records, then->lost_records));
     xm_json_u64(json, "unknown_ns", unknown_ns);
     if (span_ns)
         xm_json_real(json, "coverage_ratio", 1 - (double)unknown_ns / (double)span_ns);
     else
         xm_json_null(json, "coverage_ratio");
-    xm_json_u64(json, "gap_ns", xm_scale_to_ns(i->window.scale, xm_cycles_of(diff(now->gap, then->gap))).v);
-    xm_json_u64(json, "anomalies", diff(now->anomalies, then->anomalies));
-    xm_json_u64(json, "damaged_bytes", diff(now->damaged_bytes, then->damaged_bytes));
+    xm_json_u64(json, "gap_ns", xm_scale_to_ns(i->window.scale, xm_cycles_of(xm_counted(now->gap, then->gap))).v);
+    xm_json_u64(json, "anomalies", xm_counted(now->anomalies, then->anomalies));
+    xm_json_u64(json, "damaged_bytes", xm_counted(now->damaged_bytes, then->damaged_bytes));
     xm_json_close(json);
 }
 
@@ -169,9 +163,9 @@ void xm_log_print_jsonl(const struct xm_log_interval *i, FILE *out)
     const struct xm_sample *to = i->window.to;
     const struct xm_sample *from = i->window.from;
     uint64_t end_ns = xm_scale_to_ns(i->window.scale, xm_cycles_of(to->host.window)).v;
-    uint64_t cycles = diff(to->host.window, from ? from->host.window : 0);
+    uint64_t cycles = xm_counted(to->host.window, from ? from->host.window : 0);
     uint64_t span_ns = xm_scale_to_ns(i->window.scale, xm_cycles_of(cycles)).v;
-    uint64_t begun = from ? from->host.real : diff(to->host.real, span_ns);
+    uint64_t begun = from ? from->host.real : xm_counted(to->host.real, span_ns);
     struct xm_json json;
     char text[48];
     xm_json_init_line(&json, out);

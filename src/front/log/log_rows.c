@@ -38,11 +38,6 @@ bool xm_log_walk_next(struct xm_log_walk *walk, struct xm_log_domain *domain)
 
 /* ---- Rows. */
 
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 void xm_log_vcpu_row(const struct xm_log_interval *i, uint32_t slot, struct xm_log_row *row)
 {
     static const struct xm_vcpu_row none;
@@ -54,8 +49,8 @@ void xm_log_vcpu_row(const struct xm_log_interval *i, uint32_t slot, struct xm_l
     const struct xm_vcpu_row *now = &w.to->vcpu[slot];
     const struct xm_vcpu_row *then = w.from ? &w.from->vcpu[slot] : &none;
     const uint64_t late[XM_LOG_LATE] = {
-        diff(now->late_running, then->late_running), diff(now->late_runnable, then->late_runnable),
-        diff(now->late_blocked, then->late_blocked), diff(now->late_offline, then->late_offline)};
+        xm_counted(now->late_running, then->late_running), xm_counted(now->late_runnable, then->late_runnable),
+        xm_counted(now->late_blocked, then->late_blocked), xm_counted(now->late_offline, then->late_offline)};
     xm_scale_parts(w.scale, late, row->late_ns, XM_LOG_LATE);
 }
 
@@ -94,12 +89,6 @@ void xm_log_domain_row(const struct xm_log_interval *i, const struct xm_log_doma
         for (unsigned l = 0; l < XM_LOG_LATE; l++)
             row->late_ns[l] += vcpu.late_ns[l];
     }
-}
-
-bool xm_log_was_over(const struct xm_window *w, uint32_t slot)
-{
-    return w->from && slot < w->from->used.domains && w->from->domain[slot].id == w->to->domain[slot].id &&
-           w->from->domain[slot].ended;
 }
 
 void xm_log_cell(const struct xm_log_metric *metric, const struct xm_log_row *row, struct xm_cell *cell)

@@ -322,7 +322,7 @@ void xm_log_print_table(const struct xm_log_interval *i, FILE *out)
         put_header(i, (unsigned)width, out);
     xm_log_walk_init(&walk, i);
     while (xm_log_walk_next(&walk, &domain)) {
-        if (xm_log_was_over(&i->window, domain.slot))
+        if (xm_window_was_over(&i->window, domain.slot))
             continue;
         if (repeat)
             put_header(i, (unsigned)width, out);

@@ -181,7 +181,7 @@ enum xm_status xm_log_print_xenmon(const struct xm_log_interval *i, struct xm_er
     struct xm_log_domain domain;
     xm_log_walk_init(&walk, i);
     while (!stop && xm_log_walk_next(&walk, &domain))
-        if (!xm_log_was_over(&i->window, domain.slot))
+        if (!xm_window_was_over(&i->window, domain.slot))
             stop = stops(i, put_domain(i, domain.slot, err), &first, &why);
     if (!stop && xm_selection_has(&i->config->selection, XM_DOMID_IDLE, "idle", ""))
         (void)stops(i, put_idle(i, err), &first, &why);

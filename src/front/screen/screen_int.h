@@ -93,9 +93,6 @@ const char *xm_screen_span_name(const struct xm_model *model, enum xm_span span,
  */
 uint32_t *xm_screen_domains(const struct xm_model *model, uint32_t *count);
 
-/* Whether the domain in `slot` had ended before the window began: sums leave it out, as it could not have run. */
-bool xm_screen_was_over(const struct xm_window *w, uint32_t slot);
-
 /* Cycles that the domain ran on the pCPU in the window; slots that are not in it: 0. */
 uint64_t xm_screen_pair_running(const struct xm_window *w, uint32_t domain, uint32_t pcpu);
 

@@ -497,7 +497,7 @@ static void sum_domains(const struct xm_painter *p, const struct xm_window *w, s
     t->parts_known = !p->choice->one_cpu || (cpu && !p->model->coarse);
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
         struct xm_usage u;
-        if (xm_screen_was_over(w, i) ||
+        if (xm_window_was_over(w, i) ||
             !(cpu ? xm_usage_pair(w, i, cpu_slot, &u) : xm_usage_domain(w, i, &u)))
             continue;
         t->running += (double)u.running_ns;

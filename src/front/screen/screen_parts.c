@@ -136,12 +136,6 @@ static bool is_long_gone(const struct xm_model *model, uint32_t slot)
     return xm_scale_to_ns(w->scale, xm_cycles_of(now - ended)).v > XM_SCREEN_ENDED_NS;
 }
 
-bool xm_screen_was_over(const struct xm_window *w, uint32_t slot)
-{
-    return w->from && slot < w->from->used.domains && w->from->domain[slot].id == w->to->domain[slot].id &&
-           w->from->domain[slot].ended;
-}
-
 static uint64_t pair_running(const struct xm_sample *s, uint32_t domain, uint32_t pcpu)
 {
     bool there = domain < s->used.domains && pcpu < s->used.pcpus;
@@ -157,7 +151,7 @@ uint64_t xm_screen_pair_running(const struct xm_window *w, uint32_t domain, uint
     if (now && from && domain < from->used.domains && pcpu < from->used.pcpus &&
         from->domain[domain].id == w->to->domain[domain].id && from->pcpu[pcpu].id == w->to->pcpu[pcpu].id)
         then = pair_running(from, domain, pcpu);
-    return now > then ? now - then : 0;
+    return xm_counted(now, then);
 }
 
 uint32_t *xm_screen_domains(const struct xm_model *model, uint32_t *count)

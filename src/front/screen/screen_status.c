@@ -380,7 +380,7 @@ static void warn_unknown(const struct xm_model *m, struct xm_screen_warnings *w)
         return;
     for (uint32_t i = 0; i < ten->to->used.domains; i++) {
         struct xm_usage u;
-        if (xm_screen_was_over(ten, i) || !xm_usage_domain(ten, i, &u))
+        if (xm_window_was_over(ten, i) || !xm_usage_domain(ten, i, &u))
             continue;
         unknown += (double)u.unknown_ns;
         span += (double)u.span_ns;

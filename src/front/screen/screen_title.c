@@ -157,12 +157,6 @@ struct host {
     uint64_t any_least_ns;         /* the domain's in which some vCPU waited longest: the host's is no less */
 };
 
-/* Counters never go back; where a damaged region says so, nothing passed. */
-static uint64_t diff(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 static void sum_host(const struct xm_painter *p, struct host *h)
 {
     const struct xm_window *w = &p->model->window[XM_SPAN_1S];
@@ -180,8 +174,8 @@ static void sum_host(const struct xm_painter *p, struct host *h)
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
         const struct xm_domain_row *now = &w->to->domain[i];
         bool before = w->from && i < w->from->used.domains && w->from->domain[i].id == now->id;
-        uint64_t waited = diff(now->runnable, before ? w->from->domain[i].runnable : 0);
-        uint64_t any = diff(now->wait_any, before ? w->from->domain[i].wait_any : 0);
+        uint64_t waited = xm_counted(now->runnable, before ? w->from->domain[i].runnable : 0);
+        uint64_t any = xm_counted(now->wait_any, before ? w->from->domain[i].wait_any : 0);
         uint64_t any_ns = now->id ? xm_scale_to_ns(w->scale, xm_cycles_of(any)).v : 0;
         h->waited_ns += now->id ? xm_scale_to_ns(w->scale, xm_cycles_of(waited)).v : 0;
         h->any_least_ns = any_ns > h->any_least_ns ? any_ns : h->any_least_ns;
