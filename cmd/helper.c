@@ -9,28 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "options.h"
-
-/* In a build tree it lies beside xenmon. */
-static bool beside(const char *program, char path[PATH_MAX])
-{
-    char own[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
-    if (length <= 0)
-        return false;
-    own[length] = '\0';
-    char *slash = strrchr(own, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    int n = snprintf(path, PATH_MAX, "%s/%s", own, program);
-    return n > 0 && n < PATH_MAX && access(path, X_OK) == 0;
-}
 
 bool xm_helper_find(const char *program, char path[PATH_MAX])
 {
-    if (!beside(program, path))
-        snprintf(path, PATH_MAX, XM_LIBEXEC "/%s", program);
+    char place[64];
+    const char *const places[] = {place, NULL};
+    snprintf(place, sizeof place, "/%s", program);
+    if (xm_find_beside(places, path))
+        return true;
+    snprintf(path, PATH_MAX, XM_LIBEXEC "/%s", program);
     return access(path, X_OK) == 0;
 }
 

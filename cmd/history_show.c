@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "history.h"
 #include "region/writer.h"
 
@@ -172,29 +173,14 @@ static const struct xm_history_run *choose(const struct config *c, const struct 
 
 /* ---- The screen. */
 
-/* xenmon itself: beside us in a build tree, in bin where we are in libexec/xenmon. */
-static void find_xenmon(char path[PATH_MAX])
-{
-    static const char *const places[] = {"/xenmon", "/../../bin/xenmon"};
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    char *slash = NULL;
-    if (length > 0) {
-        path[length] = '\0';
-        slash = strrchr(path, '/');
-    }
-    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
-        snprintf(slash, 32, "%s", places[i]);
-        if (access(path, X_OK) == 0)
-            return;
-    }
-    snprintf(path, PATH_MAX, "xenmon");
-}
-
 static int run_screen(const char *region)
 {
+    /* In a build tree it lies beside us; we are in libexec/xenmon else. */
+    static const char *const places[] = {"/xenmon", "/../../bin/xenmon", NULL};
     char program[PATH_MAX];
     int wait_status = 0;
-    find_xenmon(program);
+    if (!xm_find_beside(places, program))
+        snprintf(program, sizeof program, "xenmon");
     /* The screen answers Ctrl-C; we outlive it to remove the region. */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "options.h"
 #include "xenmon/region.h"
 #include "xenmon/units.h"
@@ -81,25 +82,11 @@ static bool make_directory(void)
     return false;
 }
 
-/*
- * Beside our own program or where it is installed, seen from there, so that what was built together runs
- * together; else as the shell would find it.
- */
-static void find_xenbaked(char path[PATH_MAX])
+void xm_own_program(char path[PATH_MAX])
 {
-    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked"};
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    char *slash = NULL;
-    if (length > 0) {
-        path[length] = '\0';
-        slash = strrchr(path, '/');
-    }
-    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
-        snprintf(slash, 32, "%s", places[i]);
-        if (access(path, X_OK) == 0)
-            return;
-    }
-    snprintf(path, PATH_MAX, "xenbaked");
+    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked", NULL};
+    if (!xm_find_beside(places, path))
+        snprintf(path, PATH_MAX, "xenbaked");
 }
 
 /* What the front end does about signals is not for its child. */
@@ -140,7 +127,7 @@ static void run_xenbaked(const struct xm_own_config *config, const char *region,
         arguments[count++] = "--";
         arguments[count++] = config->replay;
     }
-    find_xenbaked(program);
+    xm_own_program(program);
     execvp(program, (char *const *)(uintptr_t)arguments);
     fprintf(stderr, "%s: %s\n", program, strerror(errno));
     fflush(stderr);

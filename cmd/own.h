@@ -31,6 +31,9 @@ struct xm_own_config {
  */
 int xm_own_find(const struct xm_own_config *config, char buffer[PATH_MAX], const char **region);
 
+/* The xenbaked that would be started: that of this build or installation, else as the shell would find it. */
+void xm_own_program(char path[PATH_MAX]);
+
 /* Whether this is dom0, where a xenbaked can be started. */
 bool xm_own_is_dom0(void);
 

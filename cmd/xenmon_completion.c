@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "own.h"
 #include "xenmon.h"
 
 #define PROGRAM     "xenmon completion"
@@ -44,24 +45,6 @@ struct subject {
 
 /* ---- What --help says. */
 
-/* In a build tree xenbaked lies beside xenmon, else in sbin. */
-static void find_xenbaked(char path[PATH_MAX])
-{
-    static const char *const places[] = {"/xenbaked", "/../sbin/xenbaked"};
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 32);
-    char *slash = NULL;
-    if (length > 0) {
-        path[length] = '\0';
-        slash = strrchr(path, '/');
-    }
-    for (size_t i = 0; slash && i < sizeof places / sizeof places[0]; i++) {
-        snprintf(slash, 32, "%s", places[i]);
-        if (access(path, X_OK) == 0)
-            return;
-    }
-    snprintf(path, PATH_MAX, "xenbaked");
-}
-
 /* The child: its --help, and nothing else, goes to `out`. */
 static void print_help_of(const char *command, const char *sub, int out)
 {
@@ -72,7 +55,7 @@ static void print_help_of(const char *command, const char *sub, int out)
         _exit(XM_EXIT_FAILED);
     snprintf(name, sizeof name, "%s", command ? command : "xenbaked");
     if (!command) {
-        find_xenbaked(path);
+        xm_own_program(path);
         execvp(path, arguments);
     } else {
         char self[] = "xenmon";

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "beside.h"
 #include "connect_config.h"
 #include "connect_link.h"
 #include "front/terminal/keys.h"
@@ -156,26 +157,17 @@ static void end(struct connect *c)
 /* ---- A host's screen. */
 
 /* Beside our own program, or where xenmon is installed, or as the shell would find it. */
-static void find_xenmon(char *path, size_t size)
+static void find_xenmon(char path[PATH_MAX])
 {
-    char own[400];
-    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
-    own[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(own, '/');
-    if (slash) {
-        *slash = '\0';
-        snprintf(path, size, "%s/xenmon", own);
-        if (access(path, X_OK) == 0)
-            return;
-    }
-    snprintf(path, size, XM_BINDIR "/xenmon");
-    if (access(path, X_OK) != 0)
-        snprintf(path, size, "xenmon");
+    static const char *const places[] = {"/xenmon", NULL};
+    if (xm_find_beside(places, path))
+        return;
+    snprintf(path, PATH_MAX, "%s", access(XM_BINDIR "/xenmon", X_OK) == 0 ? XM_BINDIR "/xenmon" : "xenmon");
 }
 
 static void run_xenmon(struct connect *c, const char *region, pid_t parent)
 {
-    char program[512];
+    char program[PATH_MAX];
     char option[sizeof "--region=" + 80];
     struct xm_connect_config *config = &c->config;
     static char name[] = "xenmon";
@@ -198,7 +190,7 @@ static void run_xenmon(struct connect *c, const char *region, pid_t parent)
     arguments[1] = live;
     memcpy(arguments + 2, config->live, config->lives * sizeof *arguments);
     arguments[2 + config->lives] = option; /* the last one wins */
-    find_xenmon(program, sizeof program);
+    find_xenmon(program);
     execvp(program, arguments);
     fprintf(stderr, "%s: %s: %s\n", XM_CONNECT_PROGRAM, program, strerror(errno));
     _exit(XM_EXIT_FAILED);
