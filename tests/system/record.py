@@ -431,5 +431,4 @@ def main():
 
 if __name__ == "__main__":
     os.environ["XENMON_REGION"] = "/nonexistent/region"
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a job in the background
     sys.exit(main())

@@ -203,7 +203,7 @@ def test_replay():
     duration = whole['trace']['duration_ns']
     s = Session([XENMON, 'replay', *VIEW, '--paused', TRACE], **WIDE)
     check(s.wait('FROZEN'), 'replay --paused', s)
-    check('of trace, a sample every' in s.text(), 'it says how it was baked', s)
+    check(s.wait('of trace, a sample every'), 'it says how it was baked', s)
     check(at(s) <= 1, 'at the beginning', s)
     s.pump(1.5)
     check(at(s) <= 1, 'and stays there', s)
