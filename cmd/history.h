@@ -34,17 +34,19 @@ struct xm_range {
     const char *from, *to;
     uint64_t from_ns, to_ns; /* 0 and UINT64_MAX: not given */
 };
-/* XM_EXIT_DONE; else XM_EXIT_USAGE, and it has been said what is wrong. */
-int xm_range_read(const char *program, struct xm_range *range);
-
 /*
  * The directory: the operand, $XENMON_HISTORY, or the system's.  Borrowed.
  * *directory NULL: more than one operand, and it has been said.
  */
 const char *xm_history_directory(const char *program, int operands, char **argv);
 
-/* Opens a history; XM_EXIT_DONE, else what to exit with: it has been said why. */
-int xm_history_attach(const char *program, const char *directory, struct xm_history *history);
+/*
+ * What reading begins with: settles the directory and the range (as it is given there; NULL: there is none), and
+ * opens the history.  XM_EXIT_DONE: to be ended with xm_history_end(); else what to exit with, and it has been
+ * said why.
+ */
+int xm_history_begin(const char *program, int operands, char **argv, struct xm_range *range,
+                     struct xm_history *history);
 
 /* Says what is wrong and returns the code for it. */
 int xm_history_complain(const char *program, const struct xm_error *err);

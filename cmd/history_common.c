@@ -18,7 +18,7 @@ const char *xm_set_list(const struct xm_option *option, const char *text, void *
     return NULL;
 }
 
-int xm_range_read(const char *program, struct xm_range *r)
+static int read_range(const char *program, struct xm_range *r)
 {
     static const char *const forms =
         "give a time such as 2026-11-26T10:00:00Z, \"2026-11-26 10:00\", 10:00, -2h or 10m";
@@ -54,7 +54,7 @@ int xm_history_complain(const char *program, const struct xm_error *err)
                                        : XM_EXIT_FAILED;
 }
 
-int xm_history_attach(const char *program, const char *directory, struct xm_history *history)
+static int attach(const char *program, const char *directory, struct xm_history *history)
 {
     struct xm_error err;
     xm_error_clear(&err);
@@ -68,6 +68,16 @@ int xm_history_attach(const char *program, const char *directory, struct xm_hist
     }
     int code = xm_history_complain(program, &err);
     return denied ? XM_EXIT_ACCESS : code;
+}
+
+int xm_history_begin(const char *program, int operands, char **argv, struct xm_range *range,
+                     struct xm_history *history)
+{
+    const char *directory = xm_history_directory(program, operands, argv);
+    int code = directory ? XM_EXIT_DONE : XM_EXIT_USAGE;
+    if (code == XM_EXIT_DONE && range)
+        code = read_range(program, range);
+    return code == XM_EXIT_DONE ? attach(program, directory, history) : code;
 }
 
 bool xm_history_selects(const struct xm_list *domains, const struct xm_history_domain *d)

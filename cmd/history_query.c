@@ -300,10 +300,7 @@ int xenmon_history_query_main(int argc, char **argv)
         return print_help();
     if (c.list_metrics)
         return list_metrics();
-    const char *directory = xm_history_directory(PROGRAM, operands, argv);
-    int code = directory ? xm_range_read(PROGRAM, &c.range) : XM_EXIT_USAGE;
-    if (code == XM_EXIT_DONE)
-        code = xm_history_attach(PROGRAM, directory, &history);
+    int code = xm_history_begin(PROGRAM, operands, argv, &c.range, &history);
     if (code != XM_EXIT_DONE)
         return code;
     code = check_domains(&c, &history);

@@ -31,8 +31,7 @@ static int begin(const char *program, const char *usage, const struct xm_option 
         xm_options_print(options, count, stdout);
         return xm_history_flush(program, XM_EXIT_DONE);
     }
-    const char *directory = xm_history_directory(program, operands, argv);
-    return directory ? xm_history_attach(program, directory, history) : XM_EXIT_USAGE;
+    return xm_history_begin(program, operands, argv, NULL, history);
 }
 
 /* ---- runs */

@@ -259,10 +259,7 @@ int xenmon_history_show_main(int argc, char **argv)
         return xm_usage_error(PROGRAM, "%s", err.text);
     if (c.help)
         return print_help();
-    const char *directory = xm_history_directory(PROGRAM, operands, argv);
-    int code = directory ? xm_range_read(PROGRAM, &c.range) : XM_EXIT_USAGE;
-    if (code == XM_EXIT_DONE)
-        code = xm_history_attach(PROGRAM, directory, &history);
+    int code = xm_history_begin(PROGRAM, operands, argv, &c.range, &history);
     if (code != XM_EXIT_DONE)
         return code;
     code = settle_range(&c, &history);
