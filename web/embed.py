@@ -46,8 +46,7 @@ def source(built):
         text.append(f'    {{"{path}", "{kind}", "{tag}", file_{number}, sizeof file_{number}}},')
     text += ["};", "", "const struct xm_page_file *xm_page_find(const char *path)", "{",
              "    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)",
-             "        if (strcmp(files[i].path, path) == 0)", "            return &files[i];", "    return NULL;", "}", "",
-             "bool xm_page_whole(void)", "{", '    return xm_page_find("/app.js") != NULL;', "}", ""]
+             "        if (strcmp(files[i].path, path) == 0)", "            return &files[i];", "    return NULL;", "}", ""]
     return "\n".join(text)
 
 

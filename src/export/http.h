@@ -48,9 +48,6 @@ struct xm_http_route {
 
 /* The snapshot that this answer is to be made from; the same one for the whole call. */
 const struct xm_host_snapshot *xm_http_snapshot(const struct xm_http_request *request);
-/* As above, to be kept beyond the call (streams): give it back with xm_host_give_back(). */
-struct xm_host *xm_http_host(const struct xm_http_request *request);
-bool xm_http_is_post(const struct xm_http_request *request);
 const char *xm_http_path(const struct xm_http_request *request);
 /* What stands for the n-th {variable} of the path, from 0. */
 const char *xm_http_segment(const struct xm_http_request *request, unsigned n);

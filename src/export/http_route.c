@@ -225,16 +225,6 @@ const struct xm_host_snapshot *xm_http_snapshot(const struct xm_http_request *re
     return request->snapshot;
 }
 
-struct xm_host *xm_http_host(const struct xm_http_request *request)
-{
-    return request->http->config.host;
-}
-
-bool xm_http_is_post(const struct xm_http_request *request)
-{
-    return request->post;
-}
-
 const char *xm_http_path(const struct xm_http_request *request)
 {
     return request->path;

@@ -73,8 +73,6 @@ static inline void xm_puts(struct xm_metrics_out *out, const char *text)
 void xm_put_u64(struct xm_metrics_out *out, uint64_t value);
 /* ns as seconds, exactly: "12.000000034". */
 void xm_put_ns(struct xm_metrics_out *out, uint64_t ns);
-/* value / divisor, exactly where the divisor is a power of ten up to 10^9. */
-void xm_put_ratio(struct xm_metrics_out *out, uint64_t value, unsigned divisor);
 /* A label's value: \, " and line breaks escaped. */
 size_t xm_metrics_escape(const char *text, char *to, size_t size);
 

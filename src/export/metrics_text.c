@@ -100,12 +100,6 @@ void xm_put_ns(struct xm_metrics_out *out, uint64_t ns)
         out->at = format_ns(out->at, ns);
 }
 
-void xm_put_ratio(struct xm_metrics_out *out, uint64_t value, unsigned divisor)
-{
-    if (xm_has_room(out, XM_NUMBER_BYTES))
-        out->at = format_ratio(out->at, value, divisor);
-}
-
 size_t xm_metrics_escape(const char *text, char *to, size_t size)
 {
     size_t used = 0;

@@ -3,7 +3,6 @@
 #ifndef XM_EXPORT_PAGE_H
 #define XM_EXPORT_PAGE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct xm_page_file {
@@ -16,8 +15,5 @@ struct xm_page_file {
 
 /* NULL: no such file. */
 const struct xm_page_file *xm_page_find(const char *path);
-
-/* False: built without the charts' library, and "/" says so. */
-bool xm_page_whole(void);
 
 #endif

@@ -415,19 +415,6 @@ void xm_history_stretch_end(struct xm_history_stretch *s)
     *s = (struct xm_history_stretch){.history = NULL};
 }
 
-uint32_t xm_history_slot(const struct xm_history_stretch *s, size_t domain)
-{
-    uint32_t low = 0, high = s->capacity.domains;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (s->domain[middle] < domain)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < s->capacity.domains && s->domain[low] == domain ? low : s->capacity.domains;
-}
-
 /* The slot of a domain by its number in the table. */
 static uint32_t slot_of(const struct xm_history_stretch *s, int64_t id)
 {

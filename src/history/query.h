@@ -120,9 +120,6 @@ void xm_history_stretch_end(struct xm_history_stretch *stretch);
 enum xm_status xm_history_sample(struct xm_history_stretch *stretch, const struct xm_history_instant *instant,
                                  int64_t from, struct xm_sample *sample, struct xm_error *err) XM_MUST_CHECK;
 
-/* Slot of a domain (index in history->domain); capacity.domains: it has none. */
-uint32_t xm_history_slot(const struct xm_history_stretch *stretch, size_t domain);
-
 /*
  * Every sample of a run from one time (CLOCK_REALTIME, ns) to another, in order: for whoever replays it.
  * each: gets the sample, the facts of its domains by slot (sample->used.domains of them) and the instant,

@@ -282,7 +282,6 @@ static enum xm_status make_machine(struct xm_simhost *h, struct xm_error *err)
     const struct xm_scenario *s = &h->scenario;
     const struct xm_machine_config config = {.cpus = s->cpus,
                                              .hz = s->hz,
-                                             .seed = s->seed,
                                              .events = s->events,
                                              .switch_ns = s->switch_ns,
                                              .batch_transfers = s->batch_transfers,

@@ -63,7 +63,6 @@ enum xm_status xm_machine_create(const struct xm_machine_config *config, struct 
     m->cpus = config->cpus;
     m->last = &m->first;
     m->idle = (struct xm_sim_domain){.machine = m, .domid = XM_DOMID_IDLE, .name = "idle"};
-    xm_rng_seed(&m->rng, config->seed, 'x');
     for (uint32_t i = 0; i < m->cpus; i++)
         begin_cpu(m, i);
     enum xm_status status = m->ops->create(m, &config->params, &m->sched, err);
@@ -300,11 +299,6 @@ uint64_t xm_machine_now(const struct xm_machine *m)
 uint32_t xm_machine_cpus(const struct xm_machine *m)
 {
     return m->cpus;
-}
-
-struct xm_rng *xm_machine_rng(struct xm_machine *m)
-{
-    return &m->rng;
 }
 
 void xm_machine_interrupt(struct xm_machine *m, uint32_t cpu)

@@ -18,7 +18,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/rng.h"
 #include "sim/engine.h"
 #include "sim/sched.h"
 #include "xenmon/status.h"
@@ -116,7 +115,6 @@ struct xm_sim_sink {
 struct xm_machine_config {
     uint32_t cpus;                      /* 1 to XM_SIM_CPUS */
     uint64_t hz;                        /* of the TSC */
-    uint64_t seed;
     uint32_t events;                    /* event mask, with Xen's own meaning (doc/trace-format.md 1.5) */
     uint64_t switch_ns;                 /* between the record of who leaves a pCPU and that of who comes */
     bool batch_transfers;               /* one record for a batch of page transfers, its second word the count */
@@ -163,10 +161,10 @@ enum xm_status xm_machine_run(struct xm_machine *m, uint64_t until_ns) XM_MUST_C
 
 /* ---- For guests, devices and schedulers. */
 
+/* What the machine is made of, borrowed, and what time it is there; its TSC at a time. */
 struct xm_engine *xm_machine_engine(const struct xm_machine *m);
 uint64_t xm_machine_now(const struct xm_machine *m);
 uint32_t xm_machine_cpus(const struct xm_machine *m);
-struct xm_rng *xm_machine_rng(struct xm_machine *m); /* of the scheduler */
 xm_cycles xm_machine_tsc(const struct xm_machine *m, uint64_t ns);
 
 /* An event for this vCPU: one that is blocked wakes up, for any other it makes no difference. */

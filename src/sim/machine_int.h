@@ -27,7 +27,6 @@ struct xm_machine {
     struct xm_engine *engine;
     const struct xm_sched_ops *ops;
     void *sched;
-    struct xm_rng rng;
     struct xm_sim_sink sink;
     uint64_t hz, switch_ns, switch_cycles;
     uint32_t events;

@@ -481,7 +481,6 @@ static void draw_plan(struct sh_host *h)
     struct xm_machine_config *c = &p->machine;
     c->cpus = (uint32_t)draw(h, 1, SH_CPUS);
     c->hz = clocks[xm_rng_below(&h->rng, 5)];
-    c->seed = xm_rng_next(&h->rng);
     c->events = masks[xm_rng_below(&h->rng, 5)];
     c->switch_ns = chance(h, 30) ? 0 : draw_scale(h, 1, 5000);
     c->batch_transfers = chance(h, 50);

@@ -9,6 +9,7 @@
 #define XM_TEST_SIM_HOST_H
 
 #include "baked.h"
+#include "base/rng.h"
 #include "sim/machine.h"
 #include "trace/ring.h"
 

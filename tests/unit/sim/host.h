@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "sim/machine.h"
 #include "trace/format.h"
 
@@ -132,7 +133,6 @@ static inline struct host *host_begin_slow(const char *sched, uint32_t cpus, str
     assert_non_null(h);
     struct xm_machine_config config = {.cpus = cpus,
                                        .hz = S,
-                                       .seed = 1,
                                        .events = 0x0ffff000u,
                                        .sched = xm_sched_named(sched),
                                        .params = params,
