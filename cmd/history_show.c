@@ -104,13 +104,15 @@ static enum xm_status each(void *user, const struct xm_sample *sample, const str
                            const struct xm_history_instant *instant, struct xm_error *err)
 {
     struct showing *s = user;
+    struct xm_sample shown = *sample;
     enum xm_status status = XM_OK;
+    shown.host.passes = 0; /* how the buffers were read is known of passes; their fill is not kept */
     for (uint32_t slot = 0; slot < sample->used.domains && status == XM_OK; slot++)
         status = xm_writer_domain(s->writer, slot, &fact[slot]);
     if (status == XM_OK)
-        status = xm_writer_publish(s->writer, XM_SERIES_SLOW, sample);
+        status = xm_writer_publish(s->writer, XM_SERIES_SLOW, &shown);
     if (status == XM_OK)
-        status = xm_writer_publish(s->writer, XM_SERIES_FAST, sample);
+        status = xm_writer_publish(s->writer, XM_SERIES_FAST, &shown);
     return status == XM_OK ? XM_OK
                            : xm_fail(err, status, XM_NO_OFFSET, "a sample does not fit into the region");
 }

@@ -236,11 +236,22 @@ bool xm_usage_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *
     return true;
 }
 
+bool xm_window_has_pairs(const struct xm_window *w, uint32_t domain_slot)
+{
+    if (domain_slot >= w->to->used.domains || w->to->domain[domain_slot].running == 0)
+        return true;
+    const struct xm_pair_row *pair = &w->to->pair[(size_t)domain_slot * w->to->capacity.pcpus];
+    for (uint32_t p = 0; p < w->to->used.pcpus; p++)
+        if (pair[p].running)
+            return true;
+    return false;
+}
+
 bool xm_usage_pair(const struct xm_window *w, uint32_t domain_slot, uint32_t pcpu_slot, struct xm_usage *u)
 {
     *u = (struct xm_usage){0};
     if (pcpu_slot >= w->to->used.pcpus || w->to->pcpu[pcpu_slot].id == 0 ||
-        !xm_usage_domain(w, domain_slot, u))
+        !xm_window_has_pairs(w, domain_slot) || !xm_usage_domain(w, domain_slot, u))
         return false;
     const struct xm_pair_row *now = &w->to->pair[(size_t)domain_slot * w->to->capacity.pcpus + pcpu_slot];
     const struct xm_pair_row *then = &no_pair;

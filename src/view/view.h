@@ -100,9 +100,15 @@ bool xm_usage_vcpu(const struct xm_window *w, uint32_t slot, struct xm_usage *u)
 bool xm_usage_domain(const struct xm_window *w, uint32_t slot, struct xm_usage *u);
 
 /*
+ * Whether what the domain did is kept by pCPU too: samples of the slow series, and those that come from the durable
+ * history, have no pairs, and their zeros say nothing.  O(pCPUs).
+ */
+bool xm_window_has_pairs(const struct xm_window *w, uint32_t domain_slot);
+
+/*
  * A domain on one pCPU: running, waits that ended there and executions are the pair's; blocked and the rest
  * are the domain's own, so that the states do not add up to anything.  Causes of waits are not kept by
- * pCPU: all are other.  Needs samples of the fast series.
+ * pCPU: all are other.  False too where there are no pairs.
  */
 bool xm_usage_pair(const struct xm_window *w, uint32_t domain_slot, uint32_t pcpu_slot, struct xm_usage *u);
 

@@ -234,7 +234,7 @@ void xm_depth_neighbours(const struct xm_depth *d, struct xm_sheet *sheet)
     struct xm_flow flow;
     char text[96];
     xm_flow_begin(&flow, sheet, "On CPUs");
-    if (d->p->model->coarse || !w->to) {
+    if (d->p->model->coarse || !w->to || !xm_window_has_pairs(w, d->slot)) {
         xm_flow_add(&flow, "", XM_MEANING_FAINT, "-");
         xm_flow_end(&flow);
         return;

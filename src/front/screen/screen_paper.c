@@ -487,7 +487,7 @@ uint32_t xm_screen_paper_hidden(const struct xm_painter *p, unsigned *hidden)
 struct totals {
     double running, runnable, blocked, offline, unknown, span, window;
     double busy, idle, switching, cpus_unknown, cpus;
-    bool parts_known; /* running, runnable: not of a pCPU not seen, nor of one in the slow series */
+    bool parts_known; /* running, runnable: not of a pCPU not seen, nor where samples have no pairs */
 };
 
 static void sum_domains(const struct xm_painter *p, const struct xm_window *w, struct totals *t)
@@ -497,9 +497,10 @@ static void sum_domains(const struct xm_painter *p, const struct xm_window *w, s
     t->parts_known = !p->choice->one_cpu || (cpu && !p->model->coarse);
     for (uint32_t i = 0; i < w->to->used.domains; i++) {
         struct xm_usage u;
-        if (xm_window_was_over(w, i) ||
-            !(cpu ? xm_usage_pair(w, i, cpu_slot, &u) : xm_usage_domain(w, i, &u)))
+        bool pair = cpu && xm_usage_pair(w, i, cpu_slot, &u);
+        if (xm_window_was_over(w, i) || (!pair && !xm_usage_domain(w, i, &u)))
             continue;
+        t->parts_known = t->parts_known && pair == cpu;
         t->running += (double)u.running_ns;
         t->runnable += (double)u.runnable_ns;
         t->blocked += (double)u.blocked_ns;

@@ -290,6 +290,33 @@ static void pairs(void **state)
     assert_int_equal(u.blocked_ns, 0);
 }
 
+/* A sample of the slow series, or one of the history, has a domain that ran and no pairs. */
+static void no_pairs_no_zeros(void **state)
+{
+    struct world *t = *state;
+    struct xm_usage u;
+    t->from.host.window = 1000;
+    t->to.host.window = 2000;
+    t->from.domain[1] = (struct xm_domain_row){.id = DOM(2, 0), .vcpus = 1, .blocked = 1000};
+    t->to.domain[1] = (struct xm_domain_row){.id = DOM(2, 0), .vcpus = 1, .blocked = 1700, .running = 300};
+    t->from.pcpu[3].id = t->to.pcpu[3].id = XM_ROW_USED | 17;
+    assert_false(xm_window_has_pairs(&t->w, 1));
+    assert_false(xm_usage_pair(&t->w, 1, 3, &u));
+    assert_int_equal(u.blocked_ns, 0);
+
+    /* On another pCPU it ran: this one's zero is true. */
+    t->to.pair[1 * 4 + 2] = (struct xm_pair_row){.running = 300};
+    assert_true(xm_window_has_pairs(&t->w, 1));
+    assert_true(xm_usage_pair(&t->w, 1, 3, &u));
+    assert_int_equal(u.running_ns, 0);
+
+    /* Who never ran has no pair that could say so. */
+    t->to.pair[1 * 4 + 2] = (struct xm_pair_row){0};
+    t->to.domain[1].running = 0;
+    assert_true(xm_usage_pair(&t->w, 1, 3, &u));
+    assert_int_equal(u.running_ns, 0);
+}
+
 /* Never a false zero: what was not recorded is not known. */
 static void io_not_seen(void **state)
 {
@@ -656,6 +683,7 @@ int main(void)
         VIEW_TEST(rows_that_began),
         VIEW_TEST(slots_used_again),
         VIEW_TEST(pairs),
+        VIEW_TEST(no_pairs_no_zeros),
         VIEW_TEST(io_not_seen),
         VIEW_TEST(told),
         VIEW_TEST(reading),
