@@ -21,6 +21,7 @@
 #include "beside.h"
 #include "history.h"
 #include "region/writer.h"
+#include "scratch.h"
 
 #define PROGRAM      "xenmon history show"
 #define MOST_SECONDS 86400
@@ -207,34 +208,23 @@ static int run_screen(const char *region)
     return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : XM_EXIT_FAILED;
 }
 
-/* Sits in a directory of its own, on tmpfs where there is one. */
-static bool make_directory(char directory[64])
-{
-    static const char *const roots[] = {"/dev/shm", "/tmp"};
-    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
-        snprintf(directory, 64, "%s/xenmon-XXXXXX", roots[i]);
-        if (mkdtemp(directory))
-            return true;
-    }
-    return false;
-}
-
 static int show(struct showing *s, struct xm_history *history)
 {
-    char directory[64], region[96];
-    if (!make_directory(directory)) {
+    struct xm_scratch place;
+    char region[96];
+    if (!xm_scratch_make(&place)) {
         xm_complain(PROGRAM, "no directory for the region: %s", strerror(errno));
         return XM_EXIT_FAILED;
     }
-    snprintf(region, sizeof region, "%s/shm", directory);
+    snprintf(region, sizeof region, "%s/shm", place.path);
     s->path = region;
     int code = write_region(s, history);
     if (code == XM_EXIT_DONE)
         code = run_screen(region);
     xm_writer_close(s->writer, true);
-    snprintf(region, sizeof region, "%s/shm.lock", directory);
+    snprintf(region, sizeof region, "%s/shm.lock", place.path);
     unlink(region);
-    rmdir(directory);
+    xm_scratch_remove(&place);
     return code;
 }
 

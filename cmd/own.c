@@ -13,6 +13,7 @@
 
 #include "beside.h"
 #include "options.h"
+#include "scratch.h"
 #include "xenmon/region.h"
 #include "xenmon/units.h"
 
@@ -22,7 +23,7 @@
 /* A xenbaked that we started, and the private directory of its messages, and of its region in a replay. */
 struct child {
     pid_t pid; /* 0: none */
-    char directory[64];
+    struct xm_scratch place;
     char region[80], lock[80], fresh[80], messages[80];
 };
 
@@ -48,13 +49,12 @@ void xm_own_stop(void)
     if (own.pid > 0)
         end_process(own.pid);
     own.pid = 0;
-    if (own.directory[0]) {
+    if (own.place.path[0]) {
         unlink(own.region);
         unlink(own.lock);
         unlink(own.fresh);
         unlink(own.messages);
-        rmdir(own.directory);
-        own.directory[0] = '\0';
+        xm_scratch_remove(&own.place);
     }
 }
 
@@ -65,21 +65,15 @@ bool xm_own_runs(void)
     return own.pid > 0;
 }
 
-static bool make_directory(void)
+static bool make_place(void)
 {
-    static const char *const roots[] = {"/dev/shm", "/tmp"};
-    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
-        snprintf(own.directory, sizeof own.directory, "%s/xenmon-XXXXXX", roots[i]);
-        if (mkdtemp(own.directory)) {
-            snprintf(own.region, sizeof own.region, "%s/shm", own.directory);
-            snprintf(own.lock, sizeof own.lock, "%s/shm.lock", own.directory);
-            snprintf(own.fresh, sizeof own.fresh, "%s/shm.new", own.directory);
-            snprintf(own.messages, sizeof own.messages, "%s/messages", own.directory);
-            return true;
-        }
-    }
-    own.directory[0] = '\0';
-    return false;
+    if (!xm_scratch_make(&own.place))
+        return false;
+    snprintf(own.region, sizeof own.region, "%s/shm", own.place.path);
+    snprintf(own.lock, sizeof own.lock, "%s/shm.lock", own.place.path);
+    snprintf(own.fresh, sizeof own.fresh, "%s/shm.new", own.place.path);
+    snprintf(own.messages, sizeof own.messages, "%s/messages", own.place.path);
+    return true;
 }
 
 void xm_own_program(char path[PATH_MAX])
@@ -139,7 +133,7 @@ static bool last_line(char *line, size_t size, const char *but)
 {
     char next[512];
     bool found = false;
-    FILE *f = own.directory[0] ? fopen(own.messages, "re") : NULL;
+    FILE *f = own.place.path[0] ? fopen(own.messages, "re") : NULL;
     while (f && fgets(next, sizeof next, f)) {
         if (but && strstr(next, but))
             continue;
@@ -225,7 +219,7 @@ static int await_region(const struct xm_own_config *config, const char *region)
 /* Starts a xenbaked.  *region: where its region is; NULL to begin with: in a private directory. */
 static int start(const struct xm_own_config *config, const char **region)
 {
-    if (!make_directory()) {
+    if (!make_place()) {
         xm_complain(config->program, "no directory for a region can be made: %s", strerror(errno));
         return XM_EXIT_FAILED;
     }

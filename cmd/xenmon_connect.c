@@ -24,6 +24,7 @@
 #include "front/terminal/keys.h"
 #include "front/terminal/terminal.h"
 #include "options.h"
+#include "scratch.h"
 #include "xenmon/units.h"
 
 #define PATIENCE_NS   (15 * XM_NS_PER_S) /* for a first sample */
@@ -42,7 +43,7 @@ struct host {
 
 struct connect {
     struct xm_connect_config config;
-    char directory[48];
+    struct xm_scratch place;
     struct host host[XM_HOSTS_MOST];
     struct xm_hosts_row row[XM_HOSTS_MOST];
     unsigned hosts;
@@ -89,30 +90,21 @@ static void sleep_ns(uint64_t ns)
 
 /* ---- Beginning and end. */
 
-static bool make_directory(struct connect *c)
-{
-    static const char *const roots[] = {"/dev/shm", "/tmp"};
-    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
-        snprintf(c->directory, sizeof c->directory, "%s/xenmon-XXXXXX", roots[i]);
-        if (mkdtemp(c->directory))
-            return true;
-    }
-    c->directory[0] = '\0';
-    return false;
-}
-
 static int begin(struct connect *c)
 {
     struct xm_error err;
     xm_error_clear(&err);
-    if (xm_fetch_begin(&err) != XM_OK || !make_directory(c)) {
-        xm_complain(XM_CONNECT_PROGRAM, "%s", err.text[0] ? err.text : "no private directory can be made");
+    if (xm_fetch_begin(&err) != XM_OK || !xm_scratch_make(&c->place)) {
+        if (err.text[0])
+            xm_complain(XM_CONNECT_PROGRAM, "%s", err.text);
+        else
+            xm_complain(XM_CONNECT_PROGRAM, "no private directory can be made: %s", strerror(errno));
         return XM_EXIT_FAILED;
     }
     uint64_t limit_bytes = COPY_BYTES / c->config.urls;
     for (unsigned i = 0; i < c->config.urls; i++) {
         struct host *h = &c->host[i];
-        snprintf(h->region, sizeof h->region, "%s/%u", c->directory, i);
+        snprintf(h->region, sizeof h->region, "%s/%u", c->place.path, i);
         const struct xm_link_config link = {.url = c->config.url[i],
                                             .region = h->region,
                                             .credentials = &c->config.credentials,
@@ -147,8 +139,7 @@ static void end(struct connect *c)
             unlink(path);
         }
     }
-    if (c->directory[0])
-        rmdir(c->directory);
+    xm_scratch_remove(&c->place);
     xm_grid_fini(&c->grid);
     xm_fetch_end();
     xm_connect_config_fini(&c->config);

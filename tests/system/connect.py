@@ -50,7 +50,7 @@ def xenmon(*words, timeout=60, **more):
 def copies_of(pid):
     """Paths of the copies that a process keeps."""
     found = []
-    for directory in sorted(glob.glob("/dev/shm/xenmon-*") + glob.glob("/tmp/xenmon-*")):
+    for directory in sorted(glob.glob(f"/dev/shm/xenmon.{pid}.*") + glob.glob(f"/tmp/xenmon.{pid}.*")):
         for path in sorted(glob.glob(directory + "/[0-9]")):
             with contextlib.suppress(OSError, region_module.RegionError, ValueError), region_module.Region(path) as region:
                 if region.header()["writer_pid"] == pid:

@@ -4,6 +4,7 @@
 
 Every key, sizes down to tiny, no colours, xenbaked killed and come again, and a terminal that is left as it was found.
 """
+import glob
 import os
 import re
 import shutil
@@ -479,28 +480,40 @@ def own_baked():
     return found
 
 
-def own_directories():
-    return [name for name in os.listdir('/dev/shm') if name.startswith('xenmon-')] if os.path.isdir('/dev/shm') else []
+def own_directories(pid):
+    """Private directories of that process: other tests make theirs at the same time."""
+    return [path for root in ('/dev/shm', '/tmp') for path in glob.glob('%s/xenmon.%d.*' % (root, pid))]
+
+
+def tidy(pid):
+    return own_baked() == [] and own_directories(pid) == []
+
+
+def ran(*argv):
+    """A run to its end: exit code, output, errors, process id."""
+    process = subprocess.Popen([XENMON, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors, process.pid
 
 
 def test_own_xenbaked():
-    before = own_directories()
-    r = run('live', '--replay', COPY, '--once')
-    check(r.returncode == 0 and 'Domain-0' in r.stdout, '--replay: a xenbaked of its own', detail=r)
-    check(own_baked() == [] and own_directories() == before, 'which it stops and tidies up')
+    code, output, errors, pid = ran('live', '--replay', COPY, '--once')
+    check(code == 0 and 'Domain-0' in output, '--replay: a xenbaked of its own', detail=(code, output, errors))
+    check(tidy(pid), 'which it stops and tidies up')
     s = Session([XENMON, COPY])
     check(s.wait('Domain-0'), 'xenmon FILE', s)
     check(len(own_baked()) == 1, 'one xenbaked runs for it')
+    check(len(own_directories(s.pid)) == 1, 'and has one private directory')
     s.send('q')
     check(s.wait_end() == 0, 'q', s)
-    check(own_baked() == [] and own_directories() == before, 'and no more')
+    check(tidy(s.pid), 'and no more')
     s.close()
     for number in (signal.SIGTERM, signal.SIGSEGV):
         s = Session([XENMON, COPY])
         s.wait('Domain-0')
         s.kill(number)
         s.wait_end()
-        check(own_baked() == [] and own_directories() == before, 'signal %d: stopped and tidied up' % number)
+        check(tidy(s.pid), 'signal %d: stopped and tidied up' % number)
         check(s.settings_kept(), 'signal %d: settings as before' % number)
         s.close()
     s = Session([XENMON, COPY])
@@ -509,17 +522,16 @@ def test_own_xenbaked():
     s.wait_end()
     check(wait_for(lambda: own_baked() == [], 10), 'kill -9 of xenmon: its xenbaked goes too')
     s.close()
-    for name in set(own_directories()) - set(before):
-        shutil.rmtree('/dev/shm/' + name)
     process = subprocess.Popen([XENMON, 'live', '--frames', '1000', COPY], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL)
     wait_for(lambda: len(own_baked()) == 1)
+    check(own_directories(s.pid) == [], 'what the killed one left is swept by the next')
     process.terminate()
     process.wait(20)
-    check(own_baked() == [] and own_directories() == before, 'frames, SIGTERM: stopped and tidied up')
-    r = run('live', '--replay', '/nonexistent/file', '--once')
-    check(r.returncode in (1, 2) and '/nonexistent/file' in r.stderr, 'a file that is not there: its words', detail=r)
-    check(own_directories() == before, 'and tidied up')
+    check(tidy(process.pid), 'frames, SIGTERM: stopped and tidied up')
+    code, _, errors, pid = ran('live', '--replay', '/nonexistent/file', '--once')
+    check(code in (1, 2) and '/nonexistent/file' in errors, 'a file that is not there: its words', detail=(code, errors))
+    check(tidy(pid), 'and tidied up')
 
 
 def test_two(baked):
