@@ -53,13 +53,16 @@ static void take(const struct xm_serve_config *c, struct xm_serve_sockets *s, in
 
 /* ---- Unix sockets. */
 
-/* A socket that a server before us left there, and nobody listens at. */
+/*
+ * A socket that a server before us left there, and nobody listens at.  Where many wait to be let in (EAGAIN) somebody is
+ * there, and this does not wait with them.
+ */
 static bool is_left_over(const struct sockaddr_un *address)
 {
     struct stat st;
     if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
         return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool dead = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
                 errno == ECONNREFUSED;
     if (fd >= 0)
