@@ -199,6 +199,7 @@ static void find_subcommands(struct subject *s, const char *text)
 
 struct all {
     struct subject *subjects; /* xenbaked is the last */
+    struct option *options;   /* of them all, MAX_OPTIONS each */
     size_t count, room;       /* room: without it */
     char follow[256];         /* names of what can follow commands */
     size_t follow_used;
@@ -206,43 +207,37 @@ struct all {
 
 static void fini(struct all *all)
 {
-    for (size_t i = 0; i < all->count; i++)
-        free(all->subjects[i].options);
+    free(all->options);
     free(all->subjects);
 }
 
-/* One subject more, and what its --help says.  False when out of memory. */
-static bool add(struct all *all, const char *parent, struct xenmon_command command, char *text)
+/* One subject more, and what its --help says. */
+static void add(struct all *all, const char *parent, struct xenmon_command command, char *text)
 {
-    struct subject *s = &all->subjects[all->count++];
+    struct subject *s = &all->subjects[all->count];
     *s = (struct subject){.name = command.name, .help = command.help, .parent = parent};
-    s->options = calloc(MAX_OPTIONS, sizeof *s->options);
-    if (!s->options)
-        return false;
+    s->options = all->options + all->count++ * MAX_OPTIONS;
     /* Its own and that of help would be without options. */
     if (s->name && (strcmp(s->name, "help") == 0 || strcmp(s->name, "completion") == 0))
-        return true;
+        return;
     read_help(parent ? parent : s->name, parent ? s->name : NULL, text, HELP_BYTES);
     if (s->name && !parent)
         find_subcommands(s, text);
     read_options(s, text);
     find_lists(s);
-    return true;
 }
 
 /* The words that can follow a command, as subjects of their own; they are cut where they stand in `all->follow`. */
-static bool add_subcommands(struct all *all, const struct subject *s, char *text)
+static void add_subcommands(struct all *all, const struct subject *s, char *text)
 {
-    bool good = true;
     char *rest = all->follow + all->follow_used;
     size_t room = sizeof all->follow - all->follow_used;
     if (!s->words[0] || strlen(s->words) >= room)
-        return true;
+        return;
     snprintf(rest, room, "%s", s->words);
     all->follow_used += strlen(s->words) + 1;
-    for (char *word = strsep(&rest, " "); good && word && all->count < all->room; word = strsep(&rest, " "))
-        good = add(all, s->name, (struct xenmon_command){word, ""}, text);
-    return good;
+    for (char *word = strsep(&rest, " "); word && all->count < all->room; word = strsep(&rest, " "))
+        add(all, s->name, (struct xenmon_command){word, ""}, text);
 }
 
 /* False when out of memory. */
@@ -253,13 +248,15 @@ static bool gather(struct all *all)
         commands++;
     all->room = commands + MAX_SUBS;
     all->subjects = calloc(all->room + 1, sizeof *all->subjects);
+    all->options = calloc((all->room + 1) * MAX_OPTIONS, sizeof *all->options);
     char *text = malloc(HELP_BYTES);
-    bool good = all->subjects && text;
+    bool good = all->subjects && all->options && text;
     for (size_t i = 0; good && i < commands; i++)
-        good = add(all, NULL, xenmon_command(i), text);
+        add(all, NULL, xenmon_command(i), text);
     for (size_t i = 0; good && i < commands; i++)
-        good = add_subcommands(all, &all->subjects[i], text);
-    good = good && add(all, NULL, (struct xenmon_command){NULL, NULL}, text);
+        add_subcommands(all, &all->subjects[i], text);
+    if (good)
+        add(all, NULL, (struct xenmon_command){NULL, NULL}, text);
     free(text);
     return good;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Families of the host and of xenbaked that are in no row of a table. */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "export/metrics_int.h"
@@ -34,11 +36,9 @@ static uint64_t resident_bytes(uint32_t pid)
         return 0;
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
-    uint64_t pages = 0;
     text[n > 0 ? n : 0] = '\0';
-    if (sscanf(text, "%*u %" SCNu64, &pages) != 1)
-        return 0;
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    const char *second = strchr(text, ' '); /* all pages, those that are resident, ... */
+    return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void put_trace(struct xm_metrics_out *out, const struct xm_host_snapshot *s)

@@ -2,9 +2,9 @@
 /* Families of this server and its process. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +34,17 @@ static void put_seconds(struct xm_metrics_out *out, const char *name, const char
     xm_end(out);
 }
 
-/* Fields of /proc/self/stat behind the name, from the third (state) on as the first here. */
+/* What begins so many words on; NULL: there are not so many. */
+static const char *skip_words(const char *text, unsigned count)
+{
+    for (; text && count; count--) {
+        text = strchr(text, ' ');
+        text = text ? text + 1 : NULL;
+    }
+    return text;
+}
+
+/* proc(5): of the fields of /proc/self/stat the 22nd to the 24th; the name, the second, may have blanks in it. */
 static bool read_stat(uint64_t *virtual_bytes, uint64_t *pages, uint64_t *start_ticks)
 {
     char text[1024];
@@ -44,12 +54,15 @@ static bool read_stat(uint64_t *virtual_bytes, uint64_t *pages, uint64_t *start_
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
-    const char *fields = strrchr(text, ')');
-    return fields &&
-           sscanf(fields + 1,
-                  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
-                  " %" SCNu64 " %" SCNu64,
-                  start_ticks, virtual_bytes, pages) == 3;
+    const char *start = skip_words(strrchr(text, ')'), 20);
+    const char *bytes = skip_words(start, 1);
+    const char *resident = skip_words(bytes, 1);
+    if (!resident)
+        return false;
+    *start_ticks = strtoull(start, NULL, 10);
+    *virtual_bytes = strtoull(bytes, NULL, 10);
+    *pages = strtoull(resident, NULL, 10);
+    return true;
 }
 
 static uint64_t open_files(void)

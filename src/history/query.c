@@ -590,12 +590,12 @@ static enum xm_status walk_stretch(struct xm_history_stretch *s, const struct xm
                                      at_least_one(s->capacity.pcpus)};
     struct xm_sample sample = {.vcpu = NULL};
     struct xm_region_domain *fact = calloc(room.domains, sizeof *fact);
-    enum xm_status status = fact ? xm_sample_init(&sample, room) : XM_NOMEM;
-    if (status != XM_OK)
-        status = xm_fail(err, status, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", room.domains,
-                         room.vcpus);
-    if (status == XM_OK && walk->begin)
-        status = walk->begin(walk->user, room, count, err);
+    if (!fact || xm_sample_init(&sample, room) != XM_OK) {
+        free(fact);
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "no memory for %u domains and %u vCPUs", room.domains,
+                       room.vcpus);
+    }
+    enum xm_status status = walk->begin ? walk->begin(walk->user, room, count, err) : XM_OK;
     for (size_t i = 0; i < count && status == XM_OK; i++) {
         status = xm_history_sample(s, &instant[i], instant[0].sample, &sample, err);
         for (uint32_t slot = 0; slot < s->capacity.domains && status == XM_OK; slot++)

@@ -195,13 +195,14 @@ static void copy_rows(const struct xm_peaks *p, struct fold *to, const struct fo
 {
     uint64_t *t = to->words;
     const uint64_t *f = from->words;
-    for (unsigned kind = 0; kind < KINDS; kind++) {
+    for (unsigned kind = 0; t && kind < KINDS; kind++) { /* a fold without rows has no words either */
         size_t step = stride(p, kind);
-        if (from->rows[kind]) { /* a fold without rows has no words either */
+        if (f) {
             memcpy(t, f, from->rows[kind] * step * sizeof *t);
             f += from->rows[kind] * step;
         }
-        memset(t + from->rows[kind] * step, 0, (to->rows[kind] - from->rows[kind]) * step * sizeof *t);
+        if (to->rows[kind] > from->rows[kind])
+            memset(t + from->rows[kind] * step, 0, (to->rows[kind] - from->rows[kind]) * step * sizeof *t);
         t += to->rows[kind] * step;
     }
 }
@@ -232,7 +233,7 @@ static bool add(const struct xm_peaks *p, struct fold *to, const struct fold *fr
         return false;
     uint64_t *t = to->words;
     const uint64_t *f = from->words;
-    for (unsigned kind = 0; kind < KINDS; kind++) {
+    for (unsigned kind = 0; t && f && kind < KINDS; kind++) {
         add_rows(t, f, from->rows[kind], stride(p, kind));
         t += to->rows[kind] * stride(p, kind);
         f += from->rows[kind] * stride(p, kind);
