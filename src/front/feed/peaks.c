@@ -128,7 +128,7 @@ static bool make_room(const struct xm_peaks *p, struct fold *f, const uint32_t r
     size_t words = words_of(p, rows);
     if (words > f->room) {
         /* A little more, so that a host that grows a domain at a time does not make every fold anew. */
-        uint64_t *larger = malloc((words + words / 8) * sizeof *larger);
+        uint64_t *larger = calloc(words + words / 8, sizeof *larger);
         if (!larger)
             return false;
         free(f->words);
