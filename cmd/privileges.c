@@ -20,6 +20,13 @@ struct xm_account_of xm_user(const char *name)
     return (struct xm_account_of){true, p->pw_uid, p->pw_gid};
 }
 
+/* Root's own, and no file that has another name elsewhere. */
+static bool is_to_give(const struct stat *st)
+{
+    bool file = S_ISREG(st->st_mode) && st->st_nlink == 1;
+    return st->st_uid == 0 && (file || S_ISDIR(st->st_mode) || S_ISSOCK(st->st_mode));
+}
+
 /* By descriptor and never through a link: the directory may be one that others write to. */
 static void hand_over(const char *path, struct xm_account_of user)
 {
@@ -27,8 +34,8 @@ static void hand_over(const char *path, struct xm_account_of user)
     int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return;
-    bool ours = fstat(fd, &st) == 0 && st.st_uid == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode));
-    if (ours && fchownat(fd, "", user.uid, (gid_t)-1, AT_EMPTY_PATH) != 0)
+    if (fstat(fd, &st) == 0 && is_to_give(&st) &&
+        fchownat(fd, "", user.uid, (gid_t)-1, AT_EMPTY_PATH) != 0)
         errno = 0; /* it stays root's: all that fails then is to remove it at the end */
     close(fd);
 }

@@ -219,7 +219,7 @@ static bool default_socket(char *path, size_t size)
     if (service && service[0] == '/')
         n = snprintf(path, size, "%s/http.sock", service);
     else if (geteuid() == 0)
-        n = snprintf(path, size, "/run/xenmon-serve/http.sock");
+        n = snprintf(path, size, XM_SERVE_SOCKET);
     else if (runtime && runtime[0] == '/')
         n = snprintf(path, size, "%s/xenmon-serve.sock", runtime);
     else
@@ -240,7 +240,7 @@ static enum xm_status open_defaults(const struct xm_serve_config *c, struct xm_s
     }
     if (default_socket(path, sizeof path)) {
         if (geteuid() == 0)
-            mkdir("/run/xenmon-serve", 0755);
+            mkdir(XM_SERVE_FOLDER, 0755);
         xm_error_clear(&why);
         if (open_unix(c, s, path, &why) != XM_OK)
             xm_complain(XM_SERVE_PROGRAM, "no Unix socket: %s", why.text);

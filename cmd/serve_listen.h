@@ -8,6 +8,10 @@
 #include "export/http.h"
 #include "serve_config.h"
 
+/* What root has without --listen: made where it is not there. */
+#define XM_SERVE_FOLDER "/run/xenmon-serve"
+#define XM_SERVE_SOCKET XM_SERVE_FOLDER "/http.sock"
+
 struct xm_serve_sockets {
     struct xm_http_listener listener[XM_HTTP_LISTENERS];
     unsigned count;

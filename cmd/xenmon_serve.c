@@ -25,6 +25,7 @@
 #include "privileges.h"
 #include "serve_config.h"
 #include "serve_listen.h"
+#include "serve_rights.h"
 #include "xenmon/units.h"
 
 #define POOL         6u
@@ -82,38 +83,6 @@ static enum xm_status open_files(struct serve *s, struct xm_error *err)
     if (status == XM_OK)
         status = xm_serve_listen(c, &s->sockets, err);
     return status;
-}
-
-/* What is read again later is read by that user: who cannot is told now, not when a token is taken back. */
-static enum xm_status can_read(const struct xm_serve_config *c, const char *name, struct xm_error *err)
-{
-    const char *const paths[] = {c->token_file, c->users, c->tls_cert, c->tls_key};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-        if (paths[i] && access(paths[i], R_OK) != 0)
-            return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "%s: user '%s' cannot read it: %s", paths[i], name,
-                           strerror(errno));
-    return XM_OK;
-}
-
-/* What nobody needs to be root for is done by somebody else. */
-static enum xm_status step_down(const struct serve *s, struct xm_error *err)
-{
-    const char *name = s->config->user ? s->config->user : "xenmon";
-    const char *paths[XM_HTTP_LISTENERS + 1] = {NULL};
-    if (geteuid() != 0 || strcmp(name, "none") == 0)
-        return XM_OK;
-    struct xm_account_of user = xm_user(name);
-    if (!user.found) {
-        if (s->config->user)
-            return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "there is no user '%s'", name);
-        xm_complain(XM_SERVE_PROGRAM, "there is no user xenmon to become: it goes on as root");
-        return XM_OK;
-    }
-    for (unsigned i = 0, n = 0; i < XM_HTTP_LISTENERS; i++)
-        if (s->sockets.made[i][0])
-            paths[n++] = s->sockets.made[i];
-    enum xm_status status = xm_become(user, paths, err);
-    return status == XM_OK ? can_read(s->config, name, err) : status;
 }
 
 static enum xm_status begin_host(struct serve *s, struct xm_error *err)
@@ -183,7 +152,7 @@ static enum xm_status begin(struct serve *s, struct xm_error *err)
 {
     enum xm_status status = open_files(s, err);
     if (status == XM_OK)
-        status = step_down(s, err);
+        status = xm_serve_step_down(s->config, &s->sockets, err);
     xm_confine();
     if (status == XM_OK)
         status = begin_host(s, err);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom the server becomes once all is open, and what it can do from then on. */
+#ifndef XM_CMD_SERVE_RIGHTS_H
+#define XM_CMD_SERVE_RIGHTS_H
+
+#include "serve_config.h"
+#include "serve_listen.h"
+#include "xenmon/status.h"
+
+/*
+ * Root becomes the configuration's user: the one that was named, else xenmon, else nobody; with the name "none" it
+ * stays root.  Sockets that were made and the access log are that user's then.  Who is not root stays who it is.
+ * Says on standard error what will not work later: a region that the user cannot read, a log whose directory it
+ * cannot write to.
+ *
+ * XM_OK; XM_INVALID: there is no such user; XM_DENIED: there is nobody to become, or the user cannot read a file that
+ * is read again later (tokens, users, certificate, key); XM_IO: the system refuses.  The process must not go on then.
+ */
+enum xm_status xm_serve_step_down(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets,
+                                  struct xm_error *err) XM_MUST_CHECK;
+
+#endif
