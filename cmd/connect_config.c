@@ -2,13 +2,13 @@
 #include "connect_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "options.h"
 #include "xenmon/units.h"
 
@@ -182,45 +182,48 @@ static const char *fault_of(const char *line)
 {
     if (!line[0])
         return "its first line is empty";
-    if (strlen(line) == SECRET_BYTES - 1)
-        return "its first line is too long";
     for (; *line; line++)
         if ((unsigned char)*line < ' ' || *line == 127)
             return "a control character in its first line";
     return NULL;
 }
 
-/* Reads the first line of an open file, of SECRET_BYTES; NULL, or what is wrong. */
-static const char *read_line(int fd, char *line)
-{
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode))
-        return "no file";
-    if (st.st_mode & S_IWOTH)
-        return "anybody can write to it: it is not read";
-    if (st.st_mode & S_IROTH)
-        return "others may read it: chmod o-r, and think of another secret";
-    if (read(fd, line, SECRET_BYTES - 1) < 0)
-        return strerror(errno);
-    line[strcspn(line, "\r\n")] = '\0';
-    return fault_of(line);
-}
-
-/* The first line of a file, in memory of its own.  NULL, and it has been said why. */
+/* The first line of a file, in memory of its own, SECRET_BYTES.  NULL, and it has been said why. */
 static char *first_line(const char *path)
 {
-    char *line = calloc(1, SECRET_BYTES);
-    int fd = line ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    const char *why = line ? read_line(fd, line) : "out of memory";
-    if (fd >= 0)
-        close(fd);
+    struct xm_error err;
+    char *line = NULL;
+    size_t bytes;
+    xm_error_clear(&err);
+    if (xm_secret_read(path, SECRET_BYTES - 1, &line, &bytes, &err) != XM_OK) {
+        xm_complain(XM_CONNECT_PROGRAM, "%s", err.text);
+        return NULL;
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    const char *why = fault_of(line);
     if (!why)
         return line;
-    free(line);
+    xm_secret_free(line, SECRET_BYTES);
     xm_complain(XM_CONNECT_PROGRAM, "%s: %s", path, why);
     return NULL;
+}
+
+/* The netrc that will be read, "" for the one at home; what is not there is no fault. */
+static int check_netrc(const char *named)
+{
+    char path[PATH_MAX];
+    struct xm_error err;
+    const char *home = getenv("HOME");
+    int n = *named ? snprintf(path, sizeof path, "%s", named) : snprintf(path, sizeof path, "%s/.netrc", home ? home : "");
+    if (n < 0 || (size_t)n >= sizeof path || (!*named && access(path, F_OK) != 0))
+        return XM_EXIT_DONE;
+    xm_error_clear(&err);
+    if (access(path, R_OK) != 0)
+        xm_fail(&err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
+    else if (xm_secret_check(path, &err) == XM_OK)
+        return XM_EXIT_DONE;
+    xm_complain(XM_CONNECT_PROGRAM, "%s", err.text);
+    return XM_EXIT_USAGE;
 }
 
 static int read_secrets(struct xm_connect_config *c)
@@ -234,10 +237,8 @@ static int read_secrets(struct xm_connect_config *c)
         xm_complain(XM_CONNECT_PROGRAM, "%s: %s", c->ca_file, strerror(errno));
         return XM_EXIT_USAGE;
     }
-    if (c->netrc && c->netrc[0] && access(c->netrc, R_OK) != 0) {
-        xm_complain(XM_CONNECT_PROGRAM, "%s: %s", c->netrc, strerror(errno));
+    if (c->netrc && check_netrc(c->netrc) != XM_EXIT_DONE)
         return XM_EXIT_USAGE;
-    }
     const char *file = c->token_file ? c->token_file : c->user_file;
     if (!file)
         return XM_EXIT_DONE;
@@ -295,8 +296,6 @@ int xm_connect_config_read(int argc, char **argv, struct xm_connect_config *conf
 
 void xm_connect_config_fini(struct xm_connect_config *config)
 {
-    if (config->secret)
-        explicit_bzero(config->secret, SECRET_BYTES);
-    free(config->secret);
+    xm_secret_free(config->secret, SECRET_BYTES);
     free(config->live);
 }

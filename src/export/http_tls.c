@@ -5,9 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "export/http_int.h"
 
-#define CHAIN 16u
+#define CHAIN    16u
+#define KEY_MOST (1u << 20)
 
 static enum xm_status load_file(const char *path, gnutls_datum_t *data, struct xm_error *err)
 {
@@ -19,13 +21,22 @@ static enum xm_status load_file(const char *path, gnutls_datum_t *data, struct x
     return XM_OK;
 }
 
-static void drop(gnutls_datum_t *data)
+/* Who has the key can pass for this host: it is looked after as tokens are. */
+static enum xm_status load_key(const char *path, gnutls_datum_t *data, struct xm_error *err)
 {
-    if (data->data) {
-        explicit_bzero(data->data, data->size);
-        gnutls_free(data->data);
-    }
-    *data = (gnutls_datum_t){0};
+    char *text = NULL;
+    size_t bytes = 0;
+    enum xm_status status = xm_secret_read(path, KEY_MOST, &text, &bytes, err);
+    *data = (gnutls_datum_t){(unsigned char *)text, (unsigned)bytes};
+    return status;
+}
+
+static void drop(gnutls_datum_t *certificate, gnutls_datum_t *key)
+{
+    gnutls_free(certificate->data);
+    xm_secret_free((char *)key->data, key->size);
+    *certificate = (gnutls_datum_t){0};
+    *key = (gnutls_datum_t){0};
 }
 
 /* That they are a certificate and its key. */
@@ -49,7 +60,7 @@ enum xm_status xm_http_tls_load(struct xm_http *http, struct xm_error *err)
     gnutls_datum_t key = {0};
     enum xm_status status = load_file(http->config.certificate, &certificate, err);
     if (status == XM_OK)
-        status = load_file(http->config.key, &key, err);
+        status = load_key(http->config.key, &key, err);
     if (status == XM_OK)
         status = check_pair(&http->config, &certificate, &key, err);
     if (status == XM_OK) {
@@ -61,15 +72,13 @@ enum xm_status xm_http_tls_load(struct xm_http *http, struct xm_error *err)
         certificate = old[0];
         key = old[1];
     }
-    drop(&certificate);
-    drop(&key);
+    drop(&certificate, &key);
     return status;
 }
 
 void xm_http_tls_fini(struct xm_http *http)
 {
-    drop(&http->certificate);
-    drop(&http->key);
+    drop(&http->certificate, &http->key);
 }
 
 static int make_chain(const struct xm_http *http, gnutls_pcert_st **certs, unsigned *count)

@@ -360,7 +360,7 @@ def secrets_do_not_go_in_clear_to_others(folder):
     password = folder / "user"
     password.write_text("joe:secret-token\n")
     for how, file in (("token", secret), ("user", password)):
-        for mode, why in ((0o644, "others may read"), (0o662, "anybody can write"), (0o640, "in clear"), (0o600, "in clear")):
+        for mode, why in ((0o644, "others may read"), (0o662, "others may read or change"), (0o640, "in clear"), (0o600, "in clear")):
             file.chmod(mode)
             code, _, said = xenmon("--connect", "http://192.0.2.1:8436", f"--{how}-file={file}", "--once")
             assert code == 2 and why in said and len(said.splitlines()) == 1 and "secret-token" not in said, (mode, code, said)
