@@ -2,8 +2,6 @@
 #include "export/auth.h"
 
 #include <crypt.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <pthread.h>
@@ -12,17 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <time.h>
+
+#include "base/secret.h"
+#include "export/limits.h"
+#include "export/turns.h"
+#include "xenmon/units.h"
 
 #define NAME_MAX_BYTES 64u
 #define HASH_MAX_BYTES 384u
 #define PASSWORD_MAX   512u
 #define DIGEST         32u /* SHA-256 */
 #define KEY            32u
-
-/* What a user is asked for who does not exist: names must not be found out by the time it takes. */
-#define NOBODY "$6$nobodyhasthis00$"
 
 struct token {
     char text[XM_AUTH_TOKEN_MAX + 1];
@@ -38,6 +37,8 @@ struct user {
 
 struct known {
     size_t tokens, users;
+    /* The user whose hash takes longest: who does not exist takes as long, so that time tells no names. */
+    size_t dearest;
     struct token token[XM_AUTH_MOST];
     struct user user[XM_AUTH_MOST];
 };
@@ -47,8 +48,8 @@ struct xm_auth {
     pthread_mutex_t lock; /* of known; never held while a password is hashed */
     struct known *known;
     unsigned generation;
-    pthread_mutex_t hashing;
-    struct crypt_data crypt; /* 32 kB: not on a stack; whose holds hashing */
+    struct xm_turns *turns;
+    struct crypt_data crypt; /* 32 kB: not on a stack; whose turn it is */
     uint8_t key[KEY];
 };
 
@@ -76,38 +77,6 @@ bool xm_auth_hash_good(const char *hash)
 }
 
 /* ---- Files. */
-
-/* The file's lines, NUL-terminated in *text; to be freed. */
-static enum xm_status read_file(const char *path, char **text, struct xm_error *err)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
-    enum xm_status status = XM_OK;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        status = xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: it is no file", path);
-    else if (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP))
-        status = xm_fail(err, XM_DENIED, XM_NO_OFFSET,
-                         "%s: others may read or change it (mode %03o); chmod 600 or 640", path,
-                         (unsigned)st.st_mode & 0777);
-    else if (st.st_size > (off_t)XM_AUTH_FILE_MAX)
-        status = xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%s: it is larger than 64 KiB", path);
-    if (status == XM_OK) {
-        *text = calloc(1, XM_AUTH_FILE_MAX + 1);
-        ssize_t n = *text ? read(fd, *text, XM_AUTH_FILE_MAX) : 0;
-        if (!*text)
-            status = xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
-        else if (n < 0 || memchr(*text, '\0', (size_t)n) != NULL)
-            status = xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "%s: it cannot be read, or is no text", path);
-        if (status != XM_OK) {
-            free(*text);
-            *text = NULL;
-        }
-    }
-    close(fd);
-    return status;
-}
 
 typedef const char *take_line(struct known *known, char *line); /* NULL, or what is wrong */
 
@@ -156,8 +125,9 @@ static const char *take_user(struct known *known, char *line)
 static enum xm_status read_lines(const char *path, struct known *known, take_line *take, struct xm_error *err)
 {
     char *text = NULL;
+    size_t size = 0;
     unsigned number = 0;
-    enum xm_status status = read_file(path, &text, err);
+    enum xm_status status = xm_secret_read(path, XM_AUTH_FILE_MAX, &text, &size, err);
     char *rest = text;
     while (status == XM_OK && rest && *rest) {
         char *line = strsep(&rest, "\n");
@@ -171,9 +141,7 @@ static enum xm_status read_lines(const char *path, struct known *known, take_lin
         if (wrong)
             status = xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "%s:%u: %s", path, number, wrong);
     }
-    if (text)
-        explicit_bzero(text, XM_AUTH_FILE_MAX);
-    free(text);
+    xm_secret_free(text, size);
     return status;
 }
 
@@ -182,6 +150,66 @@ static void forget(struct known *known)
     if (known)
         explicit_bzero(known, sizeof *known);
     free(known);
+}
+
+/* The bytes of a hash that say its method and its cost: all before the salt. */
+static size_t settings_of(const char *hash)
+{
+    if (strncmp(hash, "$7$", 3) == 0)
+        return 3 + 11 < strlen(hash) ? 3 + 11 : strlen(hash); /* N, r and p in 1, 5 and 5 characters */
+    if ((hash[1] == '5' || hash[1] == '6') && strncmp(hash + 3, "rounds=", 7) != 0)
+        return 3;
+    const char *end = strchr(hash + 1, '$'); /* the method's; the good ones all have it */
+    const char *cost = end ? strchr(end + 1, '$') : NULL;
+    return cost ? (size_t)(cost - hash) + 1 : strlen(hash);
+}
+
+static bool same_settings(const char *a, const char *b)
+{
+    size_t bytes = settings_of(a);
+    return bytes == settings_of(b) && memcmp(a, b, bytes) == 0;
+}
+
+static uint64_t cost_ns(const char *hash, struct crypt_data *crypt)
+{
+    struct timespec from;
+    struct timespec to;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    const char *made = crypt_rn("the password of nobody", hash, crypt, (int)sizeof *crypt);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    if (!made)
+        return 0;
+    return (uint64_t)(to.tv_sec - from.tv_sec) * XM_NS_PER_S + (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+}
+
+/* The first user whose hash has these settings. */
+static size_t first_like(const struct known *known, size_t user)
+{
+    size_t i = 0;
+    while (!same_settings(known->user[i].hash, known->user[user].hash))
+        i++;
+    return i;
+}
+
+/* Costs of different methods cannot be told from their settings: they are measured, where there are several. */
+static enum xm_status find_dearest(struct known *known, struct xm_error *err)
+{
+    uint64_t most_ns = 0;
+    bool several = false;
+    for (size_t i = 1; i < known->users; i++)
+        several |= first_like(known, i) != 0;
+    struct crypt_data *crypt = several ? calloc(1, sizeof *crypt) : NULL;
+    if (several && !crypt)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    for (size_t i = 0; several && i < known->users; i++) {
+        uint64_t ns = first_like(known, i) == i ? cost_ns(known->user[i].hash, crypt) : 0;
+        if (ns > most_ns) {
+            most_ns = ns;
+            known->dearest = i;
+        }
+    }
+    free(crypt);
+    return XM_OK;
 }
 
 static enum xm_status read_known(const struct xm_auth *auth, struct known **known, struct xm_error *err)
@@ -198,6 +226,8 @@ static enum xm_status read_known(const struct xm_auth *auth, struct known **know
         status = read_lines(auth->user_path, k, take_user, err);
     if (status == XM_OK && auth->user_path && k->users == 0)
         status = xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "%s: there is no user in it", auth->user_path);
+    if (status == XM_OK)
+        status = find_dearest(k, err);
     if (status != XM_OK) {
         forget(k);
         return status;
@@ -214,11 +244,11 @@ enum xm_status xm_auth_create(const char *tokens, const char *users, struct xm_a
     if (!a)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     pthread_mutex_init(&a->lock, NULL);
-    pthread_mutex_init(&a->hashing, NULL);
+    a->turns = xm_turns_create();
     a->token_path = tokens ? strdup(tokens) : NULL;
     a->user_path = users ? strdup(users) : NULL;
     enum xm_status status = XM_OK;
-    if ((tokens && !a->token_path) || (users && !a->user_path))
+    if (!a->turns || (tokens && !a->token_path) || (users && !a->user_path))
         status = xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     else if (gnutls_rnd(GNUTLS_RND_KEY, a->key, sizeof a->key) < 0)
         status = xm_fail(err, XM_IO, XM_NO_OFFSET, "no random numbers");
@@ -240,7 +270,7 @@ void xm_auth_destroy(struct xm_auth *auth)
     free(auth->token_path);
     free(auth->user_path);
     pthread_mutex_destroy(&auth->lock);
-    pthread_mutex_destroy(&auth->hashing);
+    xm_turns_destroy(auth->turns);
     explicit_bzero(auth, sizeof *auth);
     free(auth);
 }
@@ -326,7 +356,7 @@ static bool recalls(struct xm_auth *auth, const char *name, const uint8_t *diges
     pthread_mutex_lock(&auth->lock);
     const struct user *user = find_user(auth->known, name);
     bool recalled = user && digest && user->remembered && xm_auth_same(user->digest, DIGEST, digest, DIGEST);
-    const char *by = user ? user->hash : auth->known->users ? auth->known->user[0].hash : NOBODY;
+    const char *by = user ? user->hash : auth->known->user[auth->known->dearest].hash;
     snprintf(hash, HASH_MAX_BYTES + 1, "%s", by);
     pthread_mutex_unlock(&auth->lock);
     *there = user != NULL;
@@ -347,19 +377,24 @@ static bool remember(struct xm_auth *auth, const char *name, const uint8_t *dige
     return good;
 }
 
-static enum xm_auth_verdict check_user(struct xm_auth *auth, const char *name, const char *password)
+static enum xm_auth_verdict check_user(struct xm_auth *auth, const struct sockaddr *address, const char *name,
+                                       const char *password)
 {
+    uint8_t key[XM_LIMITS_KEY];
     uint8_t digest[DIGEST];
     char hash[HASH_MAX_BYTES + 1];
     bool there;
     const uint8_t *digested = digest_of(auth, name, password, digest) ? digest : NULL;
     if (recalls(auth, name, digested, hash, &there))
         return XM_AUTH_YES;
-    if (pthread_mutex_trylock(&auth->hashing) != 0)
+    xm_limits_key(address, key);
+    if (!xm_turns_take(auth->turns, key))
         return XM_AUTH_BUSY;
-    bool good = hash_matches(auth, hash, password) && there;
-    pthread_mutex_unlock(&auth->hashing);
-    good = good && remember(auth, name, digested, hash);
+    /* While it waited another request may have shown that this one is right. */
+    bool recalled = recalls(auth, name, digested, hash, &there);
+    bool good = recalled || (hash_matches(auth, hash, password) && there);
+    xm_turns_give_back(auth->turns);
+    good = recalled || (good && remember(auth, name, digested, hash));
     explicit_bzero(hash, sizeof hash);
     return good ? XM_AUTH_YES : XM_AUTH_NO;
 }
@@ -400,7 +435,8 @@ static const char *after_scheme(const char *text, const char *scheme)
     return text + bytes + strspn(text + bytes, " ");
 }
 
-enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const char *authorization, char *user, size_t size)
+enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const struct sockaddr *address,
+                                   const char *authorization, char *user, size_t size)
 {
     char name[NAME_MAX_BYTES + 1];
     char password[PASSWORD_MAX + 1];
@@ -415,7 +451,7 @@ enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const char *authorizati
         if (verdict == XM_AUTH_YES)
             snprintf(user, size, "token");
     } else if (basic && auth->user_path && split_basic(basic, name, password)) {
-        verdict = check_user(auth, name, password);
+        verdict = check_user(auth, address, name, password);
         explicit_bzero(password, sizeof password);
         if (verdict == XM_AUTH_YES)
             snprintf(user, size, "%s", name);

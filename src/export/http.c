@@ -203,7 +203,8 @@ static bool authenticate(struct xm_http_request *request, struct xm_http_respons
     const char *authorization = header_of(request, "Authorization");
     request->generation = xm_auth_generation(http->config.auth);
     enum xm_auth_verdict verdict =
-        xm_auth_check(http->config.auth, authorization, request->user, sizeof request->user);
+        xm_auth_check(http->config.auth, (const struct sockaddr *)&request->connection->address, authorization,
+                      request->user, sizeof request->user);
     if (verdict == XM_AUTH_YES)
         return true;
     if (verdict == XM_AUTH_BUSY) {

@@ -64,6 +64,11 @@ static void key_of(const struct sockaddr *address, uint8_t key[16])
     }
 }
 
+void xm_limits_key(const struct sockaddr *address, uint8_t key[XM_LIMITS_KEY])
+{
+    key_of(address, key);
+}
+
 static struct place *set_of(struct xm_limits *limits, const uint8_t key[16])
 {
     uint64_t hash = limits->seed;

@@ -25,6 +25,10 @@ struct xm_limits_config {
     unsigned burst;                    /* at least 1 */
 };
 
+/* What stands for an address here: the same for all that count as one.  NULL counts as a Unix socket.  Pure. */
+#define XM_LIMITS_KEY 16u /* bytes */
+void xm_limits_key(const struct sockaddr *address, uint8_t key[XM_LIMITS_KEY]);
+
 /* NULL when out of memory. */
 struct xm_limits *xm_limits_create(const struct xm_limits_config *config);
 void xm_limits_destroy(struct xm_limits *limits); /* NULL is fine */

@@ -64,9 +64,9 @@ static void tokens_are_checked(void **state)
     char user[72];
     put(0, "# ours\n\n0123456789abcdef\r\nanother-token-of-somebody\n", 0600);
     assert_int_equal(xm_auth_create(path[0], NULL, &auth, &err), XM_OK);
-    assert_true(xm_auth_check(auth, "Bearer 0123456789abcdef", user, sizeof user));
+    assert_true(xm_auth_check(auth, NULL, "Bearer 0123456789abcdef", user, sizeof user));
     assert_string_equal(user, "token");
-    assert_true(xm_auth_check(auth, "bearer   another-token-of-somebody", user, sizeof user));
+    assert_true(xm_auth_check(auth, NULL, "bearer   another-token-of-somebody", user, sizeof user));
     const char *const bad[] = {NULL,
                                "",
                                "Bearer",
@@ -77,7 +77,7 @@ static void tokens_are_checked(void **state)
                                "0123456789abcdef",
                                "Basic MDEyMzQ1Njc4OWFiY2RlZg=="};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_false(xm_auth_check(auth, bad[i], user, sizeof user));
+        assert_false(xm_auth_check(auth, NULL, bad[i], user, sizeof user));
         assert_string_equal(user, "");
     }
     assert_string_equal(xm_auth_challenge(auth), "Bearer realm=\"xenmon\"");
@@ -94,11 +94,11 @@ static void passwords_are_checked(void **state)
     assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
     for (int i = 0; i < 3;
          i++) { /* the second time it is remembered; a wrong one between does not change that */
-        assert_true(xm_auth_check(auth, "Basic Ym9iOnNlY3JldA==", user, sizeof user));
+        assert_true(xm_auth_check(auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user));
         assert_string_equal(user, "bob");
-        assert_false(xm_auth_check(auth, "Basic Ym9iOnNlY3JlUw==", user, sizeof user));
+        assert_false(xm_auth_check(auth, NULL, "Basic Ym9iOnNlY3JlUw==", user, sizeof user));
     }
-    assert_false(xm_auth_check(auth, "Basic YWxpY2U6c2VjcmV0", user, sizeof user)); /* alice */
+    assert_false(xm_auth_check(auth, NULL, "Basic YWxpY2U6c2VjcmV0", user, sizeof user)); /* alice */
     const char *const bad[] = {"Basic",
                                "Basic ",
                                "Basic ====",
@@ -108,11 +108,11 @@ static void passwords_are_checked(void **state)
                                "Bearer Ym9iOnNlY3JldA==",
                                "Digest username=bob"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(xm_auth_check(auth, bad[i], user, sizeof user));
+        assert_false(xm_auth_check(auth, NULL, bad[i], user, sizeof user));
     char *big = calloc(1, 20000);
     memcpy(big, "Basic ", 6);
     memset(big + 6, 'A', 19000);
-    assert_false(xm_auth_check(auth, big, user, sizeof user));
+    assert_false(xm_auth_check(auth, NULL, big, user, sizeof user));
     free(big);
     assert_memory_equal(xm_auth_challenge(auth), "Basic ", 6);
     xm_auth_destroy(auth);
@@ -179,7 +179,7 @@ static void *guess(void *user)
     struct guesser *g = user;
     char name[72];
     while (g->no < 4) {
-        enum xm_auth_verdict verdict = xm_auth_check(g->auth, "Basic Ym9iOnNlY3JlUw==", name, sizeof name);
+        enum xm_auth_verdict verdict = xm_auth_check(g->auth, NULL, "Basic Ym9iOnNlY3JlUw==", name, sizeof name);
         g->no += verdict == XM_AUTH_NO;
         g->busy += verdict == XM_AUTH_BUSY;
         if (verdict == XM_AUTH_BUSY)
@@ -205,14 +205,14 @@ static void guessing_keeps_nobody_waiting(void **state)
     put(0, "0123456789abcdef\n", 0600);
     put(1, line, 0600);
     assert_int_equal(xm_auth_create(path[0], path[1], &g.auth, &err), XM_OK);
-    assert_int_equal(xm_auth_check(g.auth, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
+    assert_int_equal(xm_auth_check(g.auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
     assert_int_equal(xm_auth_reload(g.auth, &err), XM_OK);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, guess, &g), 0);
     unsigned known = 0;
     while (g.no < 3) {
-        assert_int_equal(xm_auth_check(g.auth, "Bearer 0123456789abcdef", user, sizeof user), XM_AUTH_YES);
-        assert_int_equal(xm_auth_check(g.auth, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
+        assert_int_equal(xm_auth_check(g.auth, NULL, "Bearer 0123456789abcdef", user, sizeof user), XM_AUTH_YES);
+        assert_int_equal(xm_auth_check(g.auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
         known++;
     }
     for (int i = 0; i < 2; i++)
@@ -231,11 +231,11 @@ static void a_bad_reload_changes_nothing(void **state)
     assert_int_equal(xm_auth_create(path[0], NULL, &auth, &err), XM_OK);
     put(0, "bad\n", 0600);
     assert_int_equal(xm_auth_reload(auth, &err), XM_DAMAGED);
-    assert_true(xm_auth_check(auth, "Bearer 0123456789abcdef", user, sizeof user));
+    assert_true(xm_auth_check(auth, NULL, "Bearer 0123456789abcdef", user, sizeof user));
     put(0, "the-new-token-of-today\n", 0600);
     assert_int_equal(xm_auth_reload(auth, &err), XM_OK);
-    assert_false(xm_auth_check(auth, "Bearer 0123456789abcdef", user, sizeof user));
-    assert_true(xm_auth_check(auth, "Bearer the-new-token-of-today", user, sizeof user));
+    assert_false(xm_auth_check(auth, NULL, "Bearer 0123456789abcdef", user, sizeof user));
+    assert_true(xm_auth_check(auth, NULL, "Bearer the-new-token-of-today", user, sizeof user));
     xm_auth_destroy(auth);
 }
 
