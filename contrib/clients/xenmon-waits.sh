@@ -3,18 +3,13 @@
 # Which domains wait for a pCPU more than they should: one a line, worst first; exit 1 when there are any.
 #
 # usage: xenmon-waits.sh [URL [SHARE]]    SHARE of the time of all its vCPUs, 0.05 when not given
-# XENMON_TOKEN: what the server's --token-file has.  Needs curl and jq.
+# XENMON_TOKEN: what the server's --token-file has.  Needs curl and jq, and xenmon-curl.sh beside it.
 set -eu
 url=${1:-http://localhost:8436}
 share=${2:-0.05}
 
 ask() {
-    if [ -n "${XENMON_TOKEN-}" ]; then
-        # Not on the command line, where others could read it.
-        printf 'header = "Authorization: Bearer %s"\n' "$XENMON_TOKEN" | curl --config - --silent --show-error --fail-with-body "$1"
-    else
-        curl --silent --show-error --fail-with-body "$1"
-    fi
+    "$(dirname "$0")/xenmon-curl.sh" --silent --show-error --fail-with-body "$1"
 }
 
 if ! answer=$(ask "$url/api/v1/domains?window=10s"); then

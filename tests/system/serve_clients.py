@@ -107,6 +107,76 @@ def tokens_are_handed_over(folder):
         assert len(client("xenmon_api.py", "--url", server.url, "--token-file", token, "top").splitlines()) == 4
         assert "right one" in client("xenmon-waits.sh", server.url, "1", code=2)
         assert client("xenmon-waits.sh", server.url, "1", XENMON_TOKEN=secret) == ""
+        assert len(client("xenmon-follow.sh", server.url, "2", XENMON_TOKEN=secret).splitlines()) == 2
+        assert client("xenmon-follow.sh", server.url, "2") == ""
+
+
+class Listener:
+    """A server on this machine that writes down what it is asked, and sends everybody elsewhere."""
+
+    def __init__(self):
+        self.asked = asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append((self.path, dict(self.headers.items())))
+                self.send_response(302)
+                self.send_header("Location", f"http://127.0.0.2:{self.server.server_port}/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("", 0), Handler)
+        self.port = self.server.server_port
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def a_token_stays_in_its_quotes(folder):
+    """Whatever characters it has, it is one header of the one request."""
+    needs_shell_tools()
+    victim = folder / "victim"
+    victim.write_text("kept")
+    with Listener() as there:
+        url = f"http://127.0.0.1:{there.port}"
+        for token in ('a"b\\c', '"\noutput = "VICTIM', 'x"\nurl = "http://127.0.0.1:PORT/more', "back\\slash\\", "\\n", "'$(id)`id`", "tab\there"):
+            token = token.replace("VICTIM", str(victim)).replace("PORT", str(there.port))
+            for name in ("xenmon-curl.sh", "xenmon-waits.sh"):
+                there.asked.clear()
+                done = subprocess.run(["sh", CLIENTS / name, url], capture_output=True, text=True, timeout=60, check=False,
+                                      env={**os.environ, "XENMON_TOKEN": token})
+                if any(ord(c) < 32 for c in token):
+                    assert done.returncode == 2 and not there.asked and "control character" in done.stderr, (token, done)
+                    continue
+                assert len(there.asked) == 1 and there.asked[0][1]["Authorization"] == f"Bearer {token}", (token, there.asked, done)
+    assert victim.read_text() == "kept"
+
+
+def the_shell_keeps_a_token_here(folder):
+    """As the Python client does: not in clear to others, not along a redirect, not through a proxy."""
+    needs_shell_tools()
+    secret = "client-token-0123456789"
+    with Listener() as there:
+        for host in ("192.0.2.1", "127.evil.example", "localhost.evil.example", "localhost:8436@192.0.2.1", "127.0.0.1#@192.0.2.1",
+                     "[::2]", "127.0.0.1.evil.example:8436"):
+            for name in ("xenmon-curl.sh", "xenmon-waits.sh", "xenmon-follow.sh"):
+                done = subprocess.run(["sh", CLIENTS / name, f"http://{host}"], capture_output=True, text=True, timeout=60, check=False,
+                                      env={**os.environ, "XENMON_TOKEN": secret})
+                assert "xenmon-curl: " in done.stderr and secret not in done.stderr, (host, name, done)
+        for scheme in ("ftp", "file"):
+            assert "begins with" in client("xenmon-curl.sh", f"{scheme}://127.0.0.1/", code=2, XENMON_TOKEN=secret)
+        proxy = f"http://127.0.0.1:{there.port}"
+        nobody = kit.free_port()
+        client("xenmon-curl.sh", "--silent", f"http://localhost:{nobody}/", code=7, XENMON_TOKEN=secret, http_proxy=proxy, ALL_PROXY=proxy)
+        assert not there.asked, there.asked
+        client("xenmon-curl.sh", "--silent", f"http://localhost:{there.port}/first", XENMON_TOKEN=secret)
+        assert [path for path, _ in there.asked] == ["/first"], there.asked
 
 
 def a_token_goes_to_whom_it_is_for(folder):
@@ -122,25 +192,14 @@ def a_token_goes_to_whom_it_is_for(folder):
         return done.stderr
     for there in ("192.0.2.1", "127.evil.example", "localhost.evil.example", "[::2]"):
         assert "in clear" in run(f"http://{there}:8436"), there
-    asked = []
-
-    class Elsewhere(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(302)
-            self.send_header("Location", f"http://127.0.0.2:{self.server.server_port}/elsewhere")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-    with http.server.ThreadingHTTPServer(("", 0), Elsewhere) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert "302" in run(f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-    assert len(asked) == 1 and asked[0].startswith("/api/v1/"), asked
+    with Listener() as there:
+        assert "302" in run(f"http://127.0.0.1:{there.port}")
+        assert len(there.asked) == 1 and there.asked[0][0].startswith("/api/v1/"), there.asked
+        assert there.asked[0][1]["Authorization"] == "Bearer client-token-0123456789"
 
 
-TESTS = [a_token_goes_to_whom_it_is_for, python_over_json, python_over_xml_rpc, shell_finds_who_waits, shell_follows_the_stream, tokens_are_handed_over]
+TESTS = [a_token_goes_to_whom_it_is_for, python_over_json, python_over_xml_rpc, shell_finds_who_waits, shell_follows_the_stream, tokens_are_handed_over,
+         a_token_stays_in_its_quotes, the_shell_keeps_a_token_here]
 
 
 def main():
