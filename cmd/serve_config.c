@@ -62,6 +62,7 @@ static const struct xm_option options[] = {
     {"max-header", 0, XM_ARG_NEEDED, xm_set_size, AT(header_bytes), "SIZE", "of request line and headers (32K)", 4096, MIB, 0},
     {"max-body", 0, XM_ARG_NEEDED, xm_set_size, AT(body_bytes), "SIZE", "of a request's body (64K)", 1024, 16 * MIB, 0},
     {"max-answer", 0, XM_ARG_NEEDED, xm_set_size, AT(answer_bytes), "SIZE", "of an answer (64M)", 65536, 1024 * MIB, 0},
+    {"gzip-level", 0, XM_ARG_NEEDED, xm_set_count, AT(gzip_level), "N", "how hard answers are packed for who accepts gzip, 1 to 9; 0: never (1)", 0, 9, 0},
     {"timeout", 0, XM_ARG_NEEDED, xm_set_duration, AT(timeout_ns), "TIME", "a connection on which nothing moves (30s)", XM_NS_PER_S, 3600 * XM_NS_PER_S, XM_NS_PER_S},
     {"request-timeout", 0, XM_ARG_NEEDED, xm_set_duration, AT(request_ns), "TIME", "from a request's first line to its last byte, and to that line (10s)", XM_NS_PER_S, 600 * XM_NS_PER_S, XM_NS_PER_S},
     {.help = "What /metrics has (each also as --no-collector.NAME):"},
@@ -118,8 +119,9 @@ int xm_serve_show(const struct xm_serve_config *c)
     printf("max_connections = %" PRIu64 "\nmax_per_address = %" PRIu64 "\nmax_streams = %" PRIu64 "\nrate = %" PRIu64
            "\nburst = %" PRIu64 "\n",
            c->connections, c->per_address, c->streams, c->rate, c->burst);
-    printf("max_header_bytes = %" PRIu64 "\nmax_body_bytes = %" PRIu64 "\nmax_answer_bytes = %" PRIu64 "\n",
-           c->header_bytes, c->body_bytes, c->answer_bytes);
+    printf("max_header_bytes = %" PRIu64 "\nmax_body_bytes = %" PRIu64 "\nmax_answer_bytes = %" PRIu64
+           "\ngzip_level = %" PRIu64 "\n",
+           c->header_bytes, c->body_bytes, c->answer_bytes, c->gzip_level);
     printf("timeout_s = %u\nrequest_timeout_s = %u\ninterval_ms = %" PRIu64 "\nlinger_s = %" PRIu64 "\nstale_s = %u\n",
            xm_serve_seconds(c->timeout_ns), xm_serve_seconds(c->request_ns), c->interval_ns / MS,
            c->linger_ns / XM_NS_PER_S, xm_serve_seconds(c->stale_ns));
@@ -169,7 +171,7 @@ static void set_defaults(struct xm_serve_config *c)
     *c = (struct xm_serve_config){
         .collectors = XM_COLLECT_DEFAULT, .interval_ns = XM_NS_PER_S, .linger_ns = 60 * XM_NS_PER_S,
         .stale_ns = 5 * XM_NS_PER_S, .connections = 128, .per_address = 32, .streams = 32, .rate = 100, .burst = 200,
-        .header_bytes = 32768, .body_bytes = 65536, .answer_bytes = 64 * MIB, .timeout_ns = 30 * XM_NS_PER_S,
+        .header_bytes = 32768, .body_bytes = 65536, .answer_bytes = 64 * MIB, .gzip_level = 1, .timeout_ns = 30 * XM_NS_PER_S,
         .request_ns = 10 * XM_NS_PER_S, .domains = 4096,
     };
 }

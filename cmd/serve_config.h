@@ -25,7 +25,7 @@ struct xm_serve_config {
     const char *user;       /* whom root becomes */
     uint64_t interval_ns, linger_ns, stale_ns;
     uint64_t connections, per_address, streams, rate, burst;
-    uint64_t header_bytes, body_bytes, answer_bytes;
+    uint64_t header_bytes, body_bytes, answer_bytes, gzip_level;
     uint64_t timeout_ns, request_ns;
     uint64_t domains;
     unsigned collectors;

@@ -137,6 +137,7 @@ static enum xm_status begin_http(struct serve *s, struct xm_error *err)
         .tables = 4,
         .auth = s->auth,
         .log = s->log,
+        .gzip_level = (unsigned)c->gzip_level,
         .certificate = c->tls_cert,
         .key = c->tls_key,
     };

@@ -151,6 +151,7 @@ static enum MHD_Result answer(struct xm_http_request *request, struct xm_http_re
                      request->http->config.limits.answer_bytes);
     if (response->status == 304 && response->body)
         response->body->used = 0;
+    xm_http_pack(request, response);
     request->status = response->status;
     enum MHD_Result result = MHD_NO;
     struct MHD_Response *made = make(request, response);

@@ -156,6 +156,7 @@ struct xm_http_config {
     unsigned tables;
     struct xm_auth *auth;          /* NULL: none is asked for */
     struct xm_access_log *log;     /* NULL: none */
+    unsigned gzip_level;           /* 1 to 9: answers are packed for who accepts that; 0: never */
     const char *certificate, *key; /* PEM files; NULL where no listener has TLS */
 };
 

@@ -88,6 +88,25 @@ struct xm_http_response {
 /* Whether the handler has set a header of that name, in any case. */
 bool xm_http_has_header(const struct xm_http_response *response, const char *name);
 
+/* ---- Packed answers (http_gzip.c). */
+
+/* Whether an Accept-Encoding header (NULL: there is none) would rather have gzip than plain bytes.  Pure. */
+bool xm_http_wants_gzip(const char *accepted);
+
+/*
+ * Packs the body with gzip where that is allowed, wanted and worth it, and says so in the headers; the tag
+ * then ends in "-gz".  Else the body stays as it is.  Cost: at level 1 some 3 ms of CPU for a megabyte; a
+ * buffer of at most the body's size, and zlib's 260 kB meanwhile.
+ */
+void xm_http_pack(const struct xm_http_request *request, struct xm_http_response *response);
+
+/*
+ * Whether If-None-Match (`known`) has the tag `quoted` of an answer, plain, or packed where this client gets
+ * it so: the response's ETag, set before, is that one then.
+ */
+bool xm_http_has_tag(const struct xm_http_request *request, struct xm_http_response *response,
+                     const char *known, const char *quoted);
+
 /* ---- What a path and a query say (http_route.c). */
 
 /* Decodes %XX of `text` into the request's texts.  NULL: no UTF-8, a NUL, or too long. */

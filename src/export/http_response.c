@@ -212,7 +212,7 @@ bool xm_http_etag(const struct xm_http_request *request, struct xm_http_response
     snprintf(quoted, sizeof quoted, "\"%s\"", tag);
     xm_http_add_header(response, "ETag", quoted);
     const char *known = xm_http_header(request, "If-None-Match");
-    if (!known || (strcmp(known, "*") != 0 && strstr(known, quoted) == NULL))
+    if (!known || !xm_http_has_tag(request, response, known, quoted))
         return true;
     response->status = 304;
     return false;

@@ -6,6 +6,7 @@ usage: serve_api.py XENMON XENBAKED SOURCE_ROOT      TAP on stdout, exit 1 when 
 """
 import contextlib
 import copy
+import gzip
 import http.client
 import json
 import os
@@ -367,6 +368,46 @@ def tags_save_the_answer(folder):
         assert server.ask("/api/v1/openapi.json", If_None_Match=page["ETag"])[0] == 304
 
 
+def answers_are_packed_for_who_reads_that(folder):
+    with running(folder, "--interval=5s") as (server, _):
+        for path in ("/metrics", "/api/v1/windows", "/api/v1/openapi.json", "/api/v1/metrics", "/app.js"):
+            for _ in range(5):  # until both are of one snapshot
+                _, plain, body = server.ask(path)
+                status, packed, data = server.ask(path, Accept_Encoding="br, gzip;q=0.8")
+                if not plain["ETag"] or packed["ETag"] == plain["ETag"][:-1] + '-gz"':
+                    break
+            assert status == 200 and packed["Content-Encoding"] == "gzip" and plain["Content-Encoding"] is None, (path, packed.items())
+            assert len(data) * 2 < len(body) and int(packed["Content-Length"]) == len(data), (path, len(data), len(body))
+            for headers in (plain, packed):
+                assert "Accept-Encoding" in ",".join(headers.get_all("Vary")), (path, headers.items())
+            if path != "/metrics":  # its own numbers move
+                assert gzip.decompress(data) == body, path
+                assert packed["ETag"] == plain["ETag"][:-1] + '-gz"', (plain["ETag"], packed["ETag"])
+                tag = packed["ETag"]
+                status, again, rest = server.ask(path, Accept_Encoding="gzip", If_None_Match=tag)
+                assert (status, again["ETag"], rest) == (304, tag, b"") and again["Content-Encoding"] is None, (path, status, again.items())
+                assert "Accept-Encoding" in again["Vary"]
+                assert server.ask(path, If_None_Match=tag)[0] == 200, "who reads no gzip has not got this one"
+            else:
+                assert b"xen_domain_info" in gzip.decompress(data) and gzip.decompress(data).endswith(b"\n")
+            _, head, nothing = server.ask(path, "HEAD", Accept_Encoding="gzip")
+            assert head["Content-Encoding"] == "gzip" and nothing == b"" and abs(int(head["Content-Length"]) - len(data)) < 400, head.items()
+            for other in ("identity", "gzip;q=0", "br", "identity, gzip;q=0.5"):
+                assert server.ask(path, Accept_Encoding=other)[1]["Content-Encoding"] is None, (path, other)
+        # Not what is small, what went wrong, nor a stream.
+        assert server.ask("/healthz", Accept_Encoding="gzip")[1]["Content-Encoding"] is None
+        assert server.ask("/api/v1/domains/77", Accept_Encoding="gzip")[1]["Content-Encoding"] is None
+        stream = Stream(server, "/api/v1/stream", Accept_Encoding="gzip")
+        assert stream.answer.headers["Content-Encoding"] is None and stream.next()["event"] == "snapshot"
+        stream.close()
+        server.end()
+    (folder / "off").mkdir()
+    with running(folder / "off", "--gzip-level=0", "--max-answer=64K") as (server, _):
+        _, headers, body = server.ask("/api/v1/windows", Accept_Encoding="gzip")
+        assert headers["Content-Encoding"] is None and headers["Vary"] is None and len(body) > 1024, headers.items()
+        server.end()
+
+
 def without_data_it_says_so(folder):
     with kit.server(XENMON, folder / "nothing") as server:
         described = description_of(server)
@@ -509,7 +550,8 @@ def streams_of_one_client_leave_some_for_others(folder):
 
 
 TESTS = [the_description_is_openapi_3, every_path_that_is_served_is_described, every_path_answers_as_described, bounds_are_held, requests_at_random_get_an_answer,
-         numbers_are_the_regions, what_is_not_known_is_null, names_are_harmless, tags_save_the_answer, without_data_it_says_so,
+         numbers_are_the_regions, what_is_not_known_is_null, names_are_harmless, tags_save_the_answer,
+         answers_are_packed_for_who_reads_that, without_data_it_says_so,
          the_stream_is_live, a_stream_goes_on_where_it_was, streams_are_bounded,
          streams_of_one_client_leave_some_for_others]
 
