@@ -102,7 +102,7 @@ struct xm_host_snapshot {
     /*
      * window[].to is the newest sample, with the peaks of that window; from is NULL where the trace is
      * younger than the window. Both windows' `to` have the same rows.  xm_usage_*() takes these; the last
-     * execution too (any window).
+     * execution too (any window).  no_peaks: not all samples of that window could be read.
      */
     struct xm_window window[XM_HOST_WINDOWS];
     uint64_t window_ns[XM_HOST_WINDOWS]; /* how long they really are */

@@ -210,10 +210,10 @@ static bool read_window(struct xm_host_reader *r, struct xm_host_slot *slot, uns
         }
     }
     xm_peaks_begin(r->peaks);
-    /* What is not folded in this round is in the next: a peak is late, not wrong. */
+    /* What could not be folded in this round is in the next; till then the peaks are those of a part. */
     enum xm_status folded =
         xm_peaks_fold(r->peaks, r->region, s->window[w].from ? first + 1 : 0, s->index, &r->scratch, to);
-    (void)folded;
+    s->window[w].no_peaks = folded != XM_OK;
     return true;
 }
 

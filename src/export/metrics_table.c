@@ -8,6 +8,27 @@ static bool reads_live(const struct xm_host_snapshot *s, const void *row)
     return s->window[0].to->host.passes != 0;
 }
 
+/*
+ * Whether the peaks in that window are of all of the time that the help speaks of, or of all since the trace
+ * began: a region with a short memory has a shorter window, and the longest wait of that is no longest wait.
+ */
+static bool has_peaks(const struct xm_host_snapshot *s, enum xm_host_window window, uint64_t span_ns)
+{
+    const struct xm_window *w = &s->window[window];
+    return !w->no_peaks &&
+           (!w->from || s->window_ns[window] + s->info.series[XM_SERIES_FAST].interval_ns >= span_ns);
+}
+
+static bool has_longest(const struct xm_host_snapshot *s, const void *row)
+{
+    return has_peaks(s, XM_HOST_10S, 10 * XM_NS_PER_S);
+}
+
+static bool has_fill(const struct xm_host_snapshot *s, const void *row)
+{
+    return reads_live(s, row) && has_peaks(s, XM_HOST_1S, XM_NS_PER_S);
+}
+
 static bool sees_transfers(const struct xm_host_snapshot *s, const void *row)
 {
     return (s->info.io_seen & XM_IO_SEEN_TRANSFERS) != 0;
@@ -118,7 +139,7 @@ static const struct xm_metrics_family families[] = {
     COUNTER("xen_domain_slices", "", DOMAIN, DOMAIN, P(ONE("slices")), "Time slices allocated to a domain's vCPUs."),
     COUNTER("xen_domain_migrations", "", DOMAIN, DOMAIN, P(ONE("migrations")), "Dispatches of a domain's vCPUs on another pCPU than the one before."),
     COUNTER("xen_domain_preemptions", "", DOMAIN, DOMAIN, P(BY), "Executions of a domain's vCPUs that ended with the vCPU still runnable."),
-    GAUGE("xen_domain_wait_max_seconds", "seconds", DOMAIN, DOMAIN, 0, P(ONE("wait_max")), "Longest wait of a vCPU that ended in the last ten seconds."),
+    GAUGE("xen_domain_wait_max_seconds", "seconds", DOMAIN, DOMAIN, 0, P(ONE_IF("wait_max", has_longest)), "Longest wait of a vCPU that ended in the last ten seconds; absent where not all of them are known."),
     GAUGE("xen_domain_vcpus", "", DOMAIN, DOMAIN, 0, P({{"online", "", is_online}, {"vcpus", "", is_not_told}}), "vCPUs of a domain that are online; where the toolstack was not asked, that were seen."),
     GAUGE("xen_domain_paused", "", DOMAIN, DOMAIN, 0, P(ONE_IF("paused", says_paused)), "1 while the toolstack has paused a domain."),
     GAUGE("xen_domain_weight", "", DOMAIN, DOMAIN, 0, P(ONE_IF("weight", has_weight)), "A domain's weight as the scheduler is told."),
@@ -139,7 +160,7 @@ static const struct xm_metrics_family families[] = {
     COUNTER("xen_cpu_switches", "", PCPU, CPU, P(ONE("executions")), "Dispatches of vCPUs on a pCPU, the idle ones not counted."),
     COUNTER("xenmon_trace_lost_records", "", PCPU, CPU, P(ONE("lost_records")), "Trace records that a pCPU's buffer had no room for."),
     COUNTER("xenmon_trace_lost_seconds", "seconds", PCPU, CPU, P(ONE("gap")), "Time during which records of a pCPU were being lost."),
-    GAUGE("xenmon_trace_buffer_fill_ratio", "ratio", PCPU, CPU, 1000, P(ONE_IF("buffer_fill", reads_live)), "Highest fill of a pCPU's trace buffer in the last second."),
+    GAUGE("xenmon_trace_buffer_fill_ratio", "ratio", PCPU, CPU, 1000, P(ONE_IF("buffer_fill", has_fill)), "Highest fill of a pCPU's trace buffer in the last second; absent where not all of it is known."),
 
     COUNTER("xen_cpu_domain_seconds", "seconds", PAIR, CPU_DOMAIN, P(ONE("running")), "Time that a domain had on a pCPU."),
     COUNTER("xen_cpu_domain_wait_seconds", "seconds", PAIR, CPU_DOMAIN, P(ONE("waited")), "Waits of a domain that ended by a dispatch on a pCPU."),

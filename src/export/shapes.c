@@ -55,6 +55,7 @@ bool xm_shape_add_window(struct xm_shape *shape, const char *name)
     if (!w->last && w->waits < 0)
         return false;
     w->window = shape->snapshot->window[w->last ? 0 : w->waits];
+    w->no_peaks = !w->last && w->window.no_peaks;
     snprintf(w->name, sizeof w->name, "%s", name);
     shape->windows++;
     return true;
@@ -143,8 +144,9 @@ json_t *xm_shape_quality(const struct xm_shape *shape)
 /* ---- pCPUs. */
 
 /* What one pCPU did, or all: coarse leaves out what the slow series does not keep. */
-static json_t *pcpu_window(const struct xm_pcpu_usage *u, uint64_t span_ns, bool coarse)
+static json_t *pcpu_window(const struct xm_shape_window *w, const struct xm_pcpu_usage *u, uint64_t span_ns)
 {
+    bool coarse = w->coarse;
     double span = (double)span_ns;
     struct xm_maybe none = {0};
     struct xm_maybe executions = coarse ? none : (struct xm_maybe){true, u->executions};
@@ -163,7 +165,7 @@ static json_t *pcpu_window(const struct xm_pcpu_usage *u, uint64_t span_ns, bool
     good &= xm_json_put(object, "executions_per_s",
                         coarse ? json_null() : quotient((double)u->executions * 1e9, (double)u->window_ns));
     good &= xm_json_put(object, "lost_records", xm_json_maybe(lost));
-    bool fill = !coarse && u->buffer_fill.known;
+    bool fill = !coarse && !w->no_peaks && u->buffer_fill.known;
     good &= xm_json_put(object, "buffer_fill_ratio",
                         fill ? json_real((double)u->buffer_fill.count / PERMILLE) : json_null());
     return put_all(object, good);
@@ -194,7 +196,7 @@ json_t *xm_shape_host_windows(const struct xm_shape *shape)
             if (u.buffer_fill.count > sum.buffer_fill.count)
                 sum.buffer_fill.count = u.buffer_fill.count;
         }
-        good = xm_json_put(windows, w->name, pcpu_window(&sum, span_ns, w->coarse));
+        good = xm_json_put(windows, w->name, pcpu_window(w, &sum, span_ns));
     }
     return put_all(windows, good);
 }
@@ -251,7 +253,7 @@ static json_t *cpu_json(const struct xm_shape *shape, uint32_t slot)
             !xm_usage_pcpu(&w->window, at, &u))
             good = xm_json_put(windows, w->name, json_null());
         else
-            good = xm_json_put(windows, w->name, pcpu_window(&u, u.window_ns, w->coarse));
+            good = xm_json_put(windows, w->name, pcpu_window(w, &u, u.window_ns));
     }
     return put_all(cpu, good);
 }

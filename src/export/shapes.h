@@ -26,7 +26,7 @@ struct xm_shape_window {
     struct xm_window window;
     bool last;   /* the last execution: `window` is any */
     bool coarse; /* as in struct xm_usage_of */
-    bool no_peaks;
+    bool no_peaks; /* as there; of pCPUs the fill of their buffers */
     int waits; /* enum xm_host_window, whose percentiles are known; -1: none */
 };
 
