@@ -71,7 +71,9 @@ bool xm_auth_hash_good(const char *hash)
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strncmp(hash, methods[i], strlen(methods[i])) == 0) {
             int checked = crypt_checksalt(hash);
-            return checked == CRYPT_SALT_OK || checked == CRYPT_SALT_TOO_CHEAP;
+            /* Legacy is what libcrypt calls SHA-256; what is broken is not in this list. */
+            return checked == CRYPT_SALT_OK || checked == CRYPT_SALT_TOO_CHEAP ||
+                   checked == CRYPT_SALT_METHOD_LEGACY;
         }
     return false;
 }

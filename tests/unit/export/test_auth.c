@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <crypt.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "export/auth.h"
@@ -94,7 +96,7 @@ static void passwords_are_checked(void **state)
     assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
     for (int i = 0; i < 3;
          i++) { /* the second time it is remembered; a wrong one between does not change that */
-        assert_true(xm_auth_check(auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user));
+        assert_int_equal(xm_auth_check(auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
         assert_string_equal(user, "bob");
         assert_false(xm_auth_check(auth, NULL, "Basic Ym9iOnNlY3JlUw==", user, sizeof user));
     }
@@ -116,6 +118,18 @@ static void passwords_are_checked(void **state)
     free(big);
     assert_memory_equal(xm_auth_challenge(auth), "Basic ", 6);
     xm_auth_destroy(auth);
+}
+
+/* A line of the users' file; the password is: secret. */
+static void add_user(char *text, size_t size, const char *name, const char *method, unsigned long cost)
+{
+    static struct crypt_data crypt;
+    char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+    assert_non_null(crypt_gensalt_rn(method, cost, NULL, 0, salt, sizeof salt));
+    const char *hash = crypt_r("secret", salt, &crypt);
+    assert_non_null(hash);
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s:%s\n", name, hash);
 }
 
 static void a_bad_file_says_where(void **state)
@@ -150,6 +164,35 @@ static void a_bad_file_says_where(void **state)
         assert_non_null(strstr(err.text, rows[i].says));
         assert_non_null(strstr(err.text, folder));
     }
+}
+
+/* All methods that the manual names, as libcrypt writes them. */
+static void every_method_is_checked(void **state)
+{
+    static const struct {
+        const char *method;
+        unsigned long cost;
+    } rows[] = {{"$y$", 1}, {"$gy$", 1}, {"$7$", 6}, {"$2b$", 4}, {"$2a$", 4}, {"$2y$", 4}, {"$6$", 1000}, {"$6$", 0}, {"$5$", 1000}, {"$5$", 0}};
+    char text[4096] = "";
+    char user[72];
+    struct xm_auth *auth;
+    struct xm_error err = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[2] = {(char)('a' + i), '\0'};
+        add_user(text, sizeof text, name, rows[i].method, rows[i].cost);
+    }
+    put(1, text, 0600);
+    assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
+    static const char *const right[] = {"YTpzZWNyZXQ=", "YjpzZWNyZXQ=", "YzpzZWNyZXQ=", "ZDpzZWNyZXQ=", "ZTpzZWNyZXQ=",
+                                        "ZjpzZWNyZXQ=", "ZzpzZWNyZXQ=", "aDpzZWNyZXQ=", "aTpzZWNyZXQ=", "ajpzZWNyZXQ="};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        char header[64];
+        snprintf(header, sizeof header, "Basic %s", right[i]);
+        assert_int_equal(xm_auth_check(auth, NULL, header, user, sizeof user), XM_AUTH_YES);
+        header[9] = header[9] == 'z' ? 'y' : 'z';
+        assert_int_equal(xm_auth_check(auth, NULL, header, user, sizeof user), XM_AUTH_NO);
+    }
+    xm_auth_destroy(auth);
 }
 
 static void a_file_for_everybody_is_refused(void **state)
@@ -222,6 +265,105 @@ static void guessing_keeps_nobody_waiting(void **state)
     xm_auth_destroy(g.auth);
 }
 
+/* The least CPU time of some tries at a wrong password. */
+static uint64_t wrong_ns(struct xm_auth *auth, const char *authorization)
+{
+    uint64_t least = UINT64_MAX;
+    char user[72];
+    for (int i = 0; i < 3; i++) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        assert_int_equal(xm_auth_check(auth, NULL, authorization, user, sizeof user), XM_AUTH_NO);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        uint64_t ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u + (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+        least = ns < least ? ns : least;
+    }
+    return least;
+}
+
+static void an_unknown_user_costs_as_much_as_the_dearest(void **state)
+{
+    struct xm_auth *auth;
+    struct xm_error err = {0};
+    char text[1024] = "";
+    add_user(text, sizeof text, "ann", "$5$", 1000);
+    add_user(text, sizeof text, "bob", "$2b$", 9);
+    add_user(text, sizeof text, "cyd", "$2b$", 4);
+    add_user(text, sizeof text, "dot", "$6$", 1000);
+    put(1, text, 0600);
+    assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
+    uint64_t ann_ns = wrong_ns(auth, "Basic YW5uOng=");
+    uint64_t bob_ns = wrong_ns(auth, "Basic Ym9iOng=");
+    uint64_t nobody_ns = wrong_ns(auth, "Basic YWxpY2U6eA==");
+    print_message("# CPU us: cheap %u, dear %u, unknown %u\n", (unsigned)(ann_ns / 1000), (unsigned)(bob_ns / 1000),
+                  (unsigned)(nobody_ns / 1000));
+    assert_true(bob_ns > 4 * ann_ns);
+    assert_true(nobody_ns > bob_ns / 2 && nobody_ns < bob_ns * 2);
+    /* Of a method alone there is nothing to be measured, and the cost is its own. */
+    text[0] = '\0';
+    add_user(text, sizeof text, "ann", "$5$", 1000);
+    add_user(text, sizeof text, "cyd", "$5$", 1000);
+    put(1, text, 0600);
+    assert_int_equal(xm_auth_reload(auth, &err), XM_OK);
+    assert_true(wrong_ns(auth, "Basic YWxpY2U6eA==") < bob_ns / 2);
+    xm_auth_destroy(auth);
+}
+
+struct hasty {
+    struct xm_auth *auth;
+    struct sockaddr_in from;
+    atomic_bool *stop;
+    atomic_uint *hashes;
+    pthread_t thread;
+};
+
+static void *guess_on(void *user)
+{
+    struct hasty *h = user;
+    char name[72];
+    while (!*h->stop)
+        *h->hashes += xm_auth_check(h->auth, (const struct sockaddr *)&h->from, "Basic Ym9iOnNlY3JlUw==", name,
+                                    sizeof name) == XM_AUTH_NO;
+    return NULL;
+}
+
+/* However hard three addresses try, a fourth comes to its turn: counted in hashes, whatever a hash takes here. */
+static void guessing_keeps_nobody_out(void **state)
+{
+    struct xm_error err = {0};
+    struct xm_auth *auth;
+    struct hasty h[3];
+    atomic_bool stop = false;
+    atomic_uint hashes = 0;
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000209)};
+    enum xm_auth_verdict verdict = XM_AUTH_BUSY;
+    char text[1024] = "";
+    char user[72];
+    add_user(text, sizeof text, "bob", "$2b$", 10);
+    put(1, text, 0600);
+    assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        h[i] = (struct hasty){.auth = auth, .from = from, .stop = &stop, .hashes = &hashes};
+        h[i].from.sin_addr.s_addr = htonl(0xc6336401 + i);
+        assert_int_equal(pthread_create(&h[i].thread, NULL, guess_on, &h[i]), 0);
+    }
+    while (hashes < 4) /* they are at it */
+        usleep(1000);
+    unsigned before = hashes;
+    while (verdict == XM_AUTH_BUSY && hashes < before + 40) {
+        verdict = xm_auth_check(auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JldA==", user, sizeof user);
+        usleep(20000);
+    }
+    unsigned after = hashes;
+    stop = true;
+    for (unsigned i = 0; i < 3; i++)
+        pthread_join(h[i].thread, NULL);
+    print_message("# a right password got its turn after %u wrong ones\n", after - before);
+    assert_int_equal(verdict, XM_AUTH_YES);
+    assert_string_equal(user, "bob");
+    xm_auth_destroy(auth);
+}
+
 static void a_bad_reload_changes_nothing(void **state)
 {
     struct xm_auth *auth;
@@ -243,9 +385,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_is_same_only_whole),         cmocka_unit_test(tokens_are_checked),
+        cmocka_unit_test(every_method_is_checked),
         cmocka_unit_test(passwords_are_checked),           cmocka_unit_test(a_bad_file_says_where),
         cmocka_unit_test(a_file_for_everybody_is_refused), cmocka_unit_test(a_bad_reload_changes_nothing),
-        cmocka_unit_test(guessing_keeps_nobody_waiting),
+        cmocka_unit_test(guessing_keeps_nobody_waiting),   cmocka_unit_test(guessing_keeps_nobody_out),
+        cmocka_unit_test(an_unknown_user_costs_as_much_as_the_dearest),
     };
     return cmocka_run_group_tests(tests, begin, finish);
 }
