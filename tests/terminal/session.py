@@ -64,6 +64,7 @@ class Session:
         environment = dict(os.environ, TERM='linux', LANG='C.UTF-8', LC_ALL='C.UTF-8', XDG_CONFIG_HOME='/nonexistent')
         for name in ('NO_COLOR', 'CLICOLOR', 'CLICOLOR_FORCE', 'COLUMNS', 'LINES', 'XENMON_REGION'):
             environment.pop(name, None)
+        environment['NCURSES_GPM_TERMS'] = '' # no console: nobody is to be asked for its mouse, and libgpm leaks when nobody answers
         environment.update(env or {})
         self.pid = os.fork()
         if self.pid == 0:
