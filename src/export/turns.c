@@ -22,6 +22,8 @@ struct xm_turns {
     uint8_t holder[XM_TURNS_KEY];
     bool waiting;
     uint64_t waiter, waiter_rank; /* which call waits */
+    uint8_t waiter_key[XM_TURNS_KEY];
+    uint64_t granted; /* which waiting call has the turn, whether it has woken up yet or not */
     struct known known[XM_TURNS_KNOWN];
 };
 
@@ -80,20 +82,21 @@ static bool send_away(struct xm_turns *turns, const uint8_t *key)
     return false;
 }
 
-static bool hand_over(struct xm_turns *turns, const uint8_t *key)
+static void hand_over(struct xm_turns *turns, const uint8_t *key)
 {
     struct known *k = find(turns, key);
     if (k)
         k->since = 0;
     turns->busy = true;
     memcpy(turns->holder, key, XM_TURNS_KEY);
-    return true;
 }
 
 static bool take(struct xm_turns *turns, const uint8_t *key)
 {
-    if (!turns->busy && !turns->waiting)
-        return hand_over(turns, key);
+    if (!turns->busy) {
+        hand_over(turns, key);
+        return true;
+    }
     uint64_t rank = rank_of(turns, key);
     if (turns->waiting && rank >= turns->waiter_rank)
         return send_away(turns, key);
@@ -101,13 +104,11 @@ static bool take(struct xm_turns *turns, const uint8_t *key)
     turns->waiting = true;
     turns->waiter = me;
     turns->waiter_rank = rank;
+    memcpy(turns->waiter_key, key, XM_TURNS_KEY);
     pthread_cond_broadcast(&turns->changed); /* who waited until now leaves */
-    while (turns->busy && turns->waiter == me)
+    while (turns->granted != me && turns->waiter == me)
         pthread_cond_wait(&turns->changed, &turns->lock);
-    if (turns->waiter != me)
-        return send_away(turns, key);
-    turns->waiting = false;
-    return hand_over(turns, key);
+    return turns->granted == me || send_away(turns, key);
 }
 
 bool xm_turns_take(struct xm_turns *turns, const uint8_t key[XM_TURNS_KEY])
@@ -122,6 +123,11 @@ void xm_turns_give_back(struct xm_turns *turns)
 {
     pthread_mutex_lock(&turns->lock);
     turns->busy = false;
+    if (turns->waiting) { /* at once: who gives it back may be here again before the other has woken up */
+        turns->waiting = false;
+        turns->granted = turns->waiter;
+        hand_over(turns, turns->waiter_key);
+    }
     pthread_cond_broadcast(&turns->changed);
     pthread_mutex_unlock(&turns->lock);
 }

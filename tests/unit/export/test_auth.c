@@ -237,7 +237,7 @@ static void guessing_keeps_nobody_waiting(void **state)
     static struct crypt_data crypt;
     struct xm_error err = {0};
     struct guesser g = {0};
-    pthread_t thread[2];
+    pthread_t thread[3]; /* one hashes, one waits, one is sent away */
     char salt[CRYPT_GENSALT_OUTPUT_SIZE];
     char line[256];
     char user[72];
@@ -250,7 +250,7 @@ static void guessing_keeps_nobody_waiting(void **state)
     assert_int_equal(xm_auth_create(path[0], path[1], &g.auth, &err), XM_OK);
     assert_int_equal(xm_auth_check(g.auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
     assert_int_equal(xm_auth_reload(g.auth, &err), XM_OK);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, guess, &g), 0);
     unsigned known = 0;
     while (g.no < 3) {
@@ -258,7 +258,7 @@ static void guessing_keeps_nobody_waiting(void **state)
         assert_int_equal(xm_auth_check(g.auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
         known++;
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         pthread_join(thread[i], NULL);
     assert_true(g.busy > 0);
     assert_true(known > 100);
@@ -313,7 +313,7 @@ struct hasty {
     struct xm_auth *auth;
     struct sockaddr_in from;
     atomic_bool *stop;
-    atomic_uint *hashes;
+    atomic_uint *hashes, busy;
     pthread_t thread;
 };
 
@@ -321,10 +321,45 @@ static void *guess_on(void *user)
 {
     struct hasty *h = user;
     char name[72];
-    while (!*h->stop)
-        *h->hashes += xm_auth_check(h->auth, (const struct sockaddr *)&h->from, "Basic Ym9iOnNlY3JlUw==", name,
-                                    sizeof name) == XM_AUTH_NO;
+    while (!*h->stop) {
+        enum xm_auth_verdict verdict = xm_auth_check(h->auth, (const struct sockaddr *)&h->from,
+                                                     "Basic Ym9iOnNlY3JlUw==", name, sizeof name);
+        *h->hashes += verdict == XM_AUTH_NO;
+        h->busy += verdict == XM_AUTH_BUSY;
+    }
     return NULL;
+}
+
+/* Of two that hash all the time each waits for the other, and none is sent away. */
+static void one_more_waits_for_its_turn(void **state)
+{
+    struct xm_error err = {0};
+    struct hasty h = {.from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc6336401)}};
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000209)};
+    atomic_bool stop = false;
+    atomic_uint hashes = 0;
+    unsigned no = 0;
+    char text[1024] = "";
+    char user[72];
+    add_user(text, sizeof text, "bob", "$2b$", 8);
+    put(1, text, 0600);
+    assert_int_equal(xm_auth_create(NULL, path[1], &h.auth, &err), XM_OK);
+    h.stop = &stop;
+    h.hashes = &hashes;
+    assert_int_equal(pthread_create(&h.thread, NULL, guess_on, &h), 0);
+    while (hashes < 2)
+        usleep(1000);
+    for (int i = 0; i < 30; i++)
+        no += xm_auth_check(h.auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JlUw==", user, sizeof user) ==
+              XM_AUTH_NO;
+    enum xm_auth_verdict right =
+        xm_auth_check(h.auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JldA==", user, sizeof user);
+    stop = true;
+    pthread_join(h.thread, NULL);
+    assert_int_equal(no, 30);
+    assert_int_equal(right, XM_AUTH_YES);
+    assert_int_equal(h.busy, 0);
+    xm_auth_destroy(h.auth);
 }
 
 /* However hard three addresses try, a fourth comes to its turn: counted in hashes, whatever a hash takes here. */
@@ -389,6 +424,7 @@ int main(void)
         cmocka_unit_test(passwords_are_checked),           cmocka_unit_test(a_bad_file_says_where),
         cmocka_unit_test(a_file_for_everybody_is_refused), cmocka_unit_test(a_bad_reload_changes_nothing),
         cmocka_unit_test(guessing_keeps_nobody_waiting),   cmocka_unit_test(guessing_keeps_nobody_out),
+        cmocka_unit_test(one_more_waits_for_its_turn),
         cmocka_unit_test(an_unknown_user_costs_as_much_as_the_dearest),
     };
     return cmocka_run_group_tests(tests, begin, finish);
