@@ -90,39 +90,69 @@ static void sleep_ns(uint64_t ns)
 
 /* ---- Beginning and end. */
 
+/* Each URL that is wrong is named, and nobody is asked before all are right. */
+static int check_urls(const struct xm_connect_config *config)
+{
+    static atomic_bool never;
+    int code = XM_EXIT_DONE;
+    for (unsigned i = 0; i < config->urls && code != XM_EXIT_FAILED; i++) {
+        struct xm_error err;
+        struct xm_fetch *fetch;
+        xm_error_clear(&err);
+        enum xm_status status = xm_fetch_create(config->url[i], &config->credentials, &never, &fetch, &err);
+        if (status == XM_INVALID) {
+            code = xm_usage_error(XM_CONNECT_PROGRAM, "%s", err.text);
+        } else if (status != XM_OK) {
+            xm_complain(XM_CONNECT_PROGRAM, "%s", err.text);
+            code = XM_EXIT_FAILED;
+        }
+        xm_fetch_destroy(fetch);
+    }
+    return code;
+}
+
+static bool begin_host(struct connect *c, unsigned i)
+{
+    struct host *h = &c->host[i];
+    struct xm_error err;
+    uint64_t limit_bytes = COPY_BYTES / c->config.urls;
+    xm_error_clear(&err);
+    snprintf(h->region, sizeof h->region, "%s/%u", c->place.path, i);
+    const struct xm_link_config link = {.url = c->config.url[i],
+                                        .region = h->region,
+                                        .credentials = &c->config.credentials,
+                                        .history_ns = c->config.history_ns,
+                                        .most_bytes = c->config.copy_bytes,
+                                        .limit_bytes = limit_bytes > COPY_LEAST ? limit_bytes : COPY_LEAST};
+    if (xm_link_start(&link, &h->link, &err) == XM_OK)
+        h->reader = xm_hosts_reader_create(h->region);
+    c->hosts = i + 1;
+    if (!h->reader) {
+        xm_complain(XM_CONNECT_PROGRAM, "%s", err.text[0] ? err.text : "out of memory");
+        return false;
+    }
+    snprintf(c->row[i].name, sizeof c->row[i].name, "%.95s", xm_link_name(h->link));
+    return true;
+}
+
 static int begin(struct connect *c)
 {
     struct xm_error err;
     xm_error_clear(&err);
-    if (xm_fetch_begin(&err) != XM_OK || !xm_scratch_make(&c->place)) {
-        if (err.text[0])
-            xm_complain(XM_CONNECT_PROGRAM, "%s", err.text);
-        else
-            xm_complain(XM_CONNECT_PROGRAM, "no private directory can be made: %s", strerror(errno));
+    if (xm_fetch_begin(&err) != XM_OK) {
+        xm_complain(XM_CONNECT_PROGRAM, "%s", err.text);
         return XM_EXIT_FAILED;
     }
-    uint64_t limit_bytes = COPY_BYTES / c->config.urls;
-    for (unsigned i = 0; i < c->config.urls; i++) {
-        struct host *h = &c->host[i];
-        snprintf(h->region, sizeof h->region, "%s/%u", c->place.path, i);
-        const struct xm_link_config link = {.url = c->config.url[i],
-                                            .region = h->region,
-                                            .credentials = &c->config.credentials,
-                                            .history_ns = c->config.history_ns,
-                                            .most_bytes = c->config.copy_bytes,
-                                            .limit_bytes =
-                                                limit_bytes > COPY_LEAST ? limit_bytes : COPY_LEAST};
-        enum xm_status status = xm_link_start(&link, &h->link, &err);
-        if (status == XM_INVALID)
-            return xm_usage_error(XM_CONNECT_PROGRAM, "%s", err.text);
-        h->reader = status == XM_OK ? xm_hosts_reader_create(h->region) : NULL;
-        c->hosts = i + 1;
-        if (!h->reader) {
-            xm_complain(XM_CONNECT_PROGRAM, "%s", err.text[0] ? err.text : "out of memory");
-            return XM_EXIT_FAILED;
-        }
-        snprintf(c->row[i].name, sizeof c->row[i].name, "%.95s", xm_link_name(h->link));
+    int code = check_urls(&c->config);
+    if (code != XM_EXIT_DONE)
+        return code;
+    if (!xm_scratch_make(&c->place)) {
+        xm_complain(XM_CONNECT_PROGRAM, "no private directory can be made: %s", strerror(errno));
+        return XM_EXIT_FAILED;
     }
+    for (unsigned i = 0; i < c->config.urls; i++)
+        if (!begin_host(c, i))
+            return XM_EXIT_FAILED;
     return XM_EXIT_DONE;
 }
 

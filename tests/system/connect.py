@@ -245,6 +245,24 @@ def an_end_over_there_is_an_end_here(folder):
             compare(region, copy, "fast", 5)
 
 
+def a_copy_that_a_kill_left_goes_with_the_next_start(folder):
+    with host(XENBAKED, folder) as (region, _), server(XENMON, region) as serve:
+        serve.wait_for_data()
+        process = subprocess.Popen([XENMON, "connect", serve.url, "--frames=100000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: copies_of(process.pid), "a copy")
+            left = copies_of(process.pid)
+        finally:
+            process.kill()
+            process.wait()
+        assert [path for path in left if os.path.exists(path)] == left, "whoever is killed at once cannot have removed it"
+        with connection(serve.url) as (_, living):
+            wait_for(lambda: not os.path.exists(os.path.dirname(left[0])), "what was left to be removed")
+            code, _, said = xenmon("connect", serve.url, "--once")
+            assert code == 0, (code, said)
+            assert os.path.exists(living), "the copy of one that lives was removed"
+
+
 # ---- One host, several hosts.
 
 def one_host_as_text_is_the_live_screen_s(folder):
@@ -385,6 +403,18 @@ def wrong_usage_is_said_in_a_line(_):
                        (("connect", *["http://127.0.0.1:1"] * 65), "64")):
         code, out, said = xenmon(*words)
         assert code == 2 and why in said and out == "" and len(said.splitlines()) == 1, (words[:2], code, said)
+    # All that are wrong, and no server is asked meanwhile.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        good, one, two = f"http://127.0.0.1:{listener.getsockname()[1]}", "http://127.0.0.1:99999", "http+unix://relative/path"
+        code, out, said = xenmon("connect", good, one, two)
+        lines = said.splitlines()
+        assert code == 2 and out == "" and len(lines) == 2 and "127.0.0.1:99999" in lines[0] and "socket" in lines[1], (code, said)
+        listener.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            listener.accept()
+            raise AssertionError("one of them was asked before the others were looked at")
     code, out, _ = xenmon("connect", "--help")
     assert code == 0 and "--token-file" in out and max(map(len, out.splitlines())) <= 80
 
@@ -695,6 +725,7 @@ TESTS = [
     a_server_that_was_away_is_caught_up_with,
     silence_over_there_is_silence_here,
     an_end_over_there_is_an_end_here,
+    a_copy_that_a_kill_left_goes_with_the_next_start,
     one_host_as_text_is_the_live_screen_s,
     several_hosts_are_a_table,
     a_table_on_a_terminal_goes_into_a_host_and_back,
