@@ -54,8 +54,8 @@ static void take(const struct xm_serve_config *c, struct xm_serve_sockets *s, in
 /* ---- Unix sockets. */
 
 /*
- * A socket that a server before us left there, and nobody listens at.  Where many wait to be let in (EAGAIN) somebody is
- * there, and this does not wait with them.
+ * A socket that a server before us left there, and nobody listens at.  Where many wait to be let in (EAGAIN)
+ * somebody is there, and this does not wait with them.
  */
 static bool is_left_over(const struct sockaddr_un *address)
 {
@@ -83,11 +83,17 @@ static enum xm_status open_unix(const struct xm_serve_config *c, struct xm_serve
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "a Unix socket: %s", strerror(errno));
     mode_t before = umask(0117); /* 0660 */
     int bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
-    if (bound != 0 && errno == EADDRINUSE && is_left_over(&address) && unlink(path) == 0)
+    int why = errno;
+    if (bound != 0 && why == EADDRINUSE && is_left_over(&address) && unlink(path) == 0) {
         bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
+        why = errno;
+    }
     umask(before);
-    if (bound != 0 || listen(fd, BACKLOG) != 0) {
-        int why = errno;
+    if (bound == 0) {
+        bound = listen(fd, BACKLOG);
+        why = errno;
+    }
+    if (bound != 0) {
         close(fd);
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "unix:%s: %s", path, strerror(why));
     }
