@@ -147,8 +147,10 @@ size_t xm_access_format(const struct xm_access *access, char *text, size_t size)
     put(&line, " ");
     put_foreign(&line, access->version, 16);
     put(&line, "\" ");
-    snprintf(number, sizeof number, "%u %llu", access->status, (unsigned long long)access->bytes);
+    snprintf(number, sizeof number, "%u ", access->cut ? XM_ACCESS_CUT : access->status);
     put(&line, number);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)access->bytes);
+    put(&line, access->bytes == XM_ACCESS_UNKNOWN ? "-" : number);
     line.text[line.used++] = '\n';
     line.text[line.used] = '\0';
     return line.used;

@@ -383,7 +383,11 @@ json_t *xm_answer_history(const struct xm_ask *ask, const struct xm_history_word
     struct xm_error err = {0};
     if (!answer_begin(ask, NULL, &a, refusal))
         return NULL;
-    if (!read_question(&a.shape, words, &q, refusal) || !open_past(ask, &a, refusal))
+    if (!read_question(&a.shape, words, &q, refusal))
+        return NULL;
+    if (ask->turn && !ask->turn(ask->turn_user))
+        return refuse(refusal, 503, "busy", "other questions of this kind are being answered: try again");
+    if (!open_past(ask, &a, refusal))
         return NULL;
     json_t *document = xm_shape_document(&a.shape);
     enum xm_status status = document ? xm_past_history(a.past, &a.shape, &q, document, &err) : XM_NOMEM;

@@ -9,6 +9,8 @@
 #ifndef XM_EXPORT_ANSWERS_H
 #define XM_EXPORT_ANSWERS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "export/host.h"
@@ -19,6 +21,12 @@ struct xm_ask {
     const char *path;     /* of the region, for what the snapshot does not hold */
     const char *hostname; /* "" where not known */
     const char *version;  /* of this program */
+    /*
+     * Asked before a dear answer is made, which is refused where it says false; NULL: none is. turn_user is
+     * for it.
+     */
+    bool (*turn)(void *user);
+    void *turn_user;
 };
 
 struct xm_refusal {
@@ -48,7 +56,7 @@ json_t *xm_answer_metrics(const struct xm_ask *ask, struct xm_refusal *refusal);
 /*
  * Values over time.  domain: a domid, NULL: all; metric: one to eight of xm_fields with commas, NULL: the
  * shares of the five states; from, to: as xm_query_time(), NULL: the last five minutes; step: a duration.
- * Refusals besides: bad_metric, bad_time, bad_step, bad_range, too_much (400), no_data (503).
+ * Refusals besides: bad_metric, bad_time, bad_step, bad_range, too_much (400), no_data, busy (503).
  */
 struct xm_history_words {
     const char *domain, *metric, *from, *to, *step;

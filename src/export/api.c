@@ -35,6 +35,8 @@ static int write_json(const char *text, size_t bytes, void *response)
 static void send_json(struct xm_http_response *response, json_t *document, const struct xm_refusal *refusal)
 {
     if (!document) {
+        if (refusal->status == 503)
+            xm_http_add_header(response, "Retry-After", "1");
         xm_http_fail(response, refusal->status, refusal->code, "%s", refusal->text);
         return;
     }
@@ -44,38 +46,46 @@ static void send_json(struct xm_http_response *response, json_t *document, const
     json_decref(document);
 }
 
-static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_request *request)
+static bool take_turn(void *response)
+{
+    return xm_http_take_turn(response);
+}
+
+static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_request *request,
+                            struct xm_http_response *response)
 {
     return (struct xm_ask){.snapshot = xm_http_snapshot(request),
                            .path = xm_host_path(api->config.host),
                            .hostname = api->config.hostname,
-                           .version = api->config.version};
+                           .version = api->config.version,
+                           .turn = take_turn,
+                           .turn_user = response};
 }
 
-/* False: the client has this very snapshot's answer already. */
-static bool is_news(const struct xm_http_request *request, struct xm_http_response *response)
+/* The answers to one question are the same for as long as the snapshot is. */
+static void set_tag(const struct xm_http_request *request, struct xm_http_response *response)
 {
     const struct xm_host_snapshot *s = xm_http_snapshot(request);
     char tag[48];
     xm_http_add_header(response, "Cache-Control", "no-cache");
     snprintf(tag, sizeof tag, "%" PRIx64 "-%" PRIx64, s->made_real_ns, s->number);
-    return xm_http_etag(request, response, tag);
+    xm_http_set_tag(response, tag);
 }
 
 static void get_version(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
-    struct xm_ask ask = ask_of(user, request);
+    struct xm_ask ask = ask_of(user, request, response);
     struct xm_refusal refusal;
-    if (is_news(request, response))
-        send_json(response, xm_answer_version(&ask, &refusal), &refusal);
+    set_tag(request, response);
+    send_json(response, xm_answer_version(&ask, &refusal), &refusal);
 }
 
 static void get_metrics(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
-    struct xm_ask ask = ask_of(user, request);
+    struct xm_ask ask = ask_of(user, request, response);
     struct xm_refusal refusal;
-    if (is_news(request, response))
-        send_json(response, xm_answer_metrics(&ask, &refusal), &refusal);
+    set_tag(request, response);
+    send_json(response, xm_answer_metrics(&ask, &refusal), &refusal);
 }
 
 typedef json_t *answer_fn(const struct xm_ask *ask, const char *windows, struct xm_refusal *refusal);
@@ -83,10 +93,10 @@ typedef json_t *answer_fn(const struct xm_ask *ask, const char *windows, struct 
 static void get_list(struct xm_api *api, const struct xm_http_request *request,
                      struct xm_http_response *response, answer_fn *answer)
 {
-    struct xm_ask ask = ask_of(api, request);
+    struct xm_ask ask = ask_of(api, request, response);
     struct xm_refusal refusal;
-    if (is_news(request, response))
-        send_json(response, answer(&ask, xm_http_query(request, "window"), &refusal), &refusal);
+    set_tag(request, response);
+    send_json(response, answer(&ask, xm_http_query(request, "window"), &refusal), &refusal);
 }
 
 static void get_host(void *user, const struct xm_http_request *request, struct xm_http_response *response)
@@ -111,33 +121,33 @@ static void get_windows(void *user, const struct xm_http_request *request, struc
 
 static void get_domain(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
-    struct xm_ask ask = ask_of(user, request);
+    struct xm_ask ask = ask_of(user, request, response);
     struct xm_refusal refusal;
     const char *windows = xm_http_query(request, "window");
-    if (is_news(request, response))
-        send_json(response, xm_answer_domain(&ask, xm_http_segment(request, 0), windows, &refusal), &refusal);
+    set_tag(request, response);
+    send_json(response, xm_answer_domain(&ask, xm_http_segment(request, 0), windows, &refusal), &refusal);
 }
 
 static void get_vcpus(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
-    struct xm_ask ask = ask_of(user, request);
+    struct xm_ask ask = ask_of(user, request, response);
     struct xm_refusal refusal;
     const char *windows = xm_http_query(request, "window");
-    if (is_news(request, response))
-        send_json(response, xm_answer_vcpus(&ask, xm_http_segment(request, 0), windows, &refusal), &refusal);
+    set_tag(request, response);
+    send_json(response, xm_answer_vcpus(&ask, xm_http_segment(request, 0), windows, &refusal), &refusal);
 }
 
 static void get_history(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
-    struct xm_ask ask = ask_of(user, request);
+    struct xm_ask ask = ask_of(user, request, response);
     struct xm_refusal refusal;
     struct xm_history_words words = {.domain = xm_http_query(request, "domain"),
                                      .metric = xm_http_query(request, "metric"),
                                      .from = xm_http_query(request, "from"),
                                      .to = xm_http_query(request, "to"),
                                      .step = xm_http_query(request, "step")};
-    if (is_news(request, response))
-        send_json(response, xm_answer_history(&ask, &words, &refusal), &refusal);
+    set_tag(request, response);
+    send_json(response, xm_answer_history(&ask, &words, &refusal), &refusal);
 }
 
 /* ---- The stream. */
@@ -192,7 +202,7 @@ static bool write_rpc(void *response, const void *data, size_t bytes)
 static void post_rpc(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
     struct xm_api *api = user;
-    struct xm_ask ask = ask_of(api, request);
+    struct xm_ask ask = ask_of(api, request, response);
     size_t bytes;
     const char *xml = xm_http_body(request, &bytes);
     xm_http_set_type(response, "text/xml; charset=utf-8");
@@ -215,8 +225,7 @@ static void get_file(void *user, const struct xm_http_request *request, struct x
     xm_http_add_header(response, "Content-Security-Policy", PAGE_POLICY);
     xm_http_add_header(response, "X-Content-Type-Options", "nosniff");
     xm_http_add_header(response, "Referrer-Policy", "no-referrer");
-    if (!xm_http_etag(request, response, file->tag))
-        return;
+    xm_http_set_tag(response, file->tag);
     xm_http_set_type(response, file->type);
     xm_http_set_static(response, file->data, file->bytes);
 }

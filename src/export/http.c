@@ -3,6 +3,9 @@
 #include "export/http.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +21,8 @@
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define REFUSED_COST   10u /* a wrong token costs as much as so many requests */
 #define STREAM_BLOCK   16384u
-/* Threads of an address: one answer in the making does not keep all others waiting. */
-#define THREADS  3u
-#define DRAIN_NS (2 * XM_NS_PER_S)
+#define DRAIN_NS       (2 * XM_NS_PER_S)
+#define CPU_OF_ONE_NS  (XM_NS_PER_S / 100) /* an answer that took more counts as several requests */
 
 /* ---- Handing an answer over. */
 
@@ -51,8 +53,10 @@ static ssize_t stream_next(void *user, uint64_t position, char *buffer, size_t b
         pthread_mutex_lock(&http->lock);
         http->counts.sent_bytes += (uint64_t)n;
         pthread_mutex_unlock(&http->lock);
+        xm_http_set_moving(r->connection, true);
         return n;
     }
+    xm_http_set_moving(r->connection, false); /* all of it has gone out */
     if (n < 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
     /* A resumption that comes between the two calls is taken for one of this suspension. */
@@ -95,6 +99,7 @@ static struct MHD_Response *make_stream(struct xm_http_request *request, struct 
     if (r) {
         *r = (struct running){request->connection, request, response->stream};
         request->streaming = true;
+        xm_http_mind_deafness(request->connection);
         made = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_next, r, stream_end);
     }
     if (!made) {
@@ -149,8 +154,7 @@ static enum MHD_Result answer(struct xm_http_request *request, struct xm_http_re
         xm_http_fail(response, 500, "answer_too_large",
                      "the answer is larger than %zu bytes, or there is no memory for it",
                      request->http->config.limits.answer_bytes);
-    if (response->status == 304 && response->body)
-        response->body->used = 0;
+    xm_http_settle_tag(request, response);
     xm_http_pack(request, response);
     request->status = response->status;
     enum MHD_Result result = MHD_NO;
@@ -380,16 +384,47 @@ static enum MHD_Result refuse(struct xm_http_request *request, struct xm_http_re
     return answer(request, response);
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * XM_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * What a handler leaves behind: a debt of the client's, and, after a dear one, memory that is free but
+ * still ours.
+ */
+static void settle(struct xm_http_request *request, const struct xm_http_response *response,
+                   uint64_t spent_ns)
+{
+    struct xm_http *http = request->http;
+    uint64_t cost = spent_ns / CPU_OF_ONE_NS;
+    if (cost)
+        xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address,
+                         cost < UINT16_MAX ? (unsigned)cost : UINT16_MAX, xm_clock_ns());
+    if (!response->turn)
+        return;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+    pthread_mutex_lock(&http->lock);
+    http->turns--;
+    pthread_mutex_unlock(&http->lock);
+}
+
 static enum MHD_Result run_handler(struct xm_http_request *request)
 {
     struct xm_http *http = request->http;
     struct xm_http_response response = {.http = http, .status = 200};
+    uint64_t begun_ns = cpu_ns();
     xm_http_set_phase(request->connection, XM_HTTP_WORKING, 0);
     request->snapshot = xm_host_take(http->config.host);
     request->route->handle(request->route_user, request, &response);
-    enum MHD_Result result = answer(request, &response);
+    enum MHD_Result result = answer(request, &response); /* packing is a part of the work */
     xm_host_give_back(http->config.host, request->snapshot);
     request->snapshot = NULL;
+    settle(request, &response, cpu_ns() - begun_ns);
     return result;
 }
 
@@ -438,9 +473,10 @@ static void end_request(void *user, struct MHD_Connection *mhd, void **context,
     if (!request)
         return;
     struct xm_http *http = request->http;
-    unsigned status =
-        code == MHD_REQUEST_TERMINATED_COMPLETED_OK || request->status < 400 ? request->status : 0;
+    bool whole = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (request->begun) {
+        /* A stream ends when its client goes, and that is a good end. */
+        whole = whole || (request->streaming && !request->connection->cut);
         clock_gettime(CLOCK_REALTIME, &now);
         struct xm_access access = {
             .address = (const struct sockaddr *)&request->connection->address,
@@ -448,15 +484,16 @@ static void end_request(void *user, struct MHD_Connection *mhd, void **context,
             .method = request->method,
             .target = request->target,
             .version = request->version,
-            .status = status,
-            .bytes = request->answer_bytes,
+            .status = request->status,
+            .cut = !whole,
+            .bytes = whole || request->streaming ? request->answer_bytes : XM_ACCESS_UNKNOWN,
             .real_ns = (uint64_t)now.tv_sec * XM_NS_PER_S + (uint64_t)now.tv_nsec,
         };
         xm_access_log_write(http->config.log, &access);
         xm_http_set_phase(request->connection, XM_HTTP_WAITING, 0);
     }
     pthread_mutex_lock(&http->lock);
-    http->counts.requests[status / 100 < 6 ? status / 100 : 0]++;
+    http->counts.requests[request->status / 100 < 6 ? request->status / 100 : 0]++;
     if (!request->streaming && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) /* streams count as they go */
         http->counts.sent_bytes += request->answer_bytes;
     pthread_mutex_unlock(&http->lock);
@@ -487,7 +524,7 @@ static enum xm_status open_gate(struct xm_http *http, struct xm_http_gate *gate,
     gate->daemon = MHD_start_daemon(
         flags | (gate->listener.tls ? MHD_USE_TLS : 0u), 0, xm_http_admits, gate, handle, gate,
         MHD_OPTION_LISTEN_SOCKET, gate->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
-        (limits->connections + 1) * THREADS, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
+        (limits->connections + 1) * XM_HTTP_THREADS, MHD_OPTION_THREAD_POOL_SIZE, XM_HTTP_THREADS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->header_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         limits->timeout_s, MHD_OPTION_NOTIFY_COMPLETED, end_request, gate, MHD_OPTION_NOTIFY_CONNECTION,
         xm_http_connection_notice, gate, MHD_OPTION_URI_LOG_CALLBACK, begin_request, gate,
@@ -594,6 +631,14 @@ static void drain(struct xm_http *http)
     }
 }
 
+static void close_gate(struct xm_http_gate *gate)
+{
+    MHD_stop_daemon(gate->daemon);
+    for (unsigned i = 0; i < XM_HTTP_THREADS; i++)
+        if (gate->pulse[i].waits)
+            close(gate->pulse[i].fd);
+}
+
 void xm_http_stop(struct xm_http *http)
 {
     if (!http)
@@ -606,7 +651,7 @@ void xm_http_stop(struct xm_http *http)
     if (http->has_janitor)
         pthread_join(http->janitor, NULL);
     for (unsigned i = 0; i < http->gates; i++)
-        MHD_stop_daemon(http->gate[i].daemon);
+        close_gate(&http->gate[i]);
     while (http->shelf) {
         struct xm_http_buffer *buffer = http->shelf;
         http->shelf = buffer->next;

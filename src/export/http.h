@@ -89,9 +89,20 @@ void xm_http_set_static(struct xm_http_response *response, const void *data, siz
 void xm_http_fail(struct xm_http_response *response, unsigned status, const char *code, const char *format,
                   ...) XM_PRINTF(4, 5);
 
-/* ETag and If-None-Match: false, and the answer is 304 without a body, where the client has it already. 
- * `tag` without quotes. */
-bool xm_http_etag(const struct xm_http_request *request, struct xm_http_response *response, const char *tag);
+/*
+ * The answer's ETag, without quotes, copied, of at most 63 bytes.  Only an answer of status 200 gets it: it
+ * becomes a 304 without a body where If-None-Match says that the client has it already.
+ */
+void xm_http_set_tag(struct xm_http_response *response, const char *tag);
+
+/*
+ * The answer is a dear one, which takes seconds or much memory: at most XM_HTTP_TURNS of them are made at
+ * once, for all clients together.  True: this one is among them until its handler returns (again for the
+ * same answer: it is still); false: too many are being made, and the handler refuses it with 503 before it
+ * does any work.
+ */
+#define XM_HTTP_TURNS 2u
+bool xm_http_take_turn(struct xm_http_response *response) XM_MUST_CHECK;
 
 /*
  * The body comes bit by bit, as long as the client listens.  `next` writes up to `bytes` bytes and returns
@@ -125,7 +136,7 @@ struct xm_http_listener {
 };
 
 struct xm_http_limits {
-    unsigned connections;         /* in all */
+    unsigned connections;         /* in all; see limits.h for what is kept for whom */
     unsigned per_address;         /* of them from one address (an IPv6 /64 counts as one); a Unix socket is
                                      one too */
     unsigned streams;             /* answers without an end, in all; a quarter of them, and two at
@@ -133,7 +144,9 @@ struct xm_http_limits {
     size_t header_bytes;          /* of request line and headers */
     size_t body_bytes;            /* of a request */
     size_t answer_bytes;          /* of an answer */
-    unsigned requests_per_second; /* from one address, as a long-term rate; 0: any */
+    unsigned requests_per_second; /* from one address, as a long-term rate; 0: any.  New connections may be
+                                     four times as many; an answer counts once more for each 10 ms of
+                                     CPU that it took */
     unsigned burst;               /* that may come at once */
     unsigned timeout_s;           /* a connection on which nothing moves; of a later request's first line */
     unsigned request_s;           /* from a request's first line to its last byte, and from connecting to that
@@ -181,7 +194,16 @@ enum xm_status xm_http_reload(struct xm_http *http, struct xm_error *err) XM_MUS
 /* There is a new snapshot: streams that had nothing to send are asked again.  Any thread. */
 void xm_http_wake(struct xm_http *http);
 void xm_http_counts(struct xm_http *http, struct xm_http_counts *counts);
-/* Ends all connections and waits for its threads.  NULL is fine. */
+/*
+ * Whether all threads that answer have shown within patience_ns that they do: none that is making one
+ * answer for longer, or hangs.  It asks them meanwhile, so call it several times in that time, from one
+ * thread.  Cost: a pair of sockets for each of them, four times within patience_ns.
+ */
+bool xm_http_answers(struct xm_http *http, uint64_t patience_ns);
+/*
+ * Ends all connections and waits for its threads, some seconds for answers that are under way.  NULL is fine.
+ * It does not come back where a handler does not.
+ */
 void xm_http_stop(struct xm_http *http);
 
 #endif

@@ -5,8 +5,13 @@
  * libmicrohttpd's own time limit is for connections on which nothing moves.  A client that sends a byte now
  * and then is within it for ever, so each phase has an end of its own here.  The janitor cuts the socket,
  * libmicrohttpd does the rest.
+ *
+ * Places are few.  Where more than half are taken, who says nothing loses its own soon; where all are, a
+ * client that has fewer takes the place of one that has more and waits.  So who holds all that it can keeps
+ * nobody out.
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,14 +24,88 @@
 /* An answer has a minute, and a second more for every 64 KiB. */
 #define ANSWER_NS          (60 * XM_NS_PER_S)
 #define ANSWER_BYTES_PER_S 65536u
+/* A part of a stream that was handed out. */
+#define MOVE_NS (10 * XM_NS_PER_S)
+/*
+ * Where places are short: how long a connection may say nothing; where there are none, how long it need not
+ * fear for its own from who has as many.
+ */
+#define QUIET_NS (2 * XM_NS_PER_S)
+#define YOUNG_NS XM_NS_PER_S
+#define GRACE_NS (2 * XM_NS_PER_S) /* for who had to wait until we had made another's answer */
+#define CUTS     64u /* in one beat, so that its cost has a bound */
+
+/* ---- Places. */
+
+static const struct sockaddr *address_of(const struct xm_http_connection *c)
+{
+    return (const struct sockaddr *)&c->address;
+}
+
+/* A connection leaves the list before its socket is closed, so this is its socket and no other. */
+static void cut(struct xm_http_connection *c)
+{
+    if (c->fd >= 0)
+        shutdown(c->fd, SHUT_RDWR);
+    c->deadline_ns = 0;
+    c->cut = true;
+}
+
+/* Nothing is being made for it or sent to it. */
+static bool is_quiet(const struct xm_http_connection *c)
+{
+    return !c->cut && (c->phase == XM_HTTP_WAITING || c->phase == XM_HTTP_READING);
+}
+
+/*
+ * Whether `a` rather goes than `b`: who has asked nothing yet, then who is between requests; the oldest
+ * first.
+ */
+static bool goes_first(const struct xm_http_connection *a, const struct xm_http_connection *b)
+{
+    int rank_a = !a->asked ? 0 : a->phase == XM_HTTP_WAITING ? 1 : 2;
+    int rank_b = !b->asked ? 0 : b->phase == XM_HTTP_WAITING ? 1 : 2;
+    return rank_a != rank_b ? rank_a < rank_b : a->since_ns < b->since_ns;
+}
+
+/*
+ * Whoever comes gets the place of who has more of them and is quiet: from the address that has most.  False:
+ * nobody is.
+ */
+static bool make_room(struct xm_http *http, const struct sockaddr *address, uint64_t now_ns)
+{
+    enum xm_limits_origin origin = xm_limits_origin(address);
+    unsigned mine = xm_limits_held(http->limits, address) + 1;
+    unsigned most = 0;
+    struct xm_http_connection *victim = NULL;
+    for (struct xm_http_connection *c = http->connections; c; c = c->next) {
+        /* Unix sockets, and then this machine's own, have places that others do not get. */
+        if (!is_quiet(c) || !c->counted || xm_limits_origin(address_of(c)) < origin)
+            continue;
+        unsigned held = xm_limits_held(http->limits, address_of(c));
+        bool young = now_ns - c->since_ns < YOUNG_NS;
+        if (held < mine + young || held < most || (held == most && victim && !goes_first(c, victim)))
+            continue;
+        most = held;
+        victim = c;
+    }
+    if (victim)
+        cut(victim);
+    return victim;
+}
 
 enum MHD_Result xm_http_admits(void *user, const struct sockaddr *address, socklen_t bytes)
 {
     struct xm_http_gate *gate = user;
     struct xm_http *http = gate->http;
-    bool admitted = xm_limits_admits(http->limits, bytes ? address : NULL);
+    const struct sockaddr *from = bytes ? address : NULL;
+    uint64_t now_ns = xm_clock_ns();
+    if (xm_http_is_pulse(address, bytes))
+        return MHD_YES;
+    enum xm_limits_verdict verdict = xm_limits_admits(http->limits, from, now_ns);
     pthread_mutex_lock(&http->lock);
-    admitted = admitted && !http->draining;
+    bool admitted = !http->draining && (verdict == XM_LIMITS_YES ||
+                                        (verdict == XM_LIMITS_FULL && make_room(http, from, now_ns)));
     http->counts.refused_connections += !admitted;
     pthread_mutex_unlock(&http->lock);
     return admitted ? MHD_YES : MHD_NO;
@@ -52,6 +131,11 @@ static void begin(struct xm_http_gate *gate, struct MHD_Connection *mhd, void **
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *address =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    *context = NULL;
+    if (address && xm_http_is_pulse(address->client_addr, sizeof(struct sockaddr_storage))) {
+        xm_http_take_pulse(gate, address->client_addr);
+        return;
+    }
     struct xm_http_connection *c = calloc(1, sizeof *c);
     *context = c;
     if (!c) /* its requests are refused */
@@ -59,10 +143,12 @@ static void begin(struct xm_http_gate *gate, struct MHD_Connection *mhd, void **
     c->http = http;
     c->listener = &gate->listener;
     c->mhd = mhd;
+    c->thread = pthread_self();
     c->fd = fd ? fd->connect_fd : -1;
     copy_address(c, address ? address->client_addr : NULL);
     c->counted = xm_limits_open(http->limits, (const struct sockaddr *)&c->address);
-    c->deadline_ns = xm_clock_ns() + http->config.limits.request_s * XM_NS_PER_S;
+    c->since_ns = xm_clock_ns();
+    c->deadline_ns = c->since_ns + http->config.limits.request_s * XM_NS_PER_S;
     pthread_mutex_lock(&http->lock);
     c->next = http->connections;
     if (c->next)
@@ -108,27 +194,95 @@ void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, u
     uint64_t now_ns = xm_clock_ns();
     pthread_mutex_lock(&c->http->lock);
     c->phase = phase;
+    c->since_ns = now_ns;
+    c->asked |= phase == XM_HTTP_READING;
     if (phase == XM_HTTP_WAITING) /* the next request may be as long in coming as a connection may be quiet */
         c->deadline_ns = now_ns + limits->timeout_s * XM_NS_PER_S;
     else if (phase == XM_HTTP_READING)
         c->deadline_ns = now_ns + limits->request_s * XM_NS_PER_S;
     else if (phase == XM_HTTP_ANSWERING)
         c->deadline_ns = now_ns + ANSWER_NS + bytes / ANSWER_BYTES_PER_S * XM_NS_PER_S;
-    else /* what is ours to do, or has no end, is no fault of the client's */
+    else if (phase == XM_HTTP_STREAMING)
+        c->deadline_ns = now_ns + MOVE_NS; /* its head */
+    else /* what is ours to do is no fault of the client's */
+        c->deadline_ns = 0;
+    if (c->cut)
         c->deadline_ns = 0;
     pthread_mutex_unlock(&c->http->lock);
 }
 
+void xm_http_set_moving(struct xm_http_connection *c, bool moving)
+{
+    uint64_t now_ns = moving ? xm_clock_ns() : 0;
+    pthread_mutex_lock(&c->http->lock);
+    c->deadline_ns = moving && !c->cut ? now_ns + MOVE_NS : 0;
+    pthread_mutex_unlock(&c->http->lock);
+}
+
+void xm_http_mind_deafness(const struct xm_http_connection *c)
+{
+    unsigned timeout_ms = (unsigned)(MOVE_NS / (XM_NS_PER_S / 1000));
+    if (xm_limits_origin(address_of(c)) != XM_LIMITS_UNIX && c->fd >= 0)
+        setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+}
+
 /* ---- The janitor. */
+
+/* Its thread is making an answer, and hears and sends nothing meanwhile: that is not the client's fault. */
+static bool has_to_wait(const struct xm_http *http, const struct xm_http_connection *of)
+{
+    for (const struct xm_http_connection *c = http->connections; c; c = c->next)
+        if (c->phase == XM_HTTP_WORKING && pthread_equal(c->thread, of->thread))
+            return true;
+    return false;
+}
 
 static void cut_slow(struct xm_http *http, uint64_t now_ns)
 {
-    /* A connection leaves the list before its socket is closed, so this is its socket and no other. */
     for (struct xm_http_connection *c = http->connections; c; c = c->next)
-        if (c->deadline_ns && now_ns > c->deadline_ns && c->fd >= 0) {
-            shutdown(c->fd, SHUT_RDWR);
-            c->deadline_ns = 0;
+        if (c->deadline_ns && now_ns > c->deadline_ns) {
+            if (has_to_wait(http, c))
+                c->deadline_ns = now_ns + GRACE_NS;
+            else
+                cut(c);
         }
+}
+
+/*
+ * The one that has been quiet for longest, of those that have said nothing at all or of those between
+ * requests.
+ */
+static struct xm_http_connection *quietest(struct xm_http *http, bool asked, uint64_t now_ns)
+{
+    struct xm_http_connection *found = NULL;
+    for (struct xm_http_connection *c = http->connections; c; c = c->next)
+        if (!c->cut && c->phase == XM_HTTP_WAITING && c->asked == asked && now_ns > c->since_ns + QUIET_NS &&
+            (!found || c->since_ns < found->since_ns) && !has_to_wait(http, c))
+            found = c;
+    return found;
+}
+
+static bool is_crowded(const struct xm_http *http)
+{
+    unsigned open = 0;
+    for (const struct xm_http_connection *c = http->connections; c; c = c->next)
+        open += !c->cut;
+    return open > http->config.limits.connections / 2;
+}
+
+/* While more than half of the places are taken: who says nothing goes, and then those between requests. */
+static void cut_quiet(struct xm_http *http, uint64_t now_ns)
+{
+    if (!is_crowded(http))
+        return;
+    for (unsigned i = 0; i < CUTS; i++) {
+        struct xm_http_connection *c = quietest(http, false, now_ns);
+        if (!c && is_crowded(http))
+            c = quietest(http, true, now_ns);
+        if (!c)
+            return;
+        cut(c);
+    }
 }
 
 static void resume_all(struct xm_http *http)
@@ -163,6 +317,7 @@ void *xm_http_janitor(void *user)
         while (!http->stop && xm_clock_ns() < due_ns)
             pthread_cond_timedwait(&http->changed, &http->lock, &due);
         cut_slow(http, xm_clock_ns());
+        cut_quiet(http, xm_clock_ns());
         resume_all(http);
     }
     /* libmicrohttpd ends no connection that is suspended. */

@@ -19,6 +19,7 @@
 /* ---- Buffers: bodies of answers and requests, used again. */
 
 #define XM_HTTP_BUFFERS_KEPT 4u
+#define XM_HTTP_BYTES_KEPT   (32u << 20) /* in all of them; what is more is given back to the system */
 
 struct xm_http_buffer {
     struct xm_http_buffer *next;
@@ -70,7 +71,7 @@ struct xm_http_request {
 struct xm_http_response {
     struct xm_http *http;
     unsigned status;
-    char type[128];
+    char type[128], tag[64];
     struct {
         const char *name, *value;
     } header[XM_HTTP_HEADERS];
@@ -83,7 +84,11 @@ struct xm_http_response {
     size_t fixed_bytes;
     bool streaming;
     struct xm_http_stream stream;
+    bool turn; /* it is one of the dear ones */
 };
+
+/* Adds the ETag of an answer that may have one, and makes it a 304 where the client has it. */
+void xm_http_settle_tag(const struct xm_http_request *request, struct xm_http_response *response);
 
 /* Whether the handler has set a header of that name, in any case. */
 bool xm_http_has_header(const struct xm_http_response *response, const char *name);
@@ -141,18 +146,33 @@ struct xm_http_connection {
     struct xm_http *http;
     const struct xm_http_listener *listener;
     struct MHD_Connection *mhd;
+    pthread_t thread; /* of libmicrohttpd, to which it belongs */
     int fd;
     struct sockaddr_storage address;
     bool counted; /* in the limits */
+    bool asked;   /* a request has begun on it */
+    bool cut;     /* by us: its socket is shut down, the rest is libmicrohttpd's */
     enum xm_http_phase phase;
-    uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+    uint64_t since_ns;    /* when the phase began; CLOCK_MONOTONIC, as the next */
+    uint64_t deadline_ns; /* 0: none */
     bool suspended;       /* a stream that had nothing to send */
+};
+
+/* Threads of an address: one answer in the making does not keep all others waiting. */
+#define XM_HTTP_THREADS 3u
+
+/* The last question to a thread whether it answers (http_pulse.c); under http->lock. */
+struct xm_http_pulse {
+    bool waits; /* it has not been taken up yet */
+    int fd;     /* our end, while it waits */
+    uint64_t sent_ns;
 };
 
 struct xm_http_gate {
     struct xm_http *http;
     struct xm_http_listener listener;
     struct MHD_Daemon *daemon;
+    struct xm_http_pulse pulse[XM_HTTP_THREADS];
 };
 
 struct xm_http {
@@ -166,8 +186,10 @@ struct xm_http {
     struct xm_http_connection *connections;
     struct xm_http_buffer *shelf;
     unsigned shelved;
+    size_t shelved_bytes;
     struct xm_http_counts counts;
     unsigned streams;
+    unsigned turns; /* dear answers in the making */
     bool stop, draining;
     bool has_janitor;
     pthread_t janitor;
@@ -182,8 +204,22 @@ void xm_http_connection_notice(void *user, struct MHD_Connection *mhd, void **co
                                enum MHD_ConnectionNotificationCode code);
 /* Begins a phase and its time limit; bytes: of the answer, where the phase is to send one. */
 void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, uint64_t bytes);
+/*
+ * What a stream has handed out must be on its way within seconds, or it is cut off; false: it has nothing
+ * now.
+ */
+void xm_http_set_moving(struct xm_http_connection *c, bool moving);
+/* The kernel, too, gives a stream up whose client does not read. */
+void xm_http_mind_deafness(const struct xm_http_connection *c);
 /* Cuts off who is too slow, and asks streams again.  Runs until http->stop. */
 void *xm_http_janitor(void *user);
+
+/* ---- Pulses (http_pulse.c). */
+
+/* Whether that is the address of a connection that only asks whether its thread answers. */
+bool xm_http_is_pulse(const struct sockaddr *address, socklen_t bytes);
+/* The thread has taken that connection up: it answers. */
+void xm_http_take_pulse(struct xm_http_gate *gate, const struct sockaddr *address);
 
 /* ---- Certificates (http_tls.c). */
 

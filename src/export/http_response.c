@@ -18,6 +18,7 @@ struct xm_http_buffer *xm_http_buffer_get(struct xm_http *http)
     if (buffer) {
         http->shelf = buffer->next;
         http->shelved--;
+        http->shelved_bytes -= buffer->size;
     }
     pthread_mutex_unlock(&http->lock);
     if (!buffer)
@@ -36,11 +37,13 @@ void xm_http_buffer_put(struct xm_http_buffer *buffer)
         return;
     struct xm_http *http = buffer->http;
     pthread_mutex_lock(&http->lock);
-    bool keep = http->shelved < XM_HTTP_BUFFERS_KEPT;
+    bool keep = http->shelved < XM_HTTP_BUFFERS_KEPT &&
+                buffer->size <= XM_HTTP_BYTES_KEPT - http->shelved_bytes;
     if (keep) {
         buffer->next = http->shelf;
         http->shelf = buffer;
         http->shelved++;
+        http->shelved_bytes += buffer->size;
     }
     pthread_mutex_unlock(&http->lock);
     if (!keep) {
@@ -206,16 +209,37 @@ void xm_http_fail(struct xm_http_response *response, unsigned status, const char
     xm_http_printf(response, "\"}}\n");
 }
 
-bool xm_http_etag(const struct xm_http_request *request, struct xm_http_response *response, const char *tag)
+void xm_http_set_tag(struct xm_http_response *response, const char *tag)
 {
-    char quoted[256];
-    snprintf(quoted, sizeof quoted, "\"%s\"", tag);
+    snprintf(response->tag, sizeof response->tag, "%s", tag);
+}
+
+void xm_http_settle_tag(const struct xm_http_request *request, struct xm_http_response *response)
+{
+    char quoted[sizeof response->tag + 2];
+    if (response->status != 200 || !response->tag[0])
+        return;
+    snprintf(quoted, sizeof quoted, "\"%s\"", response->tag);
     xm_http_add_header(response, "ETag", quoted);
     const char *known = xm_http_header(request, "If-None-Match");
     if (!known || !xm_http_has_tag(request, response, known, quoted))
-        return true;
+        return;
     response->status = 304;
-    return false;
+    response->fixed = NULL;
+    if (response->body)
+        response->body->used = 0;
+}
+
+bool xm_http_take_turn(struct xm_http_response *response)
+{
+    struct xm_http *http = response->http;
+    pthread_mutex_lock(&http->lock);
+    if (!response->turn && http->turns < XM_HTTP_TURNS) {
+        http->turns++;
+        response->turn = true;
+    }
+    pthread_mutex_unlock(&http->lock);
+    return response->turn;
 }
 
 /* A quarter of all, two at least: one client must not keep the live page from all others. */

@@ -11,21 +11,31 @@
 #define SETS  512u
 #define WAYS  8u
 #define MILLI 1000 /* a request, in the unit of buckets */
+/*
+ * A new connection, in the same unit: who opens one for each request is told of its rate, and not turned
+ * away.
+ */
+#define OPENED (MILLI / 4)
+
+/* Fills with time, and empties by what is done. */
+struct bucket {
+    int64_t milli; /* what may be done at once, in thousandths; below 0: more was done than may be */
+    uint64_t seen_ns;
+};
 
 struct place {
     uint8_t key[16];
     bool used;
     unsigned connections, streams;
-    int64_t milli; /* requests it may do at once, in thousandths; below 0: it did more than it may */
-    uint64_t seen_ns;
+    struct bucket requests, opened;
 };
 
 struct xm_limits {
     struct xm_limits_config config;
     pthread_mutex_t lock;
     unsigned connections;
-    unsigned remote; /* of them, those that no Unix socket has */
-    uint64_t seed;   /* so that nobody can choose addresses that share a set */
+    unsigned tcp, foreign; /* of them, those that no Unix socket has; and those from elsewhere */
+    uint64_t seed;         /* so that nobody can choose addresses that share a set */
     struct place place[SETS][WAYS];
 };
 
@@ -64,6 +74,20 @@ static void key_of(const struct sockaddr *address, uint8_t key[16])
     }
 }
 
+enum xm_limits_origin xm_limits_origin(const struct sockaddr *address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    uint8_t key[16];
+    if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
+        return XM_LIMITS_UNIX;
+    if (address->sa_family == AF_INET6 &&
+        IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr))
+        return XM_LIMITS_LOOPBACK;
+    key_of(address, key);
+    bool here = memcmp(key, mapped, sizeof mapped) == 0 && key[12] == 127;
+    return here ? XM_LIMITS_LOOPBACK : XM_LIMITS_FOREIGN;
+}
+
 void xm_limits_key(const struct sockaddr *address, uint8_t key[XM_LIMITS_KEY])
 {
     key_of(address, key);
@@ -75,6 +99,11 @@ static struct place *set_of(struct xm_limits *limits, const uint8_t key[16])
     for (unsigned i = 0; i < 16; i++)
         hash = (hash ^ key[i]) * UINT64_C(0x100000001b3);
     return limits->place[(hash >> 32) % SETS];
+}
+
+static uint64_t last_seen_ns(const struct place *p)
+{
+    return p->requests.seen_ns > p->opened.seen_ns ? p->requests.seen_ns : p->opened.seen_ns;
 }
 
 /* The place of an address, made where there is none; NULL: all have connections. */
@@ -89,36 +118,34 @@ static struct place *place_of(struct xm_limits *limits, const struct sockaddr *a
         if (p->used && memcmp(p->key, key, sizeof key) == 0)
             return p;
         if (!p->used ? !best || best->used
-                     : p->connections == 0 && (!best || (best->used && p->seen_ns < best->seen_ns)))
+                     : p->connections == 0 &&
+                           (!best || (best->used && last_seen_ns(p) < last_seen_ns(best))))
             best = p;
     }
     if (!best)
         return NULL;
-    *best = (struct place){.used = true, .milli = (int64_t)limits->config.burst * MILLI};
+    struct bucket full = {.milli = (int64_t)limits->config.burst * MILLI};
+    *best = (struct place){.used = true, .requests = full, .opened = full};
     memcpy(best->key, key, sizeof key);
     return best;
 }
 
-static bool is_remote(const struct sockaddr *address)
+/* Adds a connection to the counts of its kind, or takes it off. */
+static void count(struct xm_limits *limits, const struct sockaddr *address, int step)
 {
-    return address && (address->sa_family == AF_INET || address->sa_family == AF_INET6);
+    enum xm_limits_origin origin = xm_limits_origin(address);
+    limits->connections += (unsigned)step;
+    limits->tcp += origin != XM_LIMITS_UNIX ? (unsigned)step : 0;
+    limits->foreign += origin == XM_LIMITS_FOREIGN ? (unsigned)step : 0;
 }
 
-/* Some places are kept for Unix sockets: a crowd of addresses must not shut out who works on this machine. */
 static bool has_room(const struct xm_limits *limits, const struct sockaddr *address)
 {
+    enum xm_limits_origin origin = xm_limits_origin(address);
     unsigned most = limits->config.connections;
-    return limits->connections < most &&
-           (!is_remote(address) || limits->remote < most - most / XM_LIMITS_KEPT);
-}
-
-bool xm_limits_admits(struct xm_limits *limits, const struct sockaddr *address)
-{
-    pthread_mutex_lock(&limits->lock);
-    struct place *p = has_room(limits, address) ? place_of(limits, address) : NULL;
-    bool admitted = p && p->connections < limits->config.per_address;
-    pthread_mutex_unlock(&limits->lock);
-    return admitted;
+    unsigned kept = most / XM_LIMITS_KEPT;
+    return limits->connections < most && (origin == XM_LIMITS_UNIX || limits->tcp < most - kept) &&
+           (origin != XM_LIMITS_FOREIGN || limits->foreign < most - 2 * kept);
 }
 
 bool xm_limits_open(struct xm_limits *limits, const struct sockaddr *address)
@@ -127,8 +154,7 @@ bool xm_limits_open(struct xm_limits *limits, const struct sockaddr *address)
     struct place *p = place_of(limits, address);
     if (p) {
         p->connections++;
-        limits->connections++;
-        limits->remote += is_remote(address);
+        count(limits, address, 1);
     }
     pthread_mutex_unlock(&limits->lock);
     return p != NULL;
@@ -140,17 +166,25 @@ void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address)
     struct place *p = place_of(limits, address);
     if (p && p->connections) {
         p->connections--;
-        limits->connections--;
-        limits->remote -= is_remote(address);
+        count(limits, address, -1);
     }
     pthread_mutex_unlock(&limits->lock);
+}
+
+unsigned xm_limits_held(struct xm_limits *limits, const struct sockaddr *address)
+{
+    pthread_mutex_lock(&limits->lock);
+    const struct place *p = place_of(limits, address);
+    unsigned held = p ? p->connections : 0;
+    pthread_mutex_unlock(&limits->lock);
+    return held;
 }
 
 bool xm_limits_open_stream(struct xm_limits *limits, const struct sockaddr *address, unsigned most)
 {
     pthread_mutex_lock(&limits->lock);
     struct place *p = place_of(limits, address);
-    bool good = p && (!is_remote(address) || p->streams < most);
+    bool good = p && (xm_limits_origin(address) == XM_LIMITS_UNIX || p->streams < most);
     if (good)
         p->streams++;
     pthread_mutex_unlock(&limits->lock);
@@ -166,21 +200,54 @@ void xm_limits_close_stream(struct xm_limits *limits, const struct sockaddr *add
     pthread_mutex_unlock(&limits->lock);
 }
 
-static void refill(const struct xm_limits_config *c, struct place *p, uint64_t now_ns)
+static void refill(const struct xm_limits_config *c, struct bucket *b, uint64_t now_ns)
 {
     int64_t most = (int64_t)c->burst * MILLI;
-    uint64_t passed_ns = p->seen_ns && now_ns > p->seen_ns ? now_ns - p->seen_ns : 0;
+    uint64_t passed_ns = b->seen_ns && now_ns > b->seen_ns ? now_ns - b->seen_ns : 0;
     uint64_t ns_per_milli = XM_NS_PER_S / MILLI / c->requests_per_second;
     if (ns_per_milli == 0)
         ns_per_milli = 1;
     uint64_t gained = passed_ns / ns_per_milli;
-    if (p->seen_ns == 0 || gained >= (uint64_t)(most - p->milli)) {
-        p->milli = p->seen_ns == 0 ? p->milli : most;
-        p->seen_ns = now_ns;
+    if (b->seen_ns == 0 || gained >= (uint64_t)(most - b->milli)) {
+        b->milli = b->seen_ns == 0 ? b->milli : most;
+        b->seen_ns = now_ns;
         return;
     }
-    p->milli += (int64_t)gained;
-    p->seen_ns += gained * ns_per_milli; /* the rest counts the next time */
+    b->milli += (int64_t)gained;
+    b->seen_ns += gained * ns_per_milli; /* the rest counts the next time */
+}
+
+/* Takes from a bucket what is in it, or, by `force`, what is not; whether it was. */
+static bool pour(const struct xm_limits_config *c, struct bucket *b, int64_t wanted, uint64_t now_ns,
+                 bool force)
+{
+    int64_t floor = -(int64_t)c->burst * MILLI; /* not longer than it took to fill */
+    refill(c, b, now_ns);
+    bool good = b->milli >= wanted;
+    if (good || force)
+        b->milli -= wanted;
+    if (b->milli < floor)
+        b->milli = floor;
+    return good;
+}
+
+enum xm_limits_verdict xm_limits_admits(struct xm_limits *limits, const struct sockaddr *address,
+                                        uint64_t now_ns)
+{
+    const struct xm_limits_config *c = &limits->config;
+    enum xm_limits_verdict verdict = XM_LIMITS_YES;
+    pthread_mutex_lock(&limits->lock);
+    struct place *p = place_of(limits, address);
+    if (!p) /* nobody's end would make one */
+        verdict = XM_LIMITS_MANY;
+    else if (c->requests_per_second && !pour(c, &p->opened, OPENED, now_ns, false))
+        verdict = XM_LIMITS_FAST;
+    else if (p->connections >= c->per_address)
+        verdict = XM_LIMITS_MANY;
+    else if (!has_room(limits, address))
+        verdict = XM_LIMITS_FULL;
+    pthread_mutex_unlock(&limits->lock);
+    return verdict;
 }
 
 static bool take(struct xm_limits *limits, const struct sockaddr *address, unsigned cost, uint64_t now_ns,
@@ -193,18 +260,9 @@ static bool take(struct xm_limits *limits, const struct sockaddr *address, unsig
         return true;
     pthread_mutex_lock(&limits->lock);
     struct place *p = place_of(limits, address);
-    bool good = false;
-    if (p) {
-        refill(c, p, now_ns);
-        good = p->milli >= wanted;
-        if (good || force)
-            p->milli -= wanted;
-        int64_t floor = -(int64_t)c->burst * MILLI; /* not longer than it took to fill */
-        if (p->milli < floor)
-            p->milli = floor;
-        if (!good)
-            *wait_s = (unsigned)((wanted - p->milli) / MILLI / c->requests_per_second) + 1;
-    }
+    bool good = p && pour(c, &p->requests, wanted, now_ns, force);
+    if (p && !good)
+        *wait_s = (unsigned)((wanted - p->requests.milli) / MILLI / c->requests_per_second) + 1;
     pthread_mutex_unlock(&limits->lock);
     return good;
 }

@@ -36,6 +36,12 @@ static bool take(struct xm_limits *l, const char *address, unsigned cost, uint64
     return xm_limits_take(l, (const struct sockaddr *)&a, cost, now_ns, wait_s);
 }
 
+/* With no rate that counts: when does not matter. */
+static bool admits(struct xm_limits *l, const struct sockaddr *address)
+{
+    return xm_limits_admits(l, address, S) == XM_LIMITS_YES;
+}
+
 static void a_bucket_fills_and_empties(void **state)
 {
     struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){4, 2, 10, 5});
@@ -97,43 +103,51 @@ static void connections_have_bounds(void **state)
     struct sockaddr_storage b = from("192.0.2.2");
     const struct sockaddr *one = (const struct sockaddr *)&a;
     const struct sockaddr *two = (const struct sockaddr *)&b;
-    assert_true(xm_limits_admits(l, one));
+    assert_true(admits(l, one));
     assert_true(xm_limits_open(l, one));
     assert_true(xm_limits_open(l, one));
-    assert_false(xm_limits_admits(l, one));
-    assert_true(xm_limits_admits(l, two));
+    assert_false(admits(l, one));
+    assert_true(admits(l, two));
     assert_true(xm_limits_open(l, two));
-    assert_false(xm_limits_admits(l, two)); /* three in all */
-    assert_false(xm_limits_admits(l, NULL));
+    assert_false(admits(l, two)); /* three in all */
+    assert_false(admits(l, NULL));
     xm_limits_close(l, one);
-    assert_true(xm_limits_admits(l, NULL)); /* a Unix socket */
+    assert_true(admits(l, NULL)); /* a Unix socket */
     assert_int_equal(xm_limits_connections(l), 2);
     xm_limits_destroy(l);
 }
 
-static void a_crowd_leaves_unix_sockets_their_places(void **state)
+static void a_crowd_leaves_this_machine_its_places(void **state)
 {
+    static const char *const here[] = {"127.0.0.1", "::1", "::ffff:127.0.0.9"};
     struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){16, 4, 0, 1});
     char text[32];
     unsigned opened = 0;
     for (int i = 0; i < 40; i++) {
         snprintf(text, sizeof text, "192.0.2.%d", 1 + i % 10);
         struct sockaddr_storage a = from(text);
-        if (xm_limits_admits(l, (const struct sockaddr *)&a))
+        if (admits(l, (const struct sockaddr *)&a))
             opened += xm_limits_open(l, (const struct sockaddr *)&a);
     }
-    assert_int_equal(opened, 14);
+    assert_int_equal(opened, 12);
+    for (unsigned i = 0; i < 3; i++) {
+        struct sockaddr_storage a = from(here[i]);
+        assert_int_equal(xm_limits_admits(l, (const struct sockaddr *)&a, S),
+                         i < 2 ? XM_LIMITS_YES : XM_LIMITS_FULL);
+        if (i < 2)
+            assert_true(xm_limits_open(l, (const struct sockaddr *)&a));
+    }
     for (int i = 0; i < 2; i++) {
-        assert_true(xm_limits_admits(l, NULL));
+        assert_true(admits(l, NULL));
         assert_true(xm_limits_open(l, NULL));
     }
-    assert_false(xm_limits_admits(l, NULL)); /* the whole is full */
+    assert_false(admits(l, NULL)); /* the whole is full */
     struct sockaddr_storage a = from("192.0.2.1");
     xm_limits_close(l, NULL);
-    assert_false(xm_limits_admits(l, (const struct sockaddr *)&a));
-    assert_true(xm_limits_admits(l, NULL));
+    assert_false(admits(l, (const struct sockaddr *)&a));
+    assert_true(admits(l, NULL));
     xm_limits_close(l, (const struct sockaddr *)&a);
-    assert_true(xm_limits_admits(l, (const struct sockaddr *)&a));
+    assert_true(admits(l, (const struct sockaddr *)&a));
     xm_limits_destroy(l);
 }
 
@@ -155,6 +169,49 @@ static void streams_of_an_address_have_a_bound(void **state)
     xm_limits_destroy(l);
 }
 
+static void what_is_here_is_told_from_what_is_not(void **state)
+{
+    static const struct {
+        const char *address;
+        enum xm_limits_origin origin;
+    } cases[] = {{"127.0.0.1", XM_LIMITS_LOOPBACK},       {"127.255.1.2", XM_LIMITS_LOOPBACK},
+                 {"128.0.0.1", XM_LIMITS_FOREIGN},        {"::1", XM_LIMITS_LOOPBACK},
+                 {"::ffff:127.0.0.1", XM_LIMITS_LOOPBACK}, {"::ffff:10.0.0.1", XM_LIMITS_FOREIGN},
+                 {"::2", XM_LIMITS_FOREIGN},              {"7f00::1", XM_LIMITS_FOREIGN}};
+    struct sockaddr unix_one = {.sa_family = AF_UNIX};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sockaddr_storage a = from(cases[i].address);
+        assert_int_equal(xm_limits_origin((const struct sockaddr *)&a), cases[i].origin);
+    }
+    assert_int_equal(xm_limits_origin(NULL), XM_LIMITS_UNIX);
+    assert_int_equal(xm_limits_origin(&unix_one), XM_LIMITS_UNIX);
+}
+
+static void new_connections_have_a_rate(void **state)
+{ /* of four times as many as requests */
+    struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){100, 3, 10, 5});
+    struct sockaddr_storage a = from("192.0.2.1");
+    struct sockaddr_storage b = from("192.0.2.2");
+    const struct sockaddr *one = (const struct sockaddr *)&a;
+    unsigned wait_s;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(xm_limits_admits(l, one, S), XM_LIMITS_YES);
+    assert_int_equal(xm_limits_admits(l, one, S), XM_LIMITS_FAST);
+    assert_int_equal(xm_limits_admits(l, (const struct sockaddr *)&b, S), XM_LIMITS_YES);
+    assert_true(take(l, "192.0.2.1", 5, S, &wait_s)); /* requests have one of their own */
+    assert_int_equal(xm_limits_admits(l, one, S + S / 40), XM_LIMITS_YES);
+    assert_int_equal(xm_limits_admits(l, one, S + S / 40), XM_LIMITS_FAST);
+    /* Those that are turned away for another reason count too. */
+    for (int i = 0; i < 3; i++)
+        assert_true(xm_limits_open(l, one));
+    assert_int_equal(xm_limits_held(l, one), 3);
+    assert_int_equal(xm_limits_held(l, (const struct sockaddr *)&b), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(xm_limits_admits(l, one, 10 * S), XM_LIMITS_MANY);
+    assert_int_equal(xm_limits_admits(l, one, 10 * S), XM_LIMITS_FAST);
+    xm_limits_destroy(l);
+}
+
 static void addresses_of_one_network_are_one(void **state)
 {
     struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){9, 1, 0, 1});
@@ -164,10 +221,10 @@ static void addresses_of_one_network_are_one(void **state)
     struct sockaddr_storage mapped = from("::ffff:192.0.2.1");
     struct sockaddr_storage plain = from("192.0.2.1");
     assert_true(xm_limits_open(l, (const struct sockaddr *)&a));
-    assert_false(xm_limits_admits(l, (const struct sockaddr *)&b));
-    assert_true(xm_limits_admits(l, (const struct sockaddr *)&c));
+    assert_false(admits(l, (const struct sockaddr *)&b));
+    assert_true(admits(l, (const struct sockaddr *)&c));
     assert_true(xm_limits_open(l, (const struct sockaddr *)&mapped));
-    assert_false(xm_limits_admits(l, (const struct sockaddr *)&plain));
+    assert_false(admits(l, (const struct sockaddr *)&plain));
     xm_limits_destroy(l);
 }
 
@@ -197,7 +254,9 @@ int main(void)
         cmocka_unit_test(a_charge_is_a_debt_with_an_end),
         cmocka_unit_test(no_rate_is_no_limit),
         cmocka_unit_test(connections_have_bounds),
-        cmocka_unit_test(a_crowd_leaves_unix_sockets_their_places),
+        cmocka_unit_test(a_crowd_leaves_this_machine_its_places),
+        cmocka_unit_test(what_is_here_is_told_from_what_is_not),
+        cmocka_unit_test(new_connections_have_a_rate),
         cmocka_unit_test(streams_of_an_address_have_a_bound),
         cmocka_unit_test(addresses_of_one_network_are_one),
         cmocka_unit_test(a_flood_of_addresses_pushes_nobody_out),
