@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xenmon-serve: what xenmon runs for `xenmon serve`.  Arguments -> configuration -> host, routes, server; signals.
+ * xenmon-serve: what xenmon runs for `xenmon serve`. Arguments -> configuration -> host, routes, server;
+ * signals.
  */
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +38,14 @@
 #define TICK_NS      (XM_NS_PER_S / 2)
 /* The updater may be late by so many of its intervals before the watchdog hears nothing. */
 #define LATE_INTERVALS 5u
+/* So long it may take to end, of which answers that are under way have two seconds to arrive. */
+#define STOP_S 10u
+/*
+ * Memory that large answers took goes back to the system when they are gone: blocks of this size are mapped
+ * for themselves, and what threads share is shared by many.
+ */
+#define MAPPED_BYTES (1 << 20)
+#define ARENAS       2
 
 struct serve {
     const struct xm_serve_config *config;
@@ -162,9 +175,24 @@ static enum xm_status begin(struct serve *s, struct xm_error *err)
     return status;
 }
 
+/* A handler that does not come back cannot be ended, but the process can. */
+static void give_up(int number)
+{
+    static const char said[] =
+        XM_SERVE_PROGRAM ": an answer in the making does not end: it ends without it\n";
+    ssize_t n = write(STDERR_FILENO, said, sizeof said - 1);
+    (void)n;
+    (void)number;
+    _exit(XM_EXIT_FAILED);
+}
+
 static void end(struct serve *s)
 {
+    struct sigaction late = {.sa_handler = give_up};
+    sigaction(SIGALRM, &late, NULL);
+    alarm(STOP_S);
     tell(s, NULL, NULL);
+    xm_serve_unlink(&s->sockets); /* first, whatever becomes of the rest */
     xm_http_stop(s->http);
     for (unsigned i = 0; i < s->sockets.count; i++)
         close(s->sockets.listener[i].fd);
@@ -173,7 +201,7 @@ static void end(struct serve *s)
     xm_mirror_destroy(s->mirror);
     xm_auth_destroy(s->auth);
     xm_access_log_close(s->log);
-    xm_serve_unlink(&s->sockets);
+    alarm(0);
 }
 
 /* ---- Running. */
@@ -232,10 +260,18 @@ static void run(struct serve *s, struct xm_signals *signals)
             reload(s);
             xm_notify("READY=1");
         }
-        if (watchdog_ns && updater_lives(s))
+        if (watchdog_ns && updater_lives(s) && xm_http_answers(s->http, watchdog_ns))
             xm_notify("WATCHDOG=1");
     }
     xm_notify("STOPPING=1");
+}
+
+static void keep_memory_small(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, ARENAS);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+#endif
 }
 
 int main(int argc, char **argv)
@@ -258,6 +294,7 @@ int main(int argc, char **argv)
     }
     if (config.show)
         return xm_serve_show(&config);
+    keep_memory_small();
     struct xm_signals *signals = xm_signals_install();
     enum xm_status status = begin(&s, &err);
     if (status == XM_OK) {
