@@ -35,8 +35,6 @@ static int write_json(const char *text, size_t bytes, void *response)
 static void send_json(struct xm_http_response *response, json_t *document, const struct xm_refusal *refusal)
 {
     if (!document) {
-        if (refusal->status == 503)
-            xm_http_add_header(response, "Retry-After", "1");
         xm_http_fail(response, refusal->status, refusal->code, "%s", refusal->text);
         return;
     }

@@ -85,7 +85,7 @@ bool xm_http_vprintf(struct xm_http_response *response, const char *format, va_l
 void xm_http_set_static(struct xm_http_response *response, const void *data, size_t bytes);
 
 /* Error `status` with {"error":{"code","message"}} as its body; what was written before is dropped.  `code`
- * in snake_case. */
+ * in snake_case.  A 503 says Retry-After: 1 where no other has been set. */
 void xm_http_fail(struct xm_http_response *response, unsigned status, const char *code, const char *format,
                   ...) XM_PRINTF(4, 5);
 

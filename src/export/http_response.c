@@ -203,6 +203,8 @@ void xm_http_fail(struct xm_http_response *response, unsigned status, const char
     response->overflow = false;
     response->fixed = NULL;
     response->status = status;
+    if (status == 503 && !xm_http_has_header(response, "Retry-After"))
+        xm_http_add_header(response, "Retry-After", "1");
     xm_http_set_type(response, "application/json");
     xm_http_printf(response, "{\"error\":{\"code\":\"%s\",\"message\":\"", code);
     write_escaped(response, message);
