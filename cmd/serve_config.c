@@ -53,6 +53,7 @@ static const struct xm_option options[] = {
     {"users", 0, XM_ARG_NEEDED, xm_set_text, AT(users), "FILE", "NAME:HASH a line, as htpasswd -B or mkpasswd hash: TCP asks for a password then", 0, 0, 0},
     {"access-log", 0, XM_ARG_OPTIONAL, xm_set_text, AT(access_log), "FILE", "a line for each request, to FILE (- or nothing: standard error)", 0, 0, 0},
     {"user", 0, XM_ARG_NEEDED, xm_set_text, AT(user), "NAME", "whom root becomes once all is open: none, or a user (xenmon where there is one)", 0, 0, 0},
+    {"no-fence", 0, XM_ARG_NONE, xm_set_flag, AT(no_fence), NULL, "the kernel does not hold it to the files that it was told", 0, 0, 0},
     {.help = "How much they may have:"},
     {"max-connections", 0, XM_ARG_NEEDED, xm_set_count, AT(connections), "N", "in all (128)", 1, 10000, 0},
     {"max-per-address", 0, XM_ARG_NEEDED, xm_set_count, AT(per_address), "N", "of them from one address (32)", 1, 10000, 0},
@@ -113,9 +114,10 @@ int xm_serve_show(const struct xm_serve_config *c)
     printf("region = %s\n", c->region_path);
     for (unsigned i = 0; i < c->listens; i++)
         printf("listen = %s\n", c->listen[i]);
-    printf("tls_cert = %s\ntls_key = %s\ntoken_file = %s\nusers = %s\naccess_log = %s\n",
+    printf("tls_cert = %s\ntls_key = %s\ntoken_file = %s\nusers = %s\naccess_log = %s\nfence = %s\n",
            c->tls_cert ? c->tls_cert : "none", c->tls_key ? c->tls_key : "none",
-           c->token_file ? c->token_file : "none", c->users ? c->users : "none", c->access_log ? c->access_log : "none");
+           c->token_file ? c->token_file : "none", c->users ? c->users : "none", c->access_log ? c->access_log : "none",
+           c->no_fence ? "off" : "on");
     printf("max_connections = %" PRIu64 "\nmax_per_address = %" PRIu64 "\nmax_streams = %" PRIu64 "\nrate = %" PRIu64
            "\nburst = %" PRIu64 "\n",
            c->connections, c->per_address, c->streams, c->rate, c->burst);

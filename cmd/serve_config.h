@@ -23,6 +23,7 @@ struct xm_serve_config {
     const char *tls_cert, *tls_key, *token_file, *users;
     const char *access_log; /* NULL: none; "-": standard error */
     const char *user;       /* whom root becomes */
+    bool no_fence;          /* it may open what it was not told */
     uint64_t interval_ns, linger_ns, stale_ns;
     uint64_t connections, per_address, streams, rate, burst;
     uint64_t header_bytes, body_bytes, answer_bytes, gzip_level;

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fence.h"
 #include "options.h"
 #include "privileges.h"
 
@@ -47,6 +49,15 @@ static enum xm_status can_read(const struct xm_serve_config *c, const char *name
     return XM_OK;
 }
 
+/* The directory that a file is in. */
+static bool folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    int bytes = slash == path ? 1 : slash ? (int)(slash - path) : 1;
+    int n = snprintf(folder, PATH_MAX, "%.*s", bytes, slash ? path : ".");
+    return n > 0 && n < PATH_MAX;
+}
+
 /* What may be as it should, or become so: it is said, and no reason to stay away. */
 static void warn(const struct xm_serve_config *c, const char *name)
 {
@@ -54,11 +65,8 @@ static void warn(const struct xm_serve_config *c, const char *name)
         xm_complain(XM_SERVE_PROGRAM, "the region %s: user '%s' cannot read it", c->region_path, name);
     if (!c->access_log || strcmp(c->access_log, "-") == 0)
         return;
-    const char *slash = strrchr(c->access_log, '/');
     char folder[PATH_MAX];
-    int n = snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - c->access_log) + 1 : 1,
-                     slash ? c->access_log : ".");
-    if (n > 0 && (size_t)n < sizeof folder && access(folder, W_OK | X_OK) != 0)
+    if (folder_of(c->access_log, folder) && access(folder, W_OK | X_OK) != 0)
         xm_complain(XM_SERVE_PROGRAM,
                     "%s: user '%s' cannot make a file there: it writes on in the old log once that is renamed", folder,
                     name);
@@ -87,4 +95,59 @@ enum xm_status xm_serve_step_down(const struct xm_serve_config *c, const struct 
     if (status == XM_OK)
         warn(c, name);
     return status;
+}
+
+/* ---- The fence. */
+
+/* A file that may be replaced: where it is named, and where it lies if that is a link. */
+static bool allow_around(int fence, const char *path)
+{
+    char folder[PATH_MAX];
+    char real[PATH_MAX];
+    if (!path)
+        return true;
+    return folder_of(path, folder) && xm_fence_allow(fence, folder, XM_FENCE_READ) && realpath(path, real) &&
+           folder_of(real, folder) && xm_fence_allow(fence, folder, XM_FENCE_READ);
+}
+
+/* Xenbaked may make the region's directory anew, if it is its own, and may not have made it yet. */
+static bool allow_region(int fence, const char *path)
+{
+    static const char own[] = "/xenmon";
+    char folder[PATH_MAX];
+    if (!folder_of(path, folder))
+        return false;
+    size_t bytes = strlen(folder);
+    if (bytes >= sizeof own && strcmp(folder + bytes - (sizeof own - 1), own) == 0)
+        folder[bytes - (sizeof own - 1)] = '\0';
+    while (access(folder, F_OK) != 0 && strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0) {
+        char child[PATH_MAX];
+        memcpy(child, folder, sizeof child);
+        if (!folder_of(child, folder))
+            return false;
+    }
+    return xm_fence_allow(fence, folder, XM_FENCE_READ);
+}
+
+void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
+{
+    /* What libraries read: processes and their memory; seeds of hash tables; the time zone, for UTC too. */
+    static const char *const common[] = {"/proc", "/dev/urandom", "/etc/localtime"};
+    const char *const again[] = {c->token_file, c->users, c->tls_cert, c->tls_key};
+    char folder[PATH_MAX];
+    int fence = c->no_fence ? -1 : xm_fence_begin();
+    if (fence < 0)
+        return;
+    bool good = allow_region(fence, c->region_path);
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
+    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)
+        good = good && allow_around(fence, again[i]);
+    if (c->access_log && strcmp(c->access_log, "-") != 0)
+        good = good && folder_of(c->access_log, folder) && xm_fence_allow(fence, folder, XM_FENCE_WRITE);
+    for (unsigned i = 0; i < XM_HTTP_LISTENERS; i++)
+        if (sockets->made[i][0])
+            good = good && folder_of(sockets->made[i], folder) && xm_fence_allow(fence, folder, XM_FENCE_REMOVE);
+    if (!xm_fence_close(fence, good))
+        xm_complain(XM_SERVE_PROGRAM, "the kernel does not hold it to its own files: it may open others too");
 }

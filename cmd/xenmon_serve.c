@@ -169,6 +169,8 @@ static enum xm_status begin(struct serve *s, struct xm_error *err)
         status = xm_serve_step_down(s->config, &s->sockets, err);
     xm_confine();
     if (status == XM_OK)
+        xm_serve_fence(s->config, &s->sockets);
+    if (status == XM_OK)
         status = begin_host(s, err);
     if (status == XM_OK)
         status = begin_http(s, err);
