@@ -19,6 +19,8 @@
 
 #define MS          UINT64_C(1000000)
 #define PATIENCE_NS (5 * XM_NS_PER_S)
+/* A trace that is none is found out sooner; one that comes slowly is not waited for. */
+#define SETTLED_LOOKS 25
 
 /* A xenbaked that we started, and the private directory of its messages, and of its region in a replay. */
 struct child {
@@ -194,15 +196,38 @@ bool xm_own_is_live(const char *path)
     return live;
 }
 
+static bool has_sample(const char *path)
+{
+    struct xm_region *region;
+    struct xm_region_info info;
+    if (xm_region_open(path, &region, NULL) != XM_OK)
+        return false;
+    bool has = xm_region_info(region, &info) == XM_REGION_OK && info.series[XM_SERIES_FAST].newest != UINT64_MAX;
+    xm_region_close(region);
+    return has;
+}
+
+/*
+ * Whether the region of a replay can be shown: there is a sample, or at least none that was taken away again.  The region comes before
+ * the trace is looked at, and goes with a xenbaked that cannot read it.
+ */
+static bool is_replayed(const char *path, bool ended, int *seen)
+{
+    if (access(path, F_OK) != 0)
+        return false;
+    return ended || ++*seen > SETTLED_LOOKS || has_sample(path);
+}
+
 /* Waits until the region is there.  XM_EXIT_DONE, or what to exit with. */
 static int await_region(const struct xm_own_config *config, const char *region)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
+    int seen = 0;
     for (int i = 0; i < (int)(PATIENCE_NS / (20 * MS)); i++) {
         int wait_status;
         bool ended = waitpid(own.pid, &wait_status, WNOHANG) == own.pid;
         /* Two that start at once: the one whose xenbaked came too late shares the other's. */
-        if (config->replay ? access(region, F_OK) == 0 : is_written(region)) {
+        if (config->replay ? is_replayed(region, ended, &seen) : is_written(region)) {
             if (ended)
                 own.pid = 0;
             return XM_EXIT_DONE;

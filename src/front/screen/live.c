@@ -199,6 +199,12 @@ static bool bakes(const struct xm_model *m, const struct xm_choice *choice)
     return choice->replay && (m->link == XM_LINK_EMPTY || (m->data && !baked(m, choice)));
 }
 
+/* Of one that was there: nothing more comes. */
+static bool has_gone(enum xm_link link)
+{
+    return link == XM_LINK_GONE || link == XM_LINK_ENDED || link == XM_LINK_ABSENT;
+}
+
 static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel, struct xm_choice *choice,
                                  const struct xm_live_frames *frames, struct xm_error *err)
 {
@@ -209,7 +215,7 @@ static enum xm_status await_data(struct xm_feed *feed, struct xm_travel *travel,
         xm_travel_update(travel, feed, choice, now_ns);
         if (covers_a_second(m) && baked(m, choice) && !m->reading)
             return XM_OK;
-        if (frames->own && !m->data && (m->link == XM_LINK_GONE || m->link == XM_LINK_ENDED))
+        if (frames->own && !m->data && has_gone(m->link))
             break;
         if (now_ns - start_ns >= frames->patience_ns && !bakes(m, choice))
             break;

@@ -101,6 +101,16 @@ static void one_that_does_not_start_gives_its_code(void **state)
     assert_false(xm_own_says(line, sizeof line));
 }
 
+/* As a xenbaked does that finds no trace in the file: its region was there for a moment. */
+static void a_region_that_goes_again_was_none(void **state)
+{
+    char line[300];
+    assert_int_equal(start(*state, ": >$3; sleep 0.15; rm $3; echo 'xenbaked: x: no trace' >&2; exit 1"),
+                     XM_EXIT_FAILED);
+    assert_false(xm_own_runs());
+    assert_false(xm_own_says(line, sizeof line));
+}
+
 /* A region that nobody writes, or none. */
 static void what_is_not_there_is_not_live(void **state)
 {
@@ -119,6 +129,7 @@ int main(void)
         TEST(its_last_words_say_why),
         TEST(that_a_trace_has_ended_is_no_reason),
         TEST(one_that_does_not_start_gives_its_code),
+        TEST(a_region_that_goes_again_was_none),
         TEST(what_is_not_there_is_not_live),
     };
     return cmocka_run_group_tests_name("own", tests, NULL, NULL);
