@@ -45,6 +45,7 @@ static enum xm_status read_all(int fd, const char *path, char *text, size_t size
 enum xm_status xm_secret_read(const char *path, size_t most, char **text, size_t *bytes, struct xm_error *err)
 {
     struct stat st;
+    char *data = NULL;
     *text = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0) {
@@ -56,15 +57,16 @@ enum xm_status xm_secret_read(const char *path, size_t most, char **text, size_t
     enum xm_status status = check(path, &st, err);
     if (status == XM_OK && st.st_size > (off_t)most)
         status = xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%s: it is larger than %zu bytes", path, most);
-    if (status == XM_OK && !(*text = calloc(1, most + 1)))
-        status = xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
-    if (status == XM_OK)
-        status = read_all(fd, path, *text, most, bytes, err);
-    close(fd);
-    if (status != XM_OK) {
-        xm_secret_free(*text, most);
-        *text = NULL;
+    if (status == XM_OK) {
+        data = calloc(1, most + 1);
+        status = data ? read_all(fd, path, data, most, bytes, err)
+                      : xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     }
+    close(fd);
+    if (status == XM_OK)
+        *text = data;
+    else
+        xm_secret_free(data, most);
     return status;
 }
 

@@ -299,7 +299,7 @@ enum xm_status xm_auth_reload(struct xm_auth *auth, struct xm_error *err)
 {
     struct known *fresh = NULL;
     enum xm_status status = read_known(auth, &fresh, err);
-    if (status != XM_OK)
+    if (status != XM_OK || !fresh)
         return status;
     pthread_mutex_lock(&auth->lock);
     struct known *old = auth->known;

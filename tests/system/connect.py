@@ -382,6 +382,16 @@ def secrets_do_not_go_in_clear_to_others(folder):
             file.chmod(mode)
             code, _, said = xenmon("--connect", "http://192.0.2.1:8436", f"--{how}-file={file}", "--once")
             assert code == 2 and why in said and len(said.splitlines()) == 1 and "secret-token" not in said, (mode, code, said)
+    home = folder / "home"
+    home.mkdir()
+    netrc = home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login joe password secret-token\n")
+    for mode, code in ((0o644, 2), (0o600, 3)):
+        netrc.chmod(mode)
+        for how in ("--netrc", f"--netrc={netrc}"):
+            done = subprocess.run([XENMON, "--connect", f"http://127.0.0.1:{free_port()}", how, "--once"], capture_output=True, text=True, check=False,
+                                  env={**os.environ, "HOME": str(home)}, timeout=30)
+            assert done.returncode == code and ("others may read or change" in done.stderr) == (code == 2), (mode, how, done)
     # Names that only look like this machine are anybody's.
     for there in ("192.0.2.1", "127.evil.example", "127.0.0.1.evil.example", "127.", "localhost.evil.example", "128.0.0.1", "[::2]",
                   "[::ffff:192.0.2.1]", "[fe80::1]", "126.255.255.255"):
