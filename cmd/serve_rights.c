@@ -62,7 +62,10 @@ static bool folder_of(const char *path, char folder[PATH_MAX])
 static void warn(const struct xm_serve_config *c, const char *name)
 {
     if (access(c->region_path, R_OK) != 0 && errno == EACCES)
-        xm_complain(XM_SERVE_PROGRAM, "the region %s: user '%s' cannot read it", c->region_path, name);
+        xm_complain(XM_SERVE_PROGRAM,
+                    "the region %s: user '%s' cannot read it: xenbaked gives it to the group xenmon where there is "
+                    "one; or say --user=none",
+                    c->region_path, name);
     if (!c->access_log || strcmp(c->access_log, "-") == 0)
         return;
     char folder[PATH_MAX];
