@@ -80,6 +80,7 @@ static const struct xm_option options[] = {
     {"created", 0, XM_ARG_NONE, xm_set_flag, AT(created), NULL, "when each counter began, in OpenMetrics (off: it doubles the series)", 0, 0, 0},
     {.help = "From where:"},
     {"region", 'r', XM_ARG_NEEDED, xm_set_text, AT(region), "PATH", "the region of another xenbaked", 0, 0, 0},
+    {"history", 0, XM_ARG_NEEDED, xm_set_text, AT(history), "DIR", "what xenbaked --history=DIR keeps: /api/v1/history goes back as far (none)", 0, 0, 0},
     {"interval", 'i', XM_ARG_NEEDED, xm_set_duration, AT(interval_ns), "TIME", "between looks at it (1s)", 100 * MS, 60000 * MS, XM_NS_PER_S},
     {"linger", 0, XM_ARG_NEEDED, xm_set_duration, AT(linger_ns), "TIME", "how long a domain is shown after its end (60s)", 0, 86400 * XM_NS_PER_S, XM_NS_PER_S},
     {"stale", 0, XM_ARG_NEEDED, xm_set_duration, AT(stale_ns), "TIME", "without a sign of life for so long xenbaked is stale (5s)", XM_NS_PER_S, 3600 * XM_NS_PER_S, XM_NS_PER_S},
@@ -111,7 +112,7 @@ int xm_serve_help(void)
 int xm_serve_show(const struct xm_serve_config *c)
 {
     struct xm_metrics_config m = {.collectors = c->collectors, .domains = (unsigned)c->domains};
-    printf("region = %s\n", c->region_path);
+    printf("region = %s\nhistory = %s\n", c->region_path, c->history ? c->history : "none");
     for (unsigned i = 0; i < c->listens; i++)
         printf("listen = %s\n", c->listen[i]);
     printf("tls_cert = %s\ntls_key = %s\ntoken_file = %s\nusers = %s\naccess_log = %s\nfence = %s\n",
@@ -205,6 +206,25 @@ static bool settle_region(struct xm_serve_config *c)
     return n >= 0 && (size_t)n < sizeof c->region_path;
 }
 
+/* The directory, or the database in it: either is how people name it. */
+static bool settle_history(struct xm_serve_config *c)
+{
+    static const char file[] = "history.db";
+    if (!c->history)
+        return true;
+    int n = snprintf(c->history_path, sizeof c->history_path, "%s", c->history);
+    if (n <= 0 || (size_t)n >= sizeof c->history_path)
+        return false;
+    size_t bytes = (size_t)n, tail = sizeof file - 1;
+    if (strcmp(c->history_path, file) == 0)
+        snprintf(c->history_path, sizeof c->history_path, ".");
+    else if (bytes > tail + 1 && c->history_path[bytes - tail - 1] == '/' &&
+             strcmp(c->history_path + bytes - tail, file) == 0)
+        c->history_path[bytes - tail - 1] = '\0';
+    c->history = c->history_path;
+    return true;
+}
+
 /* The first reading finds the file, the second lets the command line win over it. */
 static enum xm_status read_all(struct xm_serve_config *c, int argc, char **argv)
 {
@@ -232,6 +252,8 @@ enum xm_status xm_serve_configure(struct xm_serve_config *c, int argc, char **ar
     const char *wrong = contradiction(c);
     if (!wrong && !settle_region(c))
         wrong = "the region's path is too long";
+    if (!wrong && !settle_history(c))
+        wrong = "--history: that is no directory's name";
     if (!wrong)
         return XM_OK;
     xm_usage_error(XM_SERVE_PROGRAM, "%s", wrong);

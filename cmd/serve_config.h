@@ -18,6 +18,8 @@
 struct xm_serve_config {
     const char *region;
     char region_path[PATH_MAX];
+    const char *history;           /* directory of the durable history; NULL: none */
+    char history_path[PATH_MAX];
     const char *listen[XM_HTTP_LISTENERS]; /* as given */
     unsigned listens;
     const char *tls_cert, *tls_key, *token_file, *users;

@@ -113,6 +113,27 @@ static bool allow_around(int fence, const char *path)
            folder_of(real, folder) && xm_fence_allow(fence, folder, XM_FENCE_READ);
 }
 
+/* A directory, or the nearest one above it that is there already. */
+static bool allow_nearest(int fence, char folder[PATH_MAX])
+{
+    while (access(folder, F_OK) != 0 && strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0) {
+        char child[PATH_MAX];
+        memcpy(child, folder, sizeof child);
+        if (!folder_of(child, folder))
+            return false;
+    }
+    return xm_fence_allow(fence, folder, XM_FENCE_READ);
+}
+
+static bool allow_history(int fence, const char *directory)
+{
+    char folder[PATH_MAX];
+    if (!directory)
+        return true;
+    snprintf(folder, sizeof folder, "%s", directory);
+    return allow_nearest(fence, folder);
+}
+
 /* Xenbaked may make the region's directory anew, if it is its own, and may not have made it yet. */
 static bool allow_region(int fence, const char *path)
 {
@@ -123,13 +144,7 @@ static bool allow_region(int fence, const char *path)
     size_t bytes = strlen(folder);
     if (bytes >= sizeof own && strcmp(folder + bytes - (sizeof own - 1), own) == 0)
         folder[bytes - (sizeof own - 1)] = '\0';
-    while (access(folder, F_OK) != 0 && strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0) {
-        char child[PATH_MAX];
-        memcpy(child, folder, sizeof child);
-        if (!folder_of(child, folder))
-            return false;
-    }
-    return xm_fence_allow(fence, folder, XM_FENCE_READ);
+    return allow_nearest(fence, folder);
 }
 
 void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
@@ -141,7 +156,7 @@ void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_socke
     int fence = c->no_fence ? -1 : xm_fence_begin();
     if (fence < 0)
         return;
-    bool good = allow_region(fence, c->region_path);
+    bool good = allow_region(fence, c->region_path) && allow_history(fence, c->history);
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
         (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
     for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)

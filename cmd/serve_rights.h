@@ -20,8 +20,9 @@ enum xm_status xm_serve_step_down(const struct xm_serve_config *config, const st
                                   struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Lets the kernel hold the server to the files that it was told: it reads the region, what is read again later and
- * what lies beside these, and /proc; it writes to the directory of the access log, and removes the sockets that it made.
+ * Lets the kernel hold the server to the files that it was told: it reads the region, the durable history, what is
+ * read again later and what lies beside these, and /proc; it writes to the directory of the access log, and removes
+ * the sockets that it made.
  * Before any thread begins, after xm_confine().  Where the kernel cannot, or the configuration forbids it, nothing happens.
  */
 void xm_serve_fence(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets);

@@ -116,7 +116,7 @@ static enum xm_status begin_host(struct serve *s, struct xm_error *err)
     if (gethostname(s->hostname, sizeof s->hostname - 1) != 0)
         s->hostname[0] = '\0';
     struct xm_api_config api = {
-        .host = s->host, .hostname = s->hostname, .version = XM_VERSION, .stream_bytes = STREAM_BYTES};
+        .host = s->host, .hostname = s->hostname, .version = XM_VERSION, .history = c->history, .stream_bytes = STREAM_BYTES};
     s->mirror = xm_mirror_create(c->region_path);
     if (!s->mirror)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");

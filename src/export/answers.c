@@ -352,15 +352,41 @@ static bool bad_time(const char *key, const char *text, struct xm_refusal *refus
     return false;
 }
 
+/* The newest time that there is: the last sample's, or where there is none the clock's. */
+static uint64_t now_of(const struct xm_host_snapshot *s)
+{
+    return s->data ? s->window[0].to->host.real : s->made_real_ns;
+}
+
+static bool read_domains(const struct xm_history_words *words, struct xm_past_question *q,
+                         struct xm_refusal *refusal)
+{
+    char fit[48];
+    uint64_t domid = 0, top = 0;
+    if (words->domain && !xm_query_count(words->domain, XM_SHAPE_DOMID_MAX, &domid)) {
+        refuse(refusal, 400, "bad_domid", "'%s' is no domain id: a number up to %u",
+               quoted(words->domain, fit), XM_SHAPE_DOMID_MAX);
+        return false;
+    }
+    if (words->top && (!xm_query_count(words->top, XM_SHAPE_DOMID_MAX, &top) || top == 0)) {
+        refuse(refusal, 400, "bad_top", "'%s' is no number of domains: 1 to %u", quoted(words->top, fit),
+               XM_SHAPE_DOMID_MAX);
+        return false;
+    }
+    q->all = !words->domain;
+    q->domid = (uint32_t)domid;
+    q->top = (size_t)top;
+    return true;
+}
+
 static bool read_question(const struct xm_shape *shape, const struct xm_history_words *words,
                           struct xm_past_question *q, struct xm_refusal *refusal)
 {
     char fit[48];
-    uint64_t now_ns = shape->snapshot->window[0].to->host.real;
-    *q = (struct xm_past_question){.all = !words->domain, .to_ns = now_ns};
-    if (words->domain && !find_domain(shape, words->domain, &q->slot, refusal))
-        return false;
-    if (!read_metrics(&shape->fields, words->metric ? words->metric : STATES_UNASKED, q, refusal))
+    uint64_t now_ns = now_of(shape->snapshot);
+    *q = (struct xm_past_question){.to_ns = now_ns};
+    if (!read_domains(words, q, refusal) ||
+        !read_metrics(&shape->fields, words->metric ? words->metric : STATES_UNASKED, q, refusal))
         return false;
     if (words->to && !xm_query_time(words->to, now_ns, &q->to_ns))
         return bad_time("to", words->to, refusal);
@@ -375,31 +401,106 @@ static bool read_question(const struct xm_shape *shape, const struct xm_history_
     return true;
 }
 
+/* Dear answers are made a few at a time. */
+static bool has_turn(const struct xm_ask *ask, struct xm_refusal *refusal)
+{
+    if (!ask->turn || ask->turn(ask->turn_user))
+        return true;
+    refuse(refusal, 503, "busy", "other questions of this kind are being answered: try again");
+    return false;
+}
+
+/* Why there are no values, in the API's words. */
+static json_t *refuse_history(enum xm_status status, const struct xm_error *err, struct xm_refusal *refusal)
+{
+    if (status == XM_END)
+        return refuse(refusal, 404, "no_such_domain", "%s", err->text);
+    if (status == XM_INVALID)
+        return refuse(refusal, 400, "bad_range", "%s", err->text);
+    if (status == XM_LIMIT)
+        return refuse(refusal, 400, "too_much", "%s", err->text);
+    if (status == XM_AGAIN)
+        return refuse(refusal, 503, "no_data", "%s", err->text);
+    return refuse(refusal, 500, "out_of_memory", "out of memory");
+}
+
 json_t *xm_answer_history(const struct xm_ask *ask, const struct xm_history_words *words,
                           struct xm_refusal *refusal)
 {
-    struct answer a;
+    struct answer a = {0};
     struct xm_past_question q;
     struct xm_error err = {0};
-    if (!answer_begin(ask, NULL, &a, refusal))
+    if (!ask->history && !has_data(ask, refusal))
         return NULL;
-    if (!read_question(&a.shape, words, &q, refusal))
-        return NULL;
-    if (ask->turn && !ask->turn(ask->turn_user))
-        return refuse(refusal, 503, "busy", "other questions of this kind are being answered: try again");
-    if (!open_past(ask, &a, refusal))
+    xm_shape_init(&a.shape, ask->snapshot, ask->hostname);
+    if (!read_question(&a.shape, words, &q, refusal) || !has_turn(ask, refusal) ||
+        (ask->snapshot->data && !open_past(ask, &a, refusal)))
         return NULL;
     json_t *document = xm_shape_document(&a.shape);
-    enum xm_status status = document ? xm_past_history(a.past, &a.shape, &q, document, &err) : XM_NOMEM;
+    enum xm_status status =
+        document ? xm_past_history(a.past, ask->history, &a.shape, &q, document, &err) : XM_NOMEM;
     answer_end(&a);
     if (status == XM_OK)
         return document;
     json_decref(document);
-    if (status == XM_INVALID)
-        return refuse(refusal, 400, "bad_range", "%s", err.text);
-    if (status == XM_LIMIT)
-        return refuse(refusal, 400, "too_much", "%s", err.text);
-    if (status == XM_AGAIN)
-        return refuse(refusal, 503, "no_data", "%s", err.text);
-    return refuse(refusal, 500, "out_of_memory", "out of memory");
+    return refuse_history(status, &err, refusal);
+}
+
+static json_t *range_json(const char *series, const struct xm_past_range *r, const char *reason)
+{
+    uint64_t span_ns = r->to_ns - r->from_ns;
+    double coverage = span_ns ? (double)r->known_ns / (double)span_ns : 0;
+    json_t *range = json_object();
+    bool good = xm_json_put(range, "series", json_string(series));
+    good &= xm_json_put(range, "from", xm_json_time(r->from_ns));
+    good &= xm_json_put(range, "to", xm_json_time(r->to_ns));
+    good &= xm_json_put(range, "step_s", r->step_ns ? xm_json_seconds(r->step_ns) : json_null());
+    good &= xm_json_put(range, "samples", json_integer((json_int_t)r->samples));
+    good &= xm_json_put(range, "coverage_ratio", json_real(coverage < 1 ? coverage : 1));
+    good &= xm_json_put(range, "reason", *reason ? xm_json_name(reason) : json_null());
+    if (good)
+        return range;
+    json_decref(range);
+    return NULL;
+}
+
+static json_t *region_range(struct answer *a, enum xm_series series, const char *reason)
+{
+    struct xm_past_range range = {0};
+    struct xm_error err = {0};
+    if (a->past && xm_past_region_range(a->past, series, &range, &err) != XM_OK)
+        reason = err.text;
+    return range_json(series == XM_SERIES_FAST ? "fast" : "slow", &range, reason);
+}
+
+static json_t *durable_range(const struct xm_ask *ask, json_t *runs)
+{
+    struct xm_past_range range = {0};
+    struct xm_error err = {0};
+    if (!ask->history)
+        return range_json("durable", &range, "the server was not told of a durable history");
+    if (xm_past_durable_range(ask->history, &range, runs, &err) != XM_OK)
+        range = (struct xm_past_range){0};
+    return range_json("durable", &range, err.text);
+}
+
+json_t *xm_answer_ranges(const struct xm_ask *ask, struct xm_refusal *refusal)
+{
+    struct answer a = {0};
+    struct xm_refusal why = {.text = ""};
+    if (ask->history && !has_turn(ask, refusal))
+        return NULL;
+    xm_shape_init(&a.shape, ask->snapshot, ask->hostname);
+    if (has_data(ask, &why))
+        (void)open_past(ask, &a, &why);
+    json_t *document = xm_shape_document(&a.shape);
+    json_t *ranges = json_array();
+    json_t *runs = json_array();
+    bool good = xm_json_put(document, "ranges", ranges);
+    good &= xm_json_put(document, "runs", runs);
+    good = good && json_array_append_new(ranges, region_range(&a, XM_SERIES_FAST, why.text)) == 0;
+    good = good && json_array_append_new(ranges, region_range(&a, XM_SERIES_SLOW, why.text)) == 0;
+    good = good && json_array_append_new(ranges, durable_range(ask, runs)) == 0;
+    answer_end(&a);
+    return finished(document, good, refusal);
 }

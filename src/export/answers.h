@@ -21,6 +21,7 @@ struct xm_ask {
     const char *path;     /* of the region, for what the snapshot does not hold */
     const char *hostname; /* "" where not known */
     const char *version;  /* of this program */
+    const char *history;  /* directory of the durable history; NULL: none */
     /*
      * Asked before a dear answer is made, which is refused where it says false; NULL: none is. turn_user is
      * for it.
@@ -55,13 +56,21 @@ json_t *xm_answer_metrics(const struct xm_ask *ask, struct xm_refusal *refusal);
 
 /*
  * Values over time.  domain: a domid, NULL: all; metric: one to eight of xm_fields with commas, NULL: the
- * shares of the five states; from, to: as xm_query_time(), NULL: the last five minutes; step: a duration.
- * Refusals besides: bad_metric, bad_time, bad_step, bad_range, too_much (400), no_data, busy (503).
+ * shares of the five states; from, to: as xm_query_time(), NULL: the last five minutes; step: a duration;
+ * top: a count, of the domains those that ran longest.  What is older than the region comes from the durable
+ * history, also while there is no region.  Refusals besides: bad_top, bad_metric, bad_time, bad_step,
+ * bad_range, too_much (400), no_data, busy (503).
  */
 struct xm_history_words {
-    const char *domain, *metric, *from, *to, *step;
+    const char *domain, *metric, *from, *to, *step, *top;
 };
 json_t *xm_answer_history(const struct xm_ask *ask, const struct xm_history_words *words,
                           struct xm_refusal *refusal);
+
+/*
+ * What there is to ask for: the region's two series, and the durable history.  A series that cannot be read
+ * says why.  Refusals: busy (503), out_of_memory (500).
+ */
+json_t *xm_answer_ranges(const struct xm_ask *ask, struct xm_refusal *refusal);
 
 #endif

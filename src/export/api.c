@@ -56,6 +56,7 @@ static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_reque
                            .path = xm_host_path(api->config.host),
                            .hostname = api->config.hostname,
                            .version = api->config.version,
+                           .history = api->config.history,
                            .turn = take_turn,
                            .turn_user = response};
 }
@@ -143,9 +144,18 @@ static void get_history(void *user, const struct xm_http_request *request, struc
                                      .metric = xm_http_query(request, "metric"),
                                      .from = xm_http_query(request, "from"),
                                      .to = xm_http_query(request, "to"),
-                                     .step = xm_http_query(request, "step")};
+                                     .step = xm_http_query(request, "step"),
+                                     .top = xm_http_query(request, "top")};
     set_tag(request, response);
     send_json(response, xm_answer_history(&ask, &words, &refusal), &refusal);
+}
+
+static void get_ranges(void *user, const struct xm_http_request *request, struct xm_http_response *response)
+{
+    struct xm_ask ask = ask_of(user, request, response);
+    struct xm_refusal refusal;
+    set_tag(request, response);
+    send_json(response, xm_answer_ranges(&ask, &refusal), &refusal);
 }
 
 /* ---- The stream. */
@@ -231,7 +241,7 @@ static void get_file(void *user, const struct xm_http_request *request, struct x
 /* ---- The table. */
 
 static const char *const window_query[] = {"window", NULL};
-static const char *const history_query[] = {"domain", "metric", "from", "to", "step", NULL};
+static const char *const history_query[] = {"domain", "metric", "from", "to", "step", "top", NULL};
 static const char *const stream_query[] = {"window", "interval", NULL};
 
 static const struct xm_http_route routes[] = {
@@ -244,6 +254,7 @@ static const struct xm_http_route routes[] = {
     {XM_HTTP_GET, "/api/v1/windows", window_query, NULL, get_windows},
     {XM_HTTP_GET, "/api/v1/metrics", NULL, NULL, get_metrics},
     {XM_HTTP_GET, "/api/v1/history", history_query, NULL, get_history},
+    {XM_HTTP_GET, "/api/v1/history/ranges", NULL, NULL, get_ranges},
     {XM_HTTP_GET, "/api/v1/stream", stream_query, NULL, get_stream},
     {XM_HTTP_GET, "/api/v1/openapi.json", NULL, NULL, get_file},
     {XM_HTTP_POST, "/RPC2", NULL, "text/xml", post_rpc},

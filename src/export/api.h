@@ -14,6 +14,7 @@ struct xm_api_config {
     struct xm_host *host; /* borrowed until destroy, as the texts are */
     const char *hostname; /* shown as the host's name; "" where not known */
     const char *version;  /* of the program */
+    const char *history;  /* directory of the durable history, read when it is asked for; NULL: none */
     size_t stream_bytes;  /* of events kept for clients that come back */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the region still has of the past: windows of any length, and values over time.
+ * The past: windows of any length and values over time that the region still has, and, where it is kept, what
+ * the durable history has of the time before.
  *
  * A handle of its own on the region, opened for one answer and closed after it: what is held is bounded by
  * the region's capacities, and by the limits below.
@@ -48,8 +49,9 @@ enum xm_status xm_past_window(struct xm_past *past, uint64_t ns, struct xm_shape
                               struct xm_error *err) XM_MUST_CHECK;
 
 struct xm_past_question {
-    bool all; /* every domain, else the one in `slot` of the snapshot */
-    uint32_t slot;
+    bool all;       /* every domain, else those that had the id `domid` */
+    uint32_t domid;
+    size_t top;                     /* of them those that ran longest; 0: as many as there are */
     size_t metric[XM_PAST_METRICS]; /* indices of xm_fields */
     size_t metrics;                 /* at least 1 */
     uint64_t from_ns, to_ns;        /* CLOCK_REALTIME */
@@ -57,12 +59,35 @@ struct xm_past_question {
 };
 
 /*
- * Adds "from", "to", "step_s", "series", "metrics", "times_s" and "domains" to `document`.  Steps that the
- * region has nothing of are null. XM_OK; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
- * much; XM_AGAIN; XM_NOMEM.  err->text says what and how much.
+ * Adds "from", "to", "step_s", "series", "durable_steps", "metrics", "times_s", "cpus" and "domains" to
+ * `document`.  past (NULL: there is no region that can be read) has what the region reaches; what is older
+ * comes from the durable history in `directory` (NULL: there is none).  Steps that neither has anything of
+ * are null. XM_OK; XM_END: no such domain; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
+ * much; XM_AGAIN: one of the two was needed and cannot be read; XM_NOMEM.  err->text says what and how much.
+ * Cost: at most XM_PAST_ROWS rows of the region, or 600 000 of the durable history: seconds; a database that
+ * another process has locked is waited for, for five seconds.
  */
-enum xm_status xm_past_history(struct xm_past *past, const struct xm_shape *shape,
+enum xm_status xm_past_history(struct xm_past *past, const char *directory, const struct xm_shape *shape,
                                const struct xm_past_question *question, json_t *document,
                                struct xm_error *err) XM_MUST_CHECK;
+
+/* What a series has.  All 0: nothing. */
+struct xm_past_range {
+    uint64_t from_ns, to_ns; /* CLOCK_REALTIME */
+    uint64_t step_ns;        /* between samples; of the durable history the newest run's average */
+    uint64_t samples;
+    uint64_t known_ns; /* of the time from `from` to `to` */
+};
+
+/* Of the region.  XM_OK; XM_AGAIN: it cannot be read now. */
+enum xm_status xm_past_region_range(struct xm_past *past, enum xm_series series, struct xm_past_range *range,
+                                    struct xm_error *err) XM_MUST_CHECK;
+
+/*
+ * Of the durable history in `directory`; `runs` gets an object for each run of xenbaked.  known_ns is the time
+ * in which one ran and was kept.  XM_OK; XM_AGAIN: it cannot be read, err says why; XM_NOMEM.
+ */
+enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range *range, json_t *runs,
+                                     struct xm_error *err) XM_MUST_CHECK;
 
 #endif

@@ -283,12 +283,12 @@ static bool read_arguments(xmlrpc_env *env, xmlrpc_value *array, unsigned least,
     return true;
 }
 
-enum question { SNAPSHOT, HOST, DOMAINS, DOMAIN, VCPUS, CPUS, HISTORY, METRICS, VERSION };
+enum question { SNAPSHOT, HOST, DOMAINS, DOMAIN, VCPUS, CPUS, HISTORY, RANGES, METRICS, VERSION };
 
 static json_t *ask(const struct xm_ask *who, enum question question, const struct arguments *a,
                    struct xm_refusal *refusal)
 {
-    struct xm_history_words words = {a->of[0], a->of[1], a->of[2], a->of[3], a->of[4]};
+    struct xm_history_words words = {a->of[0], a->of[1], a->of[2], a->of[3], a->of[4], NULL};
     switch (question) {
     case SNAPSHOT:
         return xm_answer_windows(who, a->of[0], refusal);
@@ -304,6 +304,8 @@ static json_t *ask(const struct xm_ask *who, enum question question, const struc
         return xm_answer_cpus(who, a->of[0], refusal);
     case HISTORY:
         return xm_answer_history(who, &words, refusal);
+    case RANGES:
+        return xm_answer_ranges(who, refusal);
     case METRICS:
         return xm_answer_metrics(who, refusal);
     case VERSION:
@@ -334,6 +336,7 @@ static const struct method methods[] = {
      "Values over time: domid ('' is all), metrics with commas, from, to (RFC 3339, seconds since 1970, now, "
      "or as "
      "-5m), step (a duration). xenmon.metrics lists the metrics."},
+    {"xenmon.history_ranges", RANGES, 0, 0, "S:", "What times xenmon.history can be asked about."},
     {"xenmon.metrics", METRICS, 0, 0, "S:", "What the values are called, and what they mean."},
     {"xenmon.version", VERSION, 0, 0, "S:", "Which program answers, from which region."},
 };

@@ -59,6 +59,8 @@ static uint64_t step_floor(uint64_t step_ns, uint64_t real_ns)
 uint64_t xm_grid_floor(const struct xm_grid *grid, uint64_t real_ns)
 {
     switch (grid->kind) {
+    case XM_GRID_EVEN:
+        return real_ns < grid->origin_ns ? 0 : real_ns - (real_ns - grid->origin_ns) % grid->step_ns;
     case XM_GRID_STEP:
         return step_floor(grid->step_ns, real_ns);
     case XM_GRID_DAY:
@@ -74,6 +76,8 @@ uint64_t xm_grid_next(const struct xm_grid *grid, uint64_t real_ns)
     uint64_t next;
     if (grid->kind == XM_GRID_WHOLE || real_ns >= MOST_REAL_NS)
         return UINT64_MAX;
+    if (grid->kind == XM_GRID_EVEN)
+        return real_ns < grid->origin_ns ? grid->origin_ns : xm_grid_floor(grid, real_ns) + grid->step_ns;
     if (grid->kind == XM_GRID_STEP)
         next = step_floor(grid->step_ns, step_floor(grid->step_ns, real_ns) + grid->step_ns);
     else

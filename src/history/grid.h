@@ -19,10 +19,11 @@
 #include "history/query.h"
 #include "xenmon/status.h"
 
-enum xm_grid_kind { XM_GRID_WHOLE, XM_GRID_STEP, XM_GRID_DAY, XM_GRID_MONTH };
+enum xm_grid_kind { XM_GRID_WHOLE, XM_GRID_STEP, XM_GRID_DAY, XM_GRID_MONTH, XM_GRID_EVEN };
 struct xm_grid {
     enum xm_grid_kind kind;
-    uint64_t step_ns; /* XM_GRID_STEP: a day must be a multiple of it */
+    uint64_t step_ns;   /* XM_GRID_STEP: a day must be a multiple of it; XM_GRID_EVEN: any */
+    uint64_t origin_ns; /* XM_GRID_EVEN: the first line, whatever a clock on the wall has there */
 };
 
 /* Whether lines so far apart meet midnight every day. */

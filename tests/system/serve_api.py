@@ -25,67 +25,13 @@ except ImportError:
     sys.exit(0)
 
 import serve_kit as kit
+from serve_described import Description, description_of, json_paths
 
 XENMON, XENBAKED, ROOT = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
 sys.path.insert(0, str(ROOT / "contrib" / "python"))
 import xenmon_region  # noqa: E402
 
 RANDOM_REQUESTS = int(os.environ.get("XM_REQUESTS", "400"))
-
-
-# ---- The description.
-
-def closed(schema):
-    """The same in JSON Schema's words, where no key may be that is not described."""
-    if isinstance(schema, list):
-        return [closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {key: closed(value) for key, value in schema.items() if key not in ("nullable", "description", "example")}
-    if "properties" in made and isinstance(made["properties"], dict) and "additionalProperties" not in made and made.get("type") == "object":
-        made["additionalProperties"] = False
-    if schema.get("nullable") is True and "type" in made:
-        made["type"] = [made["type"], "null"]
-    return made
-
-
-class Description:
-    def __init__(self, document):
-        self.document = document
-        # Names of properties are no keywords: they are kept as they are.
-        self.schemas = {name: self.close(schema) for name, schema in document["components"]["schemas"].items()}
-
-    def close(self, schema):
-        made = closed({key: value for key, value in copy.deepcopy(schema).items() if key != "properties"})
-        if "properties" in schema:
-            made["properties"] = {name: self.close(part) for name, part in schema["properties"].items()}
-            if "additionalProperties" not in schema:
-                made["additionalProperties"] = False
-        if isinstance(schema.get("items"), dict):
-            made["items"] = self.close(schema["items"])
-        if isinstance(schema.get("additionalProperties"), dict):
-            made["additionalProperties"] = self.close(schema["additionalProperties"])
-        return made
-
-    def check(self, name, value):
-        schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": self.schemas}}
-        jsonschema.Draft7Validator(schema).validate(value)
-
-    def answers(self, path, status, value):
-        """The value is what the description says that the path answers with."""
-        said = self.document["paths"][path]["get"]["responses"]
-        assert str(status) in said, f"{path}: status {status} is not described"
-        self.check(said[str(status)]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1], value)
-
-
-def json_paths(described):
-    """Those that answer with an object of a schema."""
-    return [path for path, item in described.document["paths"].items()
-            if "$ref" in item["get"]["responses"]["200"]["content"].get("application/json", {}).get("schema", {})]
-
-
-def description_of(server):
-    return Description(server.get("/api/v1/openapi.json"))
 
 
 @contextlib.contextmanager
@@ -177,7 +123,7 @@ LISTS = {"/api/v1/host": "HostAnswer", "/api/v1/domains": "DomainsAnswer", "/api
 def every_path_answers_as_described(folder):
     with running(folder) as (server, _):
         described = description_of(server)
-        assert len(json_paths(described)) == 9, json_paths(described)
+        assert len(json_paths(described)) == 10, json_paths(described)
         for path in json_paths(described):
             described.answers(path, 200, server.get(path.replace("{domid}", "1")))
         for path in LISTS:
@@ -230,6 +176,9 @@ def bounds_are_held(folder):
         refused(history, "from=now&to=-1m", "bad_range")
         refused(history, "step=99ms", "bad_step")
         refused(history, "step=x", "bad_step")
+        for top in ("0", "-1", "32768", "x", ""):
+            refused(history, f"top={top}", "bad_top")
+        refused(history + "/ranges", "top=1", "unknown_query_key")
         refused(history, "metric=", "bad_metric")
         refused(history, "metric=nosuch", "bad_metric")
         refused(history, "metric=running_s,running_s", "bad_metric")
@@ -252,7 +201,7 @@ def requests_at_random_get_an_answer(folder):
         for _ in range(RANDOM_REQUESTS):
             path = rng.choice(paths)
             real = path.replace("{domid}", rng.choice(["0", "1", "2", "3", "x"]))
-            keys = rng.sample(["window", "domain", "metric", "from", "to", "step", "x"], rng.choice([0, 1, 1, 2, 3]))
+            keys = rng.sample(["window", "domain", "metric", "from", "to", "step", "top", "x"], rng.choice([0, 1, 1, 2, 3]))
             query = "&".join(f"{key}={urllib.parse.quote(rng.choice(values), safe='%')}" for key in keys)
             status, _, body = server.ask(f"{real}?{query}" if query else real)
             seen[status] = seen.get(status, 0) + 1
@@ -414,7 +363,7 @@ def without_data_it_says_so(folder):
         for path in json_paths(described) + [p for p in described.document["paths"] if "/region" in p]:
             status, _, body = server.ask(path.replace("{domid}", "1"))
             described.answers(path, status, json.loads(body))
-            assert status == (200 if path.endswith(("/version", "/metrics")) else 503), (path, status)
+            assert status == (200 if path.endswith(("/version", "/metrics", "/ranges")) else 503), (path, status)
         events = Stream(server, "/api/v1/stream")
         said = events.next()
         events.close()

@@ -90,7 +90,7 @@ def same(where, one, other):
 def it_describes_itself(folder):
     with running(folder) as (_, rpc):
         methods = [m for m in rpc.system.listMethods() if m.startswith("xenmon.")]
-        assert set(methods) == {f"xenmon.{m}" for m in ("snapshot", "host", "domains", "domain", "vcpus", "cpus", "history", "metrics", "version")}
+        assert set(methods) == {f"xenmon.{m}" for m in ("snapshot", "host", "domains", "domain", "vcpus", "cpus", "history", "history_ranges", "metrics", "version")}
         for method in methods:
             assert len(rpc.system.methodHelp(method)) > 15, method
             signatures = rpc.system.methodSignature(method)
@@ -142,7 +142,8 @@ def answers_of_one_call_are_bounded_together(folder):
         for _ in range(16):
             several.xenmon.history("", metrics, "-95s", "now", "100ms")
         results = several().results
-        made = [len(r[0]["domains"]) * 8 * len(r[0]["times_s"]) for r in results if isinstance(r, list)]
+        # Of each step: eight metrics and their coverage for each domain, its time, and what all pCPUs did.
+        made = [(len(r[0]["domains"]) * 9 + 5) * len(r[0]["times_s"]) for r in results if isinstance(r, list)]
         assert made and made[0] > 20000 and 150000 < sum(made) <= 200000, made
         assert all(r["faultCode"] == 400 and "too_much" in r["faultString"] for r in results[len(made):]), results[-1]
         assert len(rpc.xenmon.history("", metrics, "-95s", "now", "100ms")["times_s"]) == 950

@@ -112,7 +112,7 @@ static void times_for_people(void **state)
 
 static void lines_are_those_of_the_wall(void **state)
 {
-    const struct xm_grid hour = {XM_GRID_STEP, 3600 * S}, day = {XM_GRID_DAY, 0}, month = {XM_GRID_MONTH, 0};
+    const struct xm_grid hour = {XM_GRID_STEP, 3600 * S, 0}, day = {XM_GRID_DAY, 0, 0}, month = {XM_GRID_MONTH, 0, 0};
     zone("XXX-5:45"); /* Kathmandu's */
     assert_int_equal(xm_grid_floor(&hour, NOON), NOON - 45 * 60 * S);
     assert_int_equal(xm_grid_next(&hour, NOON), NOON + 15 * 60 * S);
@@ -158,7 +158,7 @@ static void windows_follow_each_other(void **state)
     static struct xm_history_instant i[4000];
     size_t count, n = fill(i, 4000, NOON + 700 * S + 400000000, S);
     zone("UTC");
-    struct xm_history_window *w = cut(i, n, (struct xm_grid){XM_GRID_STEP, 600 * S}, 0, UINT64_MAX, &count);
+    struct xm_history_window *w = cut(i, n, (struct xm_grid){XM_GRID_STEP, 600 * S, 0}, 0, UINT64_MAX, &count);
     assert_int_equal(count, 7);
     assert_int_equal(w[0].from, 0);
     assert_int_equal(w[0].line_ns, NOON + 600 * S);
@@ -171,23 +171,43 @@ static void windows_follow_each_other(void **state)
         assert_true(w[k].from_ns + S / 2 >= w[k].line_ns && w[k].from_ns <= w[k].line_ns + S / 2);
     }
     free(w);
-    w = cut(i, n, (struct xm_grid){XM_GRID_WHOLE, 0}, 0, UINT64_MAX, &count);
+    w = cut(i, n, (struct xm_grid){XM_GRID_WHOLE, 0, 0}, 0, UINT64_MAX, &count);
     assert_true(count == 1 && w[0].from == 0 && w[0].to == n - 1);
     free(w);
-    w = cut(i, n, (struct xm_grid){XM_GRID_WHOLE, 0}, NOON + 800 * S, NOON + 900 * S, &count);
+    w = cut(i, n, (struct xm_grid){XM_GRID_WHOLE, 0, 0}, NOON + 800 * S, NOON + 900 * S, &count);
     assert_true(count == 1 && w[0].to - w[0].from == 100 && w[0].line_ns == NOON + 800 * S);
     free(w);
     static const uint64_t nowhere[][2] = {{0, NOON}, {NOON + 5000 * S, UINT64_MAX}};
     for (size_t k = 0; k < 2; k++) {
-        w = cut(i, n, (struct xm_grid){XM_GRID_STEP, S}, nowhere[k][0], nowhere[k][1], &count);
+        w = cut(i, n, (struct xm_grid){XM_GRID_STEP, S, 0}, nowhere[k][0], nowhere[k][1], &count);
         assert_int_equal(count, 0);
         free(w);
     }
-    w = cut(i, 1, (struct xm_grid){XM_GRID_STEP, S}, 0, UINT64_MAX, &count);
+    w = cut(i, 1, (struct xm_grid){XM_GRID_STEP, S, 0}, 0, UINT64_MAX, &count);
     assert_int_equal(count, 0);
     free(w);
-    w = cut(i, 0, (struct xm_grid){XM_GRID_STEP, S}, 0, UINT64_MAX, &count);
+    w = cut(i, 0, (struct xm_grid){XM_GRID_STEP, S, 0}, 0, UINT64_MAX, &count);
     assert_int_equal(count, 0);
+    free(w);
+}
+
+/* Lines from any moment on, so far apart: what no clock on the wall has. */
+static void even_lines(void **state)
+{
+    static struct xm_history_instant i[100];
+    const struct xm_grid grid = {XM_GRID_EVEN, 7 * S, NOON + 3 * S};
+    size_t count, n = fill(i, 100, NOON, S);
+    zone("Europe/Berlin");
+    assert_int_equal(xm_grid_floor(&grid, NOON + 2 * S), 0);
+    assert_int_equal(xm_grid_next(&grid, NOON + 2 * S), NOON + 3 * S);
+    assert_int_equal(xm_grid_floor(&grid, NOON + 3 * S), NOON + 3 * S);
+    assert_int_equal(xm_grid_floor(&grid, NOON + 17 * S - 1), NOON + 10 * S);
+    assert_int_equal(xm_grid_next(&grid, NOON + 10 * S), NOON + 17 * S);
+    struct xm_history_window *w = cut(i, n, grid, NOON + 3 * S, NOON + 33 * S, &count);
+    assert_int_equal(count, 5);
+    for (size_t k = 0; k < 4; k++)
+        assert_true(w[k].line_ns == NOON + (3 + 7 * k) * S && w[k].to - w[k].from == 7);
+    assert_true(w[4].end_line_ns == NOON + 33 * S && w[4].to - w[4].from == 2);
     free(w);
 }
 
@@ -197,7 +217,7 @@ static void thinned_samples(void **state)
     static struct xm_history_instant i[100];
     size_t count, n = fill(i, 100, NOON, 3600 * S);
     zone("UTC");
-    struct xm_history_window *w = cut(i, n, (struct xm_grid){XM_GRID_STEP, S}, 0, UINT64_MAX, &count);
+    struct xm_history_window *w = cut(i, n, (struct xm_grid){XM_GRID_STEP, S, 0}, 0, UINT64_MAX, &count);
     assert_int_equal(count, 99);
     for (size_t k = 0; k < count; k++) {
         assert_true(w[k].from == k && w[k].to == k + 1);
@@ -220,7 +240,7 @@ static void a_clock_that_is_set(void **state)
         i[k].real_ns -= 1800 * S;
     for (size_t k = 5000; k < n; k++)
         i[k].real_ns += 7200 * S;
-    struct xm_history_window *w = cut(i, n, (struct xm_grid){XM_GRID_STEP, 600 * S}, 0, UINT64_MAX, &count);
+    struct xm_history_window *w = cut(i, n, (struct xm_grid){XM_GRID_STEP, 600 * S, 0}, 0, UINT64_MAX, &count);
     uint64_t sum = 0;
     unsigned stepped = 0;
     for (size_t k = 0; k < count; k++) {
@@ -241,7 +261,7 @@ int main(void)
         cmocka_unit_test(times_are_written), cmocka_unit_test(times_for_people),
         cmocka_unit_test(lines_are_those_of_the_wall),
         cmocka_unit_test(windows_follow_each_other),
-        cmocka_unit_test(thinned_samples),
+        cmocka_unit_test(even_lines), cmocka_unit_test(thinned_samples),
         cmocka_unit_test(a_clock_that_is_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

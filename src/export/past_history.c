@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* Values over time: what the region has of them, and the document. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/past_int.h"
+
+#define POINTS_UNASKED 300u
+#define ROWS           (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
+
+struct walk {
+    struct xm_past *past; /* NULL: there is no region */
+    const struct xm_shape *shape;
+    const struct xm_past_question *question;
+    struct xm_past_table table;
+    enum xm_series series;
+    uint64_t newest_real_ns, newest_window;
+    bool peaks;       /* a metric is asked for that is kept by interval: what lies between is read too */
+    uint64_t held[2]; /* index of the sample in past->sample[0], [1]; UINT64_MAX: none */
+};
+
+/* ---- What is asked. */
+
+static enum xm_status check_time(struct walk *w, struct xm_error *err)
+{
+    const struct xm_past_question *q = w->question;
+    if (q->from_ns >= q->to_ns)
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "'from' must be before 'to'");
+    uint64_t span = q->to_ns - q->from_ns;
+    w->table.step_ns = q->step_ns;
+    if (!w->table.step_ns)
+        w->table.step_ns = ((span - 1) / (POINTS_UNASKED * XM_NS_PER_S) + 1) * XM_NS_PER_S;
+    if (w->table.step_ns < XM_PAST_STEP_MIN_NS)
+        return xm_fail(err, XM_INVALID, XM_NO_OFFSET, "a step must be at least 100ms");
+    uint64_t points = (span - 1) / w->table.step_ns + 1; /* both may be near what 64 bits hold */
+    if (points > XM_PAST_POINTS)
+        return xm_fail(err, XM_LIMIT, XM_NO_OFFSET, "%" PRIu64 " steps, and at most %u: ask for longer steps",
+                       points, XM_PAST_POINTS);
+    w->table.points = (size_t)points;
+    return XM_OK;
+}
+
+/* A few shown of many cost what is read of all. */
+static enum xm_status check_size(const struct walk *w, struct xm_error *err)
+{
+    const struct xm_past_question *q = w->question;
+    const struct xm_past_table *t = &w->table;
+    uint64_t rows = 0, reads = t->points;
+    size_t shown = q->top && q->top < t->lines ? q->top : t->lines;
+    if (w->past) {
+        const struct xm_sample *now = w->shape->snapshot->window[0].to;
+        rows = (uint64_t)now->used.domains + now->used.vcpus;
+        if (w->peaks && w->past->info.series[XM_SERIES_FAST].interval_ns)
+            reads += (q->to_ns - q->from_ns) / w->past->info.series[XM_SERIES_FAST].interval_ns;
+    }
+    if (t->points * shown * q->metrics <= XM_PAST_VALUES && reads * rows <= XM_PAST_ROWS)
+        return XM_OK;
+    return xm_fail(
+        err, XM_LIMIT, XM_NO_OFFSET,
+        "%zu steps of %zu domains are too many: ask for longer steps, for one domain, or for the top few",
+        t->points, shown);
+}
+
+/* ---- The region. */
+
+/* Which samples know all that is asked for: the slow ones reach further back. */
+static enum xm_status choose_series(struct walk *w, struct xm_error *err)
+{
+    struct xm_past *p = w->past;
+    struct xm_host_row host;
+    bool fast = w->table.step_ns < p->info.series[XM_SERIES_SLOW].interval_ns ||
+                p->info.series[XM_SERIES_SLOW].newest == UINT64_MAX;
+    for (size_t m = 0; m < w->question->metrics; m++)
+        fast |= w->shape->fields.field[w->question->metric[m]].series < XM_FIELD_SLOW_DOMAIN;
+    w->series = fast ? XM_SERIES_FAST : XM_SERIES_SLOW;
+    enum xm_region_outcome outcome =
+        xm_region_host(p->region, w->series, p->info.series[w->series].newest, &host);
+    if (outcome != XM_REGION_OK)
+        return xm_past_not_now(outcome, err);
+    w->newest_real_ns = host.real;
+    w->newest_window = host.window;
+    return XM_OK;
+}
+
+/* The newest sample that is not after an instant; false: the region has none. */
+static bool sample_at(struct walk *w, uint64_t real_ns, uint64_t *index)
+{
+    uint64_t window = w->newest_window;
+    if (real_ns < w->newest_real_ns)
+        window = xm_past_back_by(w->past, w->series, window, w->newest_real_ns - real_ns);
+    return window && xm_region_find(w->past->region, w->series, window, index) == XM_REGION_OK;
+}
+
+/* Which of the two samples holds that index, read where neither does; the one in `keep` stays. */
+static int hold(struct walk *w, uint64_t index, int keep)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->held[i] == index)
+            return i;
+    int at = keep == 0 ? 1 : 0;
+    w->held[at] = UINT64_MAX;
+    if (xm_region_rows(w->past->region, w->series, index, ROWS, &w->past->sample[at]) != XM_REGION_OK)
+        return -1;
+    w->held[at] = index;
+    return at;
+}
+
+/* The peaks of the samples within a step, into the one at its end; false: one of them could not be read. */
+static bool fold_between(struct walk *w, uint64_t first, uint64_t last, int to)
+{
+    struct xm_past *p = w->past;
+    for (uint64_t i = first + 1; i < last; i++) {
+        if (xm_region_rows(p->region, w->series, i, ROWS, &p->sample[2]) != XM_REGION_OK)
+            return false;
+        xm_window_peaks(&p->sample[to], &p->sample[2]);
+    }
+    return true;
+}
+
+/* What happened between two samples. */
+static void put_values(struct walk *w, size_t point, const struct xm_window *window, bool no_peaks)
+{
+    struct xm_past_table *t = &w->table;
+    xm_past_put_cpus(t, point, 1, window);
+    for (size_t i = 0; i < t->lines; i++) {
+        const struct xm_past_line *l = &t->line[i];
+        struct xm_usage u;
+        if (l->slot < window->to->used.domains && window->to->domain[l->slot].id == l->row &&
+            xm_usage_domain(window, l->slot, &u))
+            xm_past_put(t, i, point, 1, &u, w->series == XM_SERIES_SLOW, no_peaks);
+    }
+}
+
+/*
+ * One step: between the samples at its two ends.  Where both are the same one, as when steps are as long as
+ * the series' interval and the two drift, it is the interval that the sample ends.
+ */
+static void put_step(struct walk *w, size_t point)
+{
+    struct xm_window window = {.scale = &w->past->snapshot->scale, .io_seen = w->past->info.io_seen};
+    uint64_t first, last;
+    if (!sample_at(w, xm_past_end(&w->table, point), &last) ||
+        !sample_at(w, xm_past_begin(&w->table, point), &first))
+        return;
+    if (first >= last)
+        first = last ? last - 1 : 0;
+    int from = hold(w, first, -1);
+    int to = from < 0 || first == last ? -1 : hold(w, last, from);
+    if (to < 0)
+        return;
+    window.from = &w->past->sample[from];
+    window.to = &w->past->sample[to];
+    bool folded = w->peaks && fold_between(w, first, last, to);
+    put_values(w, point, &window, !folded);
+    if (folded && last - first != 1)
+        w->held[to] = UINT64_MAX; /* it has more than its own interval's peaks now */
+}
+
+static enum xm_status add_region_line(struct walk *w, uint32_t slot, struct xm_error *err)
+{
+    const struct xm_host_snapshot *s = w->shape->snapshot;
+    const struct xm_region_domain *fact = &s->domain[slot].fact;
+    struct xm_past_line line = {
+        .lineage = s->info.lineage_id, .row = s->window[0].to->domain[slot].id, .slot = slot};
+    size_t index;
+    if (fact->id == line.row)
+        snprintf(line.name, sizeof line.name, "%s", fact->name);
+    return xm_past_add_line(&w->table, &line, &index, err);
+}
+
+static enum xm_status add_region_lines(struct walk *w, struct xm_error *err)
+{
+    const struct xm_host_snapshot *s = w->shape->snapshot;
+    const struct xm_sample *now = s->window[0].to;
+    enum xm_status status = XM_OK;
+    uint32_t slot;
+    if (!w->question->all) {
+        bool here = xm_shape_find(w->shape, w->question->domid, &slot);
+        return here ? add_region_line(w, slot, err) : XM_OK;
+    }
+    struct xm_place *places = calloc((size_t)now->used.domains + 1, sizeof *places);
+    if (!places)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    size_t count = xm_order_domains(now, places);
+    for (size_t i = 0; i < count && status == XM_OK; i++)
+        if (!s->domain[places[i].slot].expired)
+            status = add_region_line(w, places[i].slot, err);
+    free(places);
+    return status;
+}
+
+/* ---- Both. */
+
+static enum xm_status make_cpus(struct xm_past_table *t, struct xm_error *err)
+{
+    for (size_t k = 0; k < XM_PAST_CPU; k++) {
+        t->cpu[k] = malloc(t->points * sizeof *t->cpu[k]);
+        if (!t->cpu[k])
+            return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+        for (size_t i = 0; i < t->points; i++)
+            t->cpu[k][i] = (double)NAN;
+    }
+    return XM_OK;
+}
+
+/* The first step of which the region has the beginning. */
+static size_t first_of_region(struct walk *w)
+{
+    uint64_t index;
+    size_t point = 0;
+    while (w->past && point < w->table.points && !sample_at(w, xm_past_begin(&w->table, point), &index))
+        point++;
+    return w->past ? point : w->table.points;
+}
+
+/* The table with the region's domains, and nothing known yet. */
+static enum xm_status make_table(struct walk *w, struct xm_error *err)
+{
+    enum xm_status status = make_cpus(&w->table, err);
+    if (status == XM_OK && w->past)
+        status = add_region_lines(w, err);
+    if (status == XM_OK)
+        status = check_size(w, err);
+    if (status == XM_OK && w->past)
+        status = choose_series(w, err);
+    return status;
+}
+
+static enum xm_status fill(struct walk *w, const char *directory, struct xm_error *err)
+{
+    enum xm_status status = make_table(w, err);
+    if (status != XM_OK)
+        return status;
+    size_t first = first_of_region(w);
+    w->table.durable = directory ? first : 0;
+    if (w->table.durable)
+        status = xm_past_durable(directory, &w->table, first, w->past ? w->past->info.lineage_id : 0, err);
+    for (size_t i = first; i < w->table.points && status == XM_OK; i++)
+        put_step(w, i);
+    xm_past_settle(&w->table);
+    if (status == XM_OK && w->table.lines == 0 && !w->question->all)
+        status = xm_fail(err, XM_END, XM_NO_OFFSET, "there is no domain %u", (unsigned)w->question->domid);
+    return status == XM_OK ? check_size(w, err) : status; /* there may be more of them now */
+}
+
+static void table_end(struct xm_past_table *t)
+{
+    for (size_t i = 0; i < t->lines; i++)
+        free(t->line[i].value);
+    for (size_t k = 0; k < XM_PAST_CPU; k++)
+        free(t->cpu[k]);
+    free(t->line);
+}
+
+/* ---- The document. */
+
+static json_t *array_of(const double *value, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(array, isnan(value[i]) ? json_null() : json_real(value[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
+json_t *xm_json_run(uint64_t lineage)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%016" PRIx64, lineage);
+    return json_string(text);
+}
+
+static json_t *line_json(const struct walk *w, const struct xm_past_line *l)
+{
+    const struct xm_past_table *t = &w->table;
+    json_t *domain = json_object();
+    json_t *values = json_object();
+    bool good = xm_json_put(domain, "domid", json_integer(xm_row_domid(l->row)));
+    good &= xm_json_put(domain, "instance", json_integer(xm_row_instance(l->row)));
+    good &= xm_json_put(domain, "run", xm_json_run(l->lineage));
+    good &= xm_json_put(domain, "name", xm_json_name(l->name));
+    good &= xm_json_put(domain, "values", values);
+    for (size_t m = 0; m < w->question->metrics && good; m++)
+        good = xm_json_put(values, w->shape->fields.field[w->question->metric[m]].id,
+                           array_of(l->value + m * t->points, t->points));
+    good &= xm_json_put(domain, "coverage_ratio",
+                        array_of(l->value + w->question->metrics * t->points, t->points));
+    if (good)
+        return domain;
+    json_decref(domain);
+    return NULL;
+}
+
+static int by_running(const void *a, const void *b)
+{
+    const struct xm_past_line *x = *(const struct xm_past_line *const *)a;
+    const struct xm_past_line *y = *(const struct xm_past_line *const *)b;
+    if (x->running_ns != y->running_ns)
+        return x->running_ns < y->running_ns ? 1 : -1;
+    return x < y ? -1 : x > y;
+}
+
+static bool put_lines(const struct walk *w, json_t *document)
+{
+    const struct xm_past_table *t = &w->table;
+    const struct xm_past_line **order = calloc(t->lines + 1, sizeof *order);
+    json_t *domains = json_array();
+    size_t top = w->question->top;
+    bool good = order && domains;
+    for (size_t i = 0; i < t->lines && good; i++)
+        order[i] = &t->line[i];
+    if (good && top && top < t->lines)
+        qsort(order, t->lines, sizeof *order, by_running);
+    for (size_t i = 0; i < t->lines && (!top || i < top) && good; i++)
+        good = json_array_append_new(domains, line_json(w, order[i])) == 0;
+    free(order);
+    good &= xm_json_put(document, "domains", domains);
+    return good && xm_json_put(document, "domains_left_out",
+                               json_integer(top && top < t->lines ? (json_int_t)(t->lines - top) : 0));
+}
+
+static bool put_cpus(const struct walk *w, json_t *document)
+{
+    static const char *const names[XM_PAST_CPU] = {[XM_PAST_BUSY] = "busy_ratio",
+                                                   [XM_PAST_SWITCHING] = "switching_ratio",
+                                                   [XM_PAST_IDLE] = "idle_ratio",
+                                                   [XM_PAST_UNKNOWN] = "unknown_ratio"};
+    json_t *cpus = json_object();
+    bool good = xm_json_put(document, "cpus", cpus);
+    for (size_t k = 0; k < XM_PAST_CPU && good; k++)
+        good = xm_json_put(cpus, names[k], array_of(w->table.cpu[k], w->table.points));
+    return good;
+}
+
+/* Which samples answered; durable where none of the region's did. */
+static const char *series_name(const struct walk *w)
+{
+    if (w->table.durable == w->table.points || !w->past)
+        return "durable";
+    return w->series == XM_SERIES_FAST ? "fast" : "slow";
+}
+
+static bool put_document(const struct walk *w, json_t *document)
+{
+    const struct xm_past_question *q = w->question;
+    json_t *metrics = json_array();
+    json_t *times = json_array();
+    bool good = xm_json_put(document, "from", xm_json_time(q->from_ns));
+    good &= xm_json_put(document, "to", xm_json_time(q->to_ns));
+    good &= xm_json_put(document, "step_s", xm_json_seconds(w->table.step_ns));
+    good &= xm_json_put(document, "series", json_string(series_name(w)));
+    good &= xm_json_put(document, "durable_steps", json_integer((json_int_t)w->table.durable));
+    good &= xm_json_put(document, "metrics", metrics);
+    good &= xm_json_put(document, "times_s", times);
+    for (size_t m = 0; m < q->metrics && good; m++)
+        good = json_array_append_new(metrics, json_string(w->shape->fields.field[q->metric[m]].id)) == 0;
+    for (size_t i = 0; i < w->table.points && good; i++)
+        good = json_array_append_new(times, xm_json_seconds(xm_past_end(&w->table, i))) == 0;
+    return good && put_cpus(w, document) && put_lines(w, document);
+}
+
+enum xm_status xm_past_history(struct xm_past *past, const char *directory, const struct xm_shape *shape,
+                               const struct xm_past_question *question, json_t *document,
+                               struct xm_error *err)
+{
+    struct walk w = {.past = past,
+                     .shape = shape,
+                     .question = question,
+                     .table = {.fields = &shape->fields, .question = question},
+                     .held = {UINT64_MAX, UINT64_MAX}};
+    for (size_t m = 0; m < question->metrics; m++)
+        w.peaks |= shape->fields.field[question->metric[m]].series == XM_FIELD_PEAK;
+    enum xm_status status = check_time(&w, err);
+    if (status == XM_OK)
+        status = fill(&w, directory, err);
+    if (status == XM_OK && !put_document(&w, document))
+        status = xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    table_end(&w.table);
+    return status;
+}
+
+/* ---- What there is. */
+
+enum xm_status xm_past_region_range(struct xm_past *past, enum xm_series series, struct xm_past_range *range,
+                                    struct xm_error *err)
+{
+    struct xm_host_row oldest, newest;
+    uint64_t first = 0, last = past->info.series[series].newest;
+    const struct xm_scale *scale = &past->snapshot->scale;
+    range->step_ns = past->info.series[series].interval_ns;
+    if (last == UINT64_MAX)
+        return XM_OK;
+    enum xm_region_outcome outcome = xm_region_find(past->region, series, 0, &first);
+    if (outcome == XM_REGION_OK || outcome == XM_REGION_OVERRUN)
+        outcome = xm_region_host(past->region, series, first, &oldest);
+    if (outcome == XM_REGION_OVERRUN) /* it went on meanwhile: the next one is there */
+        outcome = xm_region_host(past->region, series, ++first, &oldest);
+    if (outcome == XM_REGION_OK)
+        outcome = xm_region_host(past->region, series, last, &newest);
+    if (outcome != XM_REGION_OK)
+        return xm_past_not_now(outcome, err);
+    range->from_ns = oldest.real;
+    range->to_ns = newest.real;
+    range->samples = last - first + 1;
+    uint64_t window = xm_counted(newest.window, oldest.window), gap = xm_counted(newest.gap, oldest.gap);
+    range->known_ns = xm_scale_to_ns(scale, xm_cycles_of(xm_counted(window, gap))).v;
+    return XM_OK;
+}
