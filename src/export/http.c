@@ -476,7 +476,7 @@ static void end_request(void *user, struct MHD_Connection *mhd, void **context,
     bool whole = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (request->begun) {
         /* A stream ends when its client goes, and that is a good end. */
-        whole = whole || (request->streaming && !request->connection->cut);
+        whole = whole || (request->streaming && !xm_http_was_cut(request->connection));
         clock_gettime(CLOCK_REALTIME, &now);
         struct xm_access access = {
             .address = (const struct sockaddr *)&request->connection->address,

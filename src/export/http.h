@@ -176,7 +176,7 @@ struct xm_http_config {
 /* What the server did, for its own metrics. */
 struct xm_http_counts {
     uint64_t requests[6]; /* by the first digit of the status; [0]: cut off before an answer */
-    uint64_t refused_connections, refused_rate, refused_authentication;
+    uint64_t refused_connections, refused_rate, refused_authentication; /* the first: or cut off for others */
     uint64_t connections, streams; /* now */
     uint64_t sent_bytes;           /* of bodies */
 };

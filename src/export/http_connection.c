@@ -89,8 +89,10 @@ static bool make_room(struct xm_http *http, const struct sockaddr *address, uint
         most = held;
         victim = c;
     }
-    if (victim)
+    if (victim) {
         cut(victim);
+        http->counts.refused_connections++;
+    }
     return victim;
 }
 
@@ -219,6 +221,14 @@ void xm_http_set_moving(struct xm_http_connection *c, bool moving)
     pthread_mutex_unlock(&c->http->lock);
 }
 
+bool xm_http_was_cut(struct xm_http_connection *c)
+{
+    pthread_mutex_lock(&c->http->lock);
+    bool was = c->cut;
+    pthread_mutex_unlock(&c->http->lock);
+    return was;
+}
+
 void xm_http_mind_deafness(const struct xm_http_connection *c)
 {
     unsigned timeout_ms = (unsigned)(MOVE_NS / (XM_NS_PER_S / 1000));
@@ -282,6 +292,7 @@ static void cut_quiet(struct xm_http *http, uint64_t now_ns)
         if (!c)
             return;
         cut(c);
+        http->counts.refused_connections++;
     }
 }
 

@@ -209,6 +209,8 @@ void xm_http_set_phase(struct xm_http_connection *c, enum xm_http_phase phase, u
  * now.
  */
 void xm_http_set_moving(struct xm_http_connection *c, bool moving);
+/* Whether it was us who ended it. */
+bool xm_http_was_cut(struct xm_http_connection *c);
 /* The kernel, too, gives a stream up whose client does not read. */
 void xm_http_mind_deafness(const struct xm_http_connection *c);
 /* Cuts off who is too slow, and asks streams again.  Runs until http->stop. */

@@ -21,7 +21,9 @@
 
 #define MS          (XM_NS_PER_S / 1000)
 #define PATIENCE_NS (500 * MS)
-#define THREADS     3 /* of a listener */
+#define THREADS     3u /* of a listener */
+#define REQUEST_S   1u
+#define MANY        9u
 
 /* What the handlers and the tests share. */
 struct stage {
@@ -110,7 +112,7 @@ static int set_up(void **state)
                    .answer_bytes = 4096,
                    .burst = 1,
                    .timeout_s = 30,
-                   .request_s = 10},
+                   .request_s = REQUEST_S},
         .table = {{routes, sizeof routes / sizeof routes[0], &s}},
         .tables = 1,
     };
@@ -136,15 +138,21 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Sends a request for `path`; the connection. */
-static int ask(struct stage *s, const char *path, const char *header)
+static int connect_to(struct stage *s)
 {
-    char text[256];
     struct timeval patience = {.tv_sec = 60};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&s->address, sizeof s->address), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+/* Sends a request for `path`; the connection. */
+static int ask(struct stage *s, const char *path, const char *header)
+{
+    char text[256];
+    int fd = connect_to(s);
     int bytes = snprintf(text, sizeof text,
                          "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", path, header);
     assert_int_equal(write(fd, text, (size_t)bytes), bytes);
@@ -251,6 +259,39 @@ static void dear_answers_take_turns(void **state)
         assert_int_equal(answer(ask(s, "/dear", ""), text, sizeof text), 200);
 }
 
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Who has to wait for another's answer loses none of its own time: here all are busy for longer than that. */
+static void waiting_for_us_is_not_being_slow(void **state)
+{
+    struct stage *s = *state;
+    char text[1024];
+    int fd[MANY], hanging[THREADS];
+    for (unsigned i = 0; i < MANY; i++) {
+        fd[i] = connect_to(s);
+        send_text(fd[i], "GET /tagged HTTP/1.1\r\nHost: localhost\r\n");
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        hanging[i] = ask(s, "/hang", "");
+        wait_for_inside(s, i + 1);
+    }
+    for (unsigned i = 0; i < MANY; i++)
+        send_text(fd[i], "Connection: close\r\n\r\n");
+    pause_ms(REQUEST_S * 1000 + 1500);
+    let_go(s);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(answer(fd[i], text, sizeof text), 200);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(answer(hanging[i], text, sizeof text), 200);
+    /* One that sends half a request to threads that are free is cut off. */
+    fd[0] = connect_to(s);
+    send_text(fd[0], "GET /tagged HTTP/1.1\r\nHost: localhost\r\n");
+    assert_int_equal(answer(fd[0], text, sizeof text), 0);
+}
+
 static void only_what_is_there_has_a_tag(void **state)
 {
     struct stage *s = *state;
@@ -271,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_handler_that_hangs_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dear_answers_take_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waiting_for_us_is_not_being_slow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_what_is_there_has_a_tag, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
