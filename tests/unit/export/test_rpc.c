@@ -31,6 +31,12 @@ static void what_fits(void **state)
         {"<a b='/>'>", true},
         {"</a></a></a>", true},
         {"&lt;&amp;", true},
+        {"<value><i8>1</i8></value>", false},
+        {"<i8 >", false},
+        {"<i8\n>", false},
+        {"<i8/>", false},
+        {"<ex:i8 xmlns:ex='a'>1</ex:i8>", false},
+        {"<i4>1</i4><i80/><ex:i80/><xi8/><![CDATA[<i8>x</i8>]]><!-- <i8> -->", true},
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++)
         assert_int_equal(xm_rpc_fits(cases[i].xml, strlen(cases[i].xml)), cases[i].fits);
@@ -137,6 +143,10 @@ static char *call(struct xm_rpc *rpc, const char *xml, size_t bytes)
 
 #define CALL(method) "<methodCall><methodName>" method "</methodName><params></params></methodCall>"
 
+#define ARGUMENT(value)                                                                                     \
+    "<methodCall><methodName>xenmon.domain</methodName><params><param><value>" value                        \
+    "</value></param></params></methodCall>"
+
 static void every_call_is_answered(void **state)
 {
     static const struct {
@@ -150,6 +160,11 @@ static void every_call_is_answered(void **state)
         {"", "faultCode"},
         {"<!DOCTYPE a>", "bad_call"},
         {"<a></b>", "faultCode"},
+        /* Of these the parser cannot say what is wrong: it dies of it. */
+        {ARGUMENT("<i8>/9</i8>"), "bad_call"},
+        {ARGUMENT("<i8>9999999999999999999999</i8>"), "bad_call"},
+        {ARGUMENT("<ex:i8 xmlns:ex='a'>x</ex:i8>"), "bad_call"},
+        {ARGUMENT("<i4>x</i4>"), "-503"},
     };
     struct xm_rpc *rpc;
     assert_int_equal(xm_rpc_create(&rpc, NULL), XM_OK);
