@@ -197,12 +197,20 @@ int xm_http_negotiate(const struct xm_http_request *request, const char *const *
     return best;
 }
 
+/* What may follow a name: nothing, or a port. */
+static bool is_port(const char *text)
+{
+    return !*text || (*text == ':' && strspn(text + 1, "0123456789") == strlen(text + 1));
+}
+
 bool xm_http_host_is_plain(const char *host)
 {
     char name[256];
     struct in6_addr address;
     size_t bytes = *host == '[' ? strcspn(host, "]") : strcspn(host, ":");
     const char *from = host;
+    if (!is_port(host + bytes + (*host == '[' && host[bytes])))
+        return false;
     if (*host == '[') {
         if (host[bytes] != ']')
             return false;

@@ -135,7 +135,11 @@ static void names_of_others_are_not_plain(void **state)
                                "[",
                                "[]",
                                "1.2.3",
-                               "localhost@evil.example"};
+                               "localhost@evil.example",
+                               "[::1].evil.example",
+                               "[::1]:8436.evil.example",
+                               "localhost:80.evil.example",
+                               "127.0.0.1:evil"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(xm_http_host_is_plain(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
