@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -57,7 +58,9 @@ static void hang(void *user, const struct xm_http_request *request, struct xm_ht
 static void be_dear(void *user, const struct xm_http_request *request, struct xm_http_response *response)
 {
     (void)request;
-    if (!xm_http_take_turn(response) || !xm_http_take_turn(response)) {
+    bool mine = xm_http_take_turn(response);
+    bool still = xm_http_take_turn(response); /* the same one: asking again takes no other */
+    if (!mine || !still) {
         xm_http_fail(response, 503, "busy", "too many");
         return;
     }
@@ -164,12 +167,11 @@ static int answer(int fd, char *text, size_t size)
 {
     size_t used = 0;
     ssize_t n;
-    int status = 0;
     while ((n = read(fd, text + used, size - 1 - used)) > 0)
         used += (size_t)n;
     close(fd);
     text[used] = '\0';
-    return sscanf(text, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+    return strncmp(text, "HTTP/1.1 ", 9) == 0 ? (int)strtol(text + 9, NULL, 10) : 0;
 }
 
 static void pause_ms(unsigned ms)
