@@ -1149,8 +1149,13 @@
   }
 
   async function loadHistory() {
+    const ask = (query) => fetch(`api/v1/history?step=1s&${query}`, { credentials: "same-origin" });
     const get = async (query) => {
-      const answer = await fetch(`api/v1/history?step=1s&${query}`, { credentials: "same-origin" });
+      let answer = await ask(query);
+      if (answer.status === 503) { // others are getting theirs: once more, and not all at the same time
+        await new Promise((done) => setTimeout(done, 1000 + 1000 * Math.random()));
+        answer = await ask(query);
+      }
       return answer.ok ? answer.json() : null; // too many domains, or no data yet: the charts begin now
     };
     try {
