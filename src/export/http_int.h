@@ -19,7 +19,7 @@
 /* ---- Buffers: bodies of answers and requests, used again. */
 
 #define XM_HTTP_BUFFERS_KEPT 4u
-#define XM_HTTP_BYTES_KEPT   (32u << 20) /* in all of them; what is more is given back to the system */
+#define XM_HTTP_BYTES_KEPT   (16u << 20) /* in all of them; what is more is given back to the system */
 
 struct xm_http_buffer {
     struct xm_http_buffer *next;
