@@ -748,7 +748,7 @@ class Screen:
 
     def expect(self, what, faults):
         """faults: text -> list."""
-        good = self.session.wait(lambda s: not faults(s.text()), 3)
+        good = self.session.wait(lambda s: not faults(s.text()))
         Screen.checked += 1
         if not good:
             check(False, '%s, %s: %s' % (self.title, self.view, what), self.session, '\n'.join(faults(self.session.text())[:12]))
