@@ -3,7 +3,6 @@
 """The server as its neighbours meet it: who may ask, /metrics, health, limits, reloads, hostile clients.
 
 usage: serve.py XENMON XENBAKED SOURCE_ROOT MADE_REGION     TAP on stdout, exit 1 when anything fails
-XM_SERVE_MUTATIONS: how many mutated requests are sent (10000).
 """
 import base64
 import contextlib
@@ -22,7 +21,8 @@ import sys
 import tempfile
 import time
 
-from serve_kit import Server, Skip, ended, free_port, host, run_tests, seeded, server
+import serve_kit as kit
+from serve_kit import Server, Skip, certificate, ended, free_port, host, run_tests, secret, server
 
 XENMON, XENBAKED, ROOT, MADE_REGION = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
 SERVE = XENMON.with_name("xenmon-serve")
@@ -60,21 +60,6 @@ def refused(*words):
     assert done.returncode == 2, (words, done.returncode, done.stderr)
     assert done.stderr.startswith("xenmon serve: ") and done.stderr.count("\n") == 1, done.stderr
     return done.stderr
-
-
-def secret(path, text):
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-def certificate(folder, name):
-    key, cert = folder / f"{name}.key", folder / f"{name}.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-keyout", key, "-out", cert, "-days", "2", "-subj", f"/CN={name}", "-addext",
-                    "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
-    key.chmod(0o600)
-    return cert, key
 
 
 class Secure:
@@ -167,13 +152,7 @@ def until(condition, seconds, what):
 
 
 def sanitized():
-    """Built with a sanitizer: slower, and larger."""
-    program = SERVE.read_bytes()
-    return b"__asan_init" in program or b"__tsan_init" in program
-
-
-def resident(process):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text()).group(1))
+    return kit.sanitized(SERVE)
 
 
 # ---- Who may ask.
@@ -798,96 +777,6 @@ def oversized_requests_are_cut_off(folder):
         it.end()
 
 
-def ten_thousand_mutated_requests(folder):
-    count = int(os.environ.get("XM_SERVE_MUTATIONS", "10000"))
-    rng = seeded(os.environ.get("XM_SEED"))
-    seeds = [b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text;q=0.5,*/*\r\n\r\n",
-             b"GET /api/v1/domains/1/vcpus?window=10s HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-None-Match: \"1\"\r\n\r\n",
-             b"GET /api/v1/history?domain=1&metric=running_ns&from=-10s&step=1s HTTP/1.1\r\nHost: localhost\r\n\r\n",
-             b"HEAD /%61pi/v1/host?x=%20 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
-             b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: 97\r\n\r\n<?xml version=\"1.0\"?>"
-             b"<methodCall><methodName>system.listMethods</methodName></methodCall>      ",
-             b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<?xml\r\n0\r\n\r\n",
-             b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic Ym9iOnNlY3JldA==\r\n\r\n"]
-    alphabet = [b"%", b"%00", b"%ff", b"\0", b"\r\n", b"\n", b" ", b"{", b"/../", b"?", b"&", b"=", b"\xff\xfe", b"A" * 5000, b":", b"-1", b"chunked", b"9" * 30]
-
-    def mutate():
-        data = bytearray(rng.choice(seeds))
-        for _ in range(rng.randrange(1, 6)):
-            at = rng.randrange(len(data) + 1)
-            kind = rng.randrange(5)
-            if kind == 0 and data:
-                data[at % len(data)] = rng.randrange(256)
-            elif kind == 1:
-                data[at:at] = rng.choice(alphabet)
-            elif kind == 2:
-                del data[at:at + rng.randrange(1, 30)]
-            elif kind == 3:
-                other = rng.choice(seeds)
-                data[at:] = other[rng.randrange(len(other)):]
-            else:
-                data[at:at] = data[at // 2:at]
-        return bytes(data)
-    with made_region(folder / "shm", 2, 2, 2), server(XENMON, folder / "shm", "--request-timeout=1s", "--timeout=1s", "--max-connections=400",
-                                                      "--max-per-address=400", f"--access-log={folder / 'log'}") as it:
-        it.wait_for_data()
-        waiting = []
-        answered = 0
-        for number in range(count):
-            client = socket.socket()
-            client.settimeout(10)
-            client.connect(("127.0.0.1", it.port))
-            with contextlib.suppress(OSError):
-                client.sendall(mutate())
-                if number % 3:
-                    client.shutdown(socket.SHUT_WR)
-            waiting.append(client)
-            if len(waiting) > 50:
-                old = waiting.pop(0)
-                with contextlib.suppress(OSError):
-                    old.settimeout(0.05)
-                    answered += old.recv(65536)[:7] == b"HTTP/1."
-                old.close()
-            if number % 1000 == 0:
-                assert it.process.poll() is None, it.process.stderr.read()
-                assert it.ask("/healthz")[0] == 200
-        for client in waiting:
-            client.close()
-        assert answered > count / 10, answered
-        assert it.ask("/healthz")[0] == 200
-        said = it.end()  # under a sanitizer: any fault or leak is another exit code
-        assert "ERROR" not in said, said
-        log = (folder / "log").read_bytes()
-        for line in log.splitlines():
-            assert re.fullmatch(rb'[0-9.]+ - \S+ \[[^\]]+\] "\S+ \S+ \S+" \d+ \d+', line), line
-        print(f"# {answered} of {count} got an answer, {log.count(10)} were logged")
-
-
-def memory_stays_flat(folder):
-    """As many scrapes as an hour has at one in two seconds, by way of new connections and of one that stays."""
-    region = folder / "shm"
-    with made_region(region, 50, 2, 8), server(XENMON, region, "--interval=100ms") as it:
-        it.wait_for_data()
-
-        def scrape(count):
-            connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=20)
-            for number in range(count):
-                connection.request("GET", "/metrics" if number % 2 else "/api/v1/windows?window=1s")
-                connection.getresponse().read()
-                if number % 10 == 0:
-                    it.ask("/metrics", Accept="application/openmetrics-text")
-            connection.close()
-        scrape(400)
-        before = resident(it.process)
-        scrape(1800)
-        after = resident(it.process)
-        print(f"# resident: {before} kB after 400 scrapes, {after} kB after 2200")
-        if sanitized():
-            raise Skip("a sanitizer keeps what was freed: flat memory is for the ordinary build")
-        assert after - before < 1500, (before, after)
-        assert it.process.poll() is None
-
-
 # ---- A service.
 
 def it_writes_nothing_and_opens_nothing_else(folder):
@@ -998,7 +887,7 @@ TESTS = [it_listens_on_this_machine_alone, beyond_it_only_with_tls_and_authentic
          domains_that_end_disappear_and_ids_do_not_mix, names_cannot_forge_labels, the_document_lists_every_family, collectors_bound_what_is_shown,
          a_thousand_domains_in_fifty_milliseconds, every_state_of_xenbaked_has_a_name, a_rate_is_a_rate, guessing_is_slow,
          slow_and_half_open_clients_starve_nobody, a_request_has_its_time_and_no_more,
-         oversized_requests_are_cut_off, ten_thousand_mutated_requests, memory_stays_flat,
+         oversized_requests_are_cut_off,
          it_writes_nothing_and_opens_nothing_else, systemd_hands_it_sockets, it_ends_in_order, the_unit_is_well_formed]
 
 if __name__ == "__main__":

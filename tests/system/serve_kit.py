@@ -3,8 +3,10 @@
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -161,6 +163,50 @@ def server(xenmon, region, *words, port=None):
         if it.process.poll() is None:
             it.process.kill()
         it.process.communicate()
+
+
+def secret(path, text):
+    """A file that nobody else may read."""
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def certificate(folder, name):
+    """(certificate, key) of a server at localhost, its own authority."""
+    key, cert = folder / f"{name}.key", folder / f"{name}.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", key, "-out", cert, "-days", "2", "-subj", f"/CN={name}", "-addext",
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    key.chmod(0o600)
+    return cert, key
+
+
+def sanitized(program):
+    """Built with a sanitizer: slower, and larger, as what was freed is kept."""
+    data = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in data or b"__tsan_init" in data
+
+
+def process_facts(pid):
+    """What a process holds: resident memory in kB, descriptors, threads."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return {"resident_kb": int(re.search(r"VmRSS:\s+(\d+)", status)[1]), "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+            "threads": int(re.search(r"Threads:\s+(\d+)", status)[1])}
+
+
+def settled(pid, like=None, seconds=30):
+    """Its facts once it has as many descriptors as `like`, or, without that, as many for three seconds; at the latest after `seconds`."""
+    deadline, since, facts = time.monotonic() + seconds, time.monotonic(), process_facts(pid)
+    while time.monotonic() < deadline:
+        now = process_facts(pid)
+        if now["descriptors"] != facts["descriptors"]:
+            since = time.monotonic()
+        facts = now
+        if facts["descriptors"] == like["descriptors"] if like else time.monotonic() - since > 3:
+            break
+        time.sleep(0.1)
+    return facts
 
 
 def seeded(seed_text):
