@@ -351,54 +351,65 @@ static bool hash_matches(struct xm_auth *auth, const char *hash, const char *pas
     return same;
 }
 
-/* What is remembered of that user.  False: a hash is needed, by `hash`, and whether there is such a user. */
-static bool recalls(struct xm_auth *auth, const char *name, const uint8_t *digest,
-                    char hash[HASH_MAX_BYTES + 1], bool *there)
+/* A name and a password that somebody has sent, and what is known of them. */
+struct login {
+    const char *name, *password;
+    uint8_t digest[DIGEST];
+    bool digested;
+    char hash[HASH_MAX_BYTES + 1]; /* of the user, or the dearest of all */
+    bool there;                    /* there is such a user */
+};
+
+/* Whether it is remembered as right.  False: a hash is needed, and login has it. */
+static bool recalls(struct xm_auth *auth, struct login *login)
 {
     pthread_mutex_lock(&auth->lock);
-    const struct user *user = find_user(auth->known, name);
-    bool recalled = user && digest && user->remembered && xm_auth_same(user->digest, DIGEST, digest, DIGEST);
+    const struct user *user = find_user(auth->known, login->name);
+    bool recalled = user && login->digested && user->remembered &&
+                    xm_auth_same(user->digest, DIGEST, login->digest, DIGEST);
     const char *by = user ? user->hash : auth->known->user[auth->known->dearest].hash;
-    snprintf(hash, HASH_MAX_BYTES + 1, "%s", by);
+    snprintf(login->hash, sizeof login->hash, "%s", by);
     pthread_mutex_unlock(&auth->lock);
-    *there = user != NULL;
+    login->there = user != NULL;
     return recalled;
 }
 
 /* False: since it was hashed the user has gone, or has another password. */
-static bool remember(struct xm_auth *auth, const char *name, const uint8_t *digest, const char *hash)
+static bool remember(struct xm_auth *auth, const struct login *login)
 {
     pthread_mutex_lock(&auth->lock);
-    struct user *user = find_user(auth->known, name);
-    bool good = user && strcmp(user->hash, hash) == 0;
-    if (good && digest) {
+    struct user *user = find_user(auth->known, login->name);
+    bool good = user && strcmp(user->hash, login->hash) == 0;
+    if (good && login->digested) {
         user->remembered = true;
-        memcpy(user->digest, digest, DIGEST);
+        memcpy(user->digest, login->digest, DIGEST);
     }
     pthread_mutex_unlock(&auth->lock);
     return good;
 }
 
-static enum xm_auth_verdict check_user(struct xm_auth *auth, const struct sockaddr *address, const char *name,
-                                       const char *password)
+/* By a hash, once it is this address' turn. */
+static enum xm_auth_verdict check_hash(struct xm_auth *auth, const struct sockaddr *address, struct login *login)
 {
     uint8_t key[XM_LIMITS_KEY];
-    uint8_t digest[DIGEST];
-    char hash[HASH_MAX_BYTES + 1];
-    bool there;
-    const uint8_t *digested = digest_of(auth, name, password, digest) ? digest : NULL;
-    if (recalls(auth, name, digested, hash, &there))
-        return XM_AUTH_YES;
     xm_limits_key(address, key);
     if (!xm_turns_take(auth->turns, key))
         return XM_AUTH_BUSY;
     /* While it waited another request may have shown that this one is right. */
-    bool recalled = recalls(auth, name, digested, hash, &there);
-    bool good = recalled || (hash_matches(auth, hash, password) && there);
+    bool recalled = recalls(auth, login);
+    bool good = recalled || (hash_matches(auth, login->hash, login->password) && login->there);
     xm_turns_give_back(auth->turns);
-    good = recalled || (good && remember(auth, name, digested, hash));
-    explicit_bzero(hash, sizeof hash);
-    return good ? XM_AUTH_YES : XM_AUTH_NO;
+    return recalled || (good && remember(auth, login)) ? XM_AUTH_YES : XM_AUTH_NO;
+}
+
+static enum xm_auth_verdict check_user(struct xm_auth *auth, const struct sockaddr *address, const char *name,
+                                       const char *password)
+{
+    struct login login = {.name = name, .password = password};
+    login.digested = digest_of(auth, name, password, login.digest);
+    enum xm_auth_verdict verdict = recalls(auth, &login) ? XM_AUTH_YES : check_hash(auth, address, &login);
+    explicit_bzero(&login, sizeof login);
+    return verdict;
 }
 
 /* "name:password" out of base64.  False: it is none. */
