@@ -44,7 +44,7 @@ test: setup             ## all tests; the last line counts them
 	@$(MAKE) --no-print-directory build
 	@scripts/test build
 
-test-slow: setup-dev    ## those that take long: the page in a browser, a Prometheus, remote hosts
+test-slow: setup-dev    ## those that take long: a browser, a Prometheus, remote hosts, an hour's use
 	@$(MAKE) --no-print-directory build
 	@scripts/test build --suite slow
 
