@@ -169,7 +169,7 @@ def an_hour_of_use_leaves_no_trace(folder):
     tokens, region, port = secret(folder / "tokens", TOKEN + "\n"), folder / "shm", free_port()
     facts, begun = [], time.monotonic()
     with server(XENMON, region, f"--tls-cert={cert}", f"--tls-key={key}", f"--token-file={tokens}", "--interval=100ms", "--linger=1s",
-                "--max-per-address=64", port=port) as it:
+                "--max-per-address=64", "--max-streams=64", port=port) as it:  # an old stream may not be quite over yet
         drain = Drain(it.process)
         drain.start()
         user = User(port, cert)
