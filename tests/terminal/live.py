@@ -97,7 +97,7 @@ class Keys:
 
     def __call__(self, keys, condition, name):
         self.session.send(keys)
-        check(self.session.wait(condition, 5), name, self.session)
+        check(self.session.wait(condition), name, self.session)
 
 
 def gone(what):
@@ -258,12 +258,12 @@ def test_mouse(baked):
     rows = [line.rstrip() for line in s.screen.display]
     tabs = next(i for i, line in enumerate(rows) if '[1 Domains]' in line)
     click(rows[tabs].index('2 vCPUs'), tabs)
-    check(s.wait('[2 vCPUs]', 5), 'a click on a view', s)
+    check(s.wait('[2 vCPUs]'), 'a click on a view', s)
     click(rows[tabs].index('1 Domains'), tabs)
-    check(s.wait('[1 Domains]', 5), 'and back', s)
+    check(s.wait('[1 Domains]'), 'and back', s)
     header = next(i for i, line in enumerate(rows) if 'wait%' in line)
     click(rows[header].index('wait%'), header)
-    check(s.wait('by wait%', 5), 'a click on a title sorts by it', s)
+    check(s.wait('by wait%'), 'a click on a title sorts by it', s)
     s.close()
 
 
@@ -276,7 +276,7 @@ def test_hostile(baked):
     s.pump(0.5)
     if not s.ended():
         s.send(b'\x1b\x1b\x1b1')
-        check(s.wait(lambda s: s.text().startswith('xenmon'), 5), 'garbage does no harm', s)
+        check(s.wait(lambda s: s.text().startswith('xenmon')), 'garbage does no harm', s)
     check(s.ended() is False or s.wait_end() == 0, 'or quits in order', s)
     s.close()
 
@@ -308,21 +308,21 @@ def test_sizes(baked):
     for columns, lines in ((40, 10), (20, 5), (200, 60), (30, 6), (80, 24)):
         s.resize(columns, lines)
         name = '%dx%d' % (columns, lines)
-        good = s.wait(lambda s: s.text().startswith('xenmon') and 'Domain-0' in s.text() and 'run%' in s.text(), 5)
+        good = s.wait(lambda s: s.text().startswith('xenmon') and 'Domain-0' in s.text() and 'run%' in s.text())
         check(good, '%s: title, domains and what they ran' % name, s)
         s.send('2')
-        check(s.wait(lambda s: re.search(r'Domain-0( \(dom 0\))? v\d ', s.text()), 5), '%s: vCPUs' % name, s)
+        check(s.wait(lambda s: re.search(r'Domain-0( \(dom 0\))? v\d ', s.text())), '%s: vCPUs' % name, s)
         s.send('6')
-        check(s.wait('Gotten', 5), '%s: the paper\'s' % name, s)
+        check(s.wait('Gotten'), '%s: the paper\'s' % name, s)
         s.send('1')
-        s.wait('run%', 5)
+        s.wait('run%')
     s.resize(12, 3)
-    check(s.wait('too', 5), '12x3: says that it is too small', s)
+    check(s.wait('too'), '12x3: says that it is too small', s)
     s.resize(1, 1)
     s.pump(1.3)
     check(not s.ended(), '1x1: goes on', s)
     s.resize(80, 24)
-    check(s.wait('Domain-0', 5), 'and is back at 80x24', s)
+    check(s.wait('Domain-0'), 'and is back at 80x24', s)
     s.send('q')
     check(s.wait_end() == 0, 'q after all that', s)
     s.close()

@@ -97,7 +97,7 @@ def test_views(path, what):
             session.resize(columns, lines)
             for view in '123456':
                 session.send(view)
-                if not session.wait(lambda s: not faults(s, view), 5):
+                if not session.wait(lambda s: not faults(s, view)):
                     bad.append('view %s at %dx%d: %s\n%s' % (view, columns, lines, faults(session, view), session.text()))
         session.send('q')
         code = session.wait_end()
@@ -115,7 +115,7 @@ def test_plain(path, what):
         session.wait('run%', 20)
         for view in '123456':
             session.send(view)
-            if not session.wait(lambda s: not faults(s, view), 5):
+            if not session.wait(lambda s: not faults(s, view)):
                 bad.append('view %s: %s\n%s' % (view, faults(session, view), session.text()))
         session.send('q')
         session.wait_end()

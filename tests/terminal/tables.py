@@ -83,14 +83,14 @@ def test_vcpus(session, truth, seconds):
 
 def test_expanded(session, truth):
     session.send('1v')
-    check(session.wait(lambda s: re.search(r'^[> ] {4}v0 ', s.text(), re.M), 5), 'v: expanded', session)
+    check(session.wait(lambda s: re.search(r'^[> ] {4}v0 ', s.text(), re.M)), 'v: expanded', session)
     text = session.text()
     for domain in truth.now['domain']:
         its = sum(truth.now['vcpu_domain'][v['slot']] == domain['slot'] for v in truth.now['vcpu'])
         block = re.search(r'^[> ]..%s .*\n((?:[> ] {4}v\d+ .*\n)*)' % name_of(domain), text, re.M)
         check(block and block.group(1).count('\n') == its, '%s shows its %d vCPUs' % (name_of(domain), its), session)
     session.send('v')
-    session.wait(lambda s: not re.search(r'^[> ] {4}v0 ', s.text(), re.M), 5)
+    session.wait(lambda s: not re.search(r'^[> ] {4}v0 ', s.text(), re.M))
 
 
 def test_host(session, truth):
@@ -162,18 +162,18 @@ def main():
             for seconds, keys, words in ((1, '', r'  1(\.0\d)? s window'), (10, 'w', r'  4\.\d\d s window'),
                                          (3, 'M3s\r', r'  3(\.0)? s window')):
                 session.send(keys)
-                check(session.wait(lambda s, words=words: re.search(words, s.text()), 5), 'a window of %d s' % seconds,
+                check(session.wait(lambda s, words=words: re.search(words, s.text())), 'a window of %d s' % seconds,
                       session)
                 for units, base in (('of vcpus', "% of the vCPUs' time"), ('of one', "% of one CPU's time"),
                                      ('ms', 'ms of each second')):
-                    session.wait(base, 5)
+                    session.wait(base)
                     test_domains(session, truth, seconds, units)
                     session.send('u')
                 session.send('2')
-                session.wait('[2 vCPUs]', 5)
+                session.wait('[2 vCPUs]')
                 test_vcpus(session, truth, seconds)
                 session.send('1')
-                session.wait('[1 Domains]', 5)
+                session.wait('[1 Domains]')
             test_expanded(session, truth)
             test_thousand(directory)
         finally:

@@ -98,12 +98,13 @@ def test_colours(baked):
 
 
 def test_themes(baked):
-    s = live(baked)
+    s = live(baked, '--interval=60') # what is drawn is drawn for the key
     shown(s)
     seen = set()
     for _ in range(5):
         before = len(s.raw)
         s.send('T')
+        s.wait(lambda s: len(s.raw) > before)
         s.pump(0.6)
         check('Domain-0' in s.text(), 'T: another theme, the same text', s)
         seen.add(frozenset(m.group(0) for m in SGR.finditer(s.raw[before:])))
@@ -231,14 +232,14 @@ def test_mouse(baked):
     press(3, y)
     s.pump(0.1)
     press(3, y)
-    check(s.wait('Depth on', 5), 'a double click drills', s)
+    check(s.wait('Depth on'), 'a double click drills', s)
     s.send('h')
     s.wait('Help: keys')
     first = s.text()
     press(5, 10, 65)
-    check(s.wait(lambda s: s.text() != first, 5), 'the wheel scrolls down', s)
+    check(s.wait(lambda s: s.text() != first), 'the wheel scrolls down', s)
     press(5, 10, 64)
-    check(s.wait(lambda s: s.text().splitlines()[3:] == first.splitlines()[3:], 5), 'and up', s)
+    check(s.wait(lambda s: s.text().splitlines()[3:] == first.splitlines()[3:]), 'and up', s)
     s.close()
     s = live(baked, '--no-mouse')
     shown(s)
@@ -270,11 +271,11 @@ def test_unknown_sequences(baked):
         s.wait('Help: keys')
         before = s.text()
         s.send(keys)
-        check(s.wait(lambda s: s.text() != before, 5), '%s' % name, s)
+        check(s.wait(lambda s: s.text() != before), '%s' % name, s)
         s.send('h')
         s.wait('Domains on')
     s.send('/d\u00f6m')
-    check(s.wait('d\u00f6m', 5), 'characters of two bytes are one', s)
+    check(s.wait('d\u00f6m'), 'characters of two bytes are one', s)
     s.send(b'\x1b')
     s.close()
 
@@ -311,10 +312,12 @@ def test_typed_ahead(baked, directory):
     s.pump(0.5)
     check(s.text() == top, 'keys of one burst act one after the other', s)
     s.send('G')
-    s.pump(0.5)
+    s.wait(lambda s: s.text() != top)
+    s.pump(0.2)
     last = s.text()
     s.send('k')
-    s.pump(0.5)
+    s.wait(lambda s: s.text() != last)
+    s.pump(0.2)
     above = s.text()
     s.send('gG' + 'j' * 20 + 'k')
     s.pump(0.5)
@@ -330,15 +333,15 @@ def test_escape(baked):
     s = live(baked, '--interval=60')
     shown(s)
 
-    def cursor():
-        s.pump(0.5)
+    def cursor(s):
         return [y for y, line in enumerate(s.screen.display) if line.startswith('>')]
 
+    s.wait(cursor)
+    top = cursor(s)
     s.send('j')
-    before = cursor()
+    check(s.wait(lambda s: cursor(s) == [top[0] + 1]), 'j: a line down', s, top)
     s.send(b'\x1b\x1bOA')
-    after = cursor()
-    check(before and after == [before[0] - 1], 'a cursor key right after Esc is heard', s, (before, after))
+    check(s.wait(lambda s: cursor(s) == top), 'a cursor key right after Esc is heard', s, (top, cursor(s)))
     s.close()
 
 
@@ -418,7 +421,7 @@ def test_settings(baked, directory):
     s.send('2uT')
     s.wait('vCPUs on')
     s.send(b'\x1bOQ')
-    check(s.wait('saved', 5) and os.path.exists(path), 'F2 saves', s)
+    check(s.wait('saved') and os.path.exists(path), 'F2 saves', s)
     s.close()
     with open(path) as f:
         text = f.read()
@@ -439,21 +442,21 @@ def test_settings(baked, directory):
     s = live(baked)
     shown(s)
     s.send('O')
-    check(s.wait('not saved', 5), '--no-config: says that it is not saved', s)
+    check(s.wait('not saved'), '--no-config: says that it is not saved', s)
     s.close()
     home = os.path.join(directory, 'home')
     os.mkdir(home)
     s = live(baked, env={'HOME': home, 'XDG_CONFIG_HOME': ''}, config=None)
     shown(s)
     s.send('O')
-    check(s.wait('saved to', 5) and os.path.exists(home + '/.config/xenmon/config'), 'in the home directory', s)
+    check(s.wait('saved to') and os.path.exists(home + '/.config/xenmon/config'), 'in the home directory', s)
     s.close()
     fifo = os.path.join(directory, 'fifo')
     os.mkfifo(fifo)
     s = live(baked, '--config', fifo, config=None)
     check(shown(s) and b'no regular file' in s.raw, 'a FIFO is not waited for', s)
     s.send('O')
-    check(s.wait('not saved', 5), 'nor written to', s)
+    check(s.wait('not saved'), 'nor written to', s)
     s.close()
 
 

@@ -147,15 +147,15 @@ def test_depth(session, truth):
         check(not had or want in session.text(), 'who is on its pCPUs: %s' % want, session)
     ids = len(truth.now['domain'])
     session.send(b'\x1b[C')
-    check(session.wait('< 2 of %d >' % ids, 5), 'Right: the next domain', session)
+    check(session.wait('< 2 of %d >' % ids), 'Right: the next domain', session)
     session.send(b'\x1b[D')
-    check(session.wait('< 1 of %d >' % ids, 5), 'Left: the one before', session)
+    check(session.wait('< 1 of %d >' % ids), 'Left: the one before', session)
     session.send('D')
-    check(session.wait('since watched', 5), 'D: from now on', session)
-    check(session.wait(lambda s: re.search(r' waits +- +- +- +- +0\b', s.text()), 5), 'and nothing has happened since',
+    check(session.wait('since watched'), 'D: from now on', session)
+    check(session.wait(lambda s: re.search(r' waits +- +- +- +- +0\b', s.text())), 'and nothing has happened since',
           session)
     session.send('D')
-    check(session.wait('since the start', 5), 'D: since the start again', session)
+    check(session.wait('since the start'), 'D: since the start again', session)
 
 
 def test_sizes(path):
@@ -164,7 +164,7 @@ def test_sizes(path):
         session.wait(lambda s: s.line('xenmon'))
         for key, what in (('3', r'CPU 0'), ('4', r'Domain-0|Depth'), ('5', r'Domain-0|dom \d')):
             session.send(key)
-            check(session.wait(lambda s, what=what: re.search(what, s.text()), 5), 'view %s at %dx%d' %
+            check(session.wait(lambda s, what=what: re.search(what, s.text())), 'view %s at %dx%d' %
                   (key, columns, lines), session)
         session.close()
 
@@ -177,7 +177,7 @@ def test_ascii(path):
         session.pump(1)
     check(max(session.raw) < 128, 'plain ASCII where the locale has no more', session)
     session.send('4')
-    check(session.wait(lambda s: re.search(r'# running \d.*w waiting \d.*\. blocked \d', s.text()), 5),
+    check(session.wait(lambda s: re.search(r'# running \d.*w waiting \d.*\. blocked \d', s.text())),
           'states are letters there, and the legend says which', session)
     session.close()
 
