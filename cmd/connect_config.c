@@ -214,7 +214,8 @@ static int check_netrc(const char *named)
     char path[PATH_MAX];
     struct xm_error err;
     const char *home = getenv("HOME");
-    int n = *named ? snprintf(path, sizeof path, "%s", named) : snprintf(path, sizeof path, "%s/.netrc", home ? home : "");
+    int n = *named ? snprintf(path, sizeof path, "%s", named)
+                   : snprintf(path, sizeof path, "%s/.netrc", home ? home : "");
     if (n < 0 || (size_t)n >= sizeof path || (!*named && access(path, F_OK) != 0))
         return XM_EXIT_DONE;
     xm_error_clear(&err);

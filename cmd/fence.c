@@ -9,7 +9,8 @@
 
 #if defined(__NR_landlock_create_ruleset) && !defined(XM_NO_FENCE)
 
-/* linux/landlock.h, as it is today: the header of the machine that builds may be older than the kernel that runs. */
+/* linux/landlock.h, as it is today: the header of the machine that builds may be older than the kernel that
+ * runs. */
 #define CREATE_VERSION  1u
 #define RULE_BENEATH    1
 #define FS_WRITE_FILE   (UINT64_C(1) << 1)

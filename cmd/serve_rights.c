@@ -16,8 +16,8 @@
 #define LAST_USER "nobody"
 
 /* Whom to become, and its name; found false and XM_OK: nobody, it stays. */
-static enum xm_status settle_user(const struct xm_serve_config *c, const char **name, struct xm_account_of *user,
-                                  struct xm_error *err)
+static enum xm_status settle_user(const struct xm_serve_config *c, const char **name,
+                                  struct xm_account_of *user, struct xm_error *err)
 {
     *name = c->user ? c->user : USER;
     *user = (struct xm_account_of){.found = false};
@@ -31,8 +31,9 @@ static enum xm_status settle_user(const struct xm_serve_config *c, const char **
     *name = LAST_USER;
     *user = xm_user(*name);
     if (!user->found)
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
-                       "root becomes xenmon or nobody, and there is no such user: make one, or say --user=none");
+        return xm_fail(
+            err, XM_DENIED, XM_NO_OFFSET,
+            "root becomes xenmon or nobody, and there is no such user: make one, or say --user=none");
     xm_complain(XM_SERVE_PROGRAM, "there is no user xenmon: it becomes nobody");
     return XM_OK;
 }
@@ -44,8 +45,8 @@ static enum xm_status can_read(const struct xm_serve_config *c, const char *name
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         if (paths[i] && access(paths[i], R_OK) != 0)
             return xm_fail(err, XM_DENIED, XM_NO_OFFSET,
-                           "%s: user '%s' cannot read it: %s (chgrp it to that user's group, chmod 640)", paths[i], name,
-                           strerror(errno));
+                           "%s: user '%s' cannot read it: %s (chgrp it to that user's group, chmod 640)",
+                           paths[i], name, strerror(errno));
     return XM_OK;
 }
 
@@ -62,17 +63,19 @@ static bool folder_of(const char *path, char folder[PATH_MAX])
 static void warn(const struct xm_serve_config *c, const char *name)
 {
     if (access(c->region_path, R_OK) != 0 && errno == EACCES)
-        xm_complain(XM_SERVE_PROGRAM,
-                    "the region %s: user '%s' cannot read it: xenbaked gives it to the group xenmon where there is "
-                    "one; or say --user=none",
-                    c->region_path, name);
+        xm_complain(
+            XM_SERVE_PROGRAM,
+            "the region %s: user '%s' cannot read it: xenbaked gives it to the group xenmon where there is "
+            "one; or say --user=none",
+            c->region_path, name);
     if (!c->access_log || strcmp(c->access_log, "-") == 0)
         return;
     char folder[PATH_MAX];
     if (folder_of(c->access_log, folder) && access(folder, W_OK | X_OK) != 0)
-        xm_complain(XM_SERVE_PROGRAM,
-                    "%s: user '%s' cannot make a file there: it writes on in the old log once that is renamed", folder,
-                    name);
+        xm_complain(
+            XM_SERVE_PROGRAM,
+            "%s: user '%s' cannot make a file there: it writes on in the old log once that is renamed",
+            folder, name);
 }
 
 enum xm_status xm_serve_step_down(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets,
@@ -165,7 +168,8 @@ void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_socke
         good = good && folder_of(c->access_log, folder) && xm_fence_allow(fence, folder, XM_FENCE_WRITE);
     for (unsigned i = 0; i < XM_HTTP_LISTENERS; i++)
         if (sockets->made[i][0])
-            good = good && folder_of(sockets->made[i], folder) && xm_fence_allow(fence, folder, XM_FENCE_REMOVE);
+            good =
+                good && folder_of(sockets->made[i], folder) && xm_fence_allow(fence, folder, XM_FENCE_REMOVE);
     if (!xm_fence_close(fence, good))
         xm_complain(XM_SERVE_PROGRAM, "the kernel does not hold it to its own files: it may open others too");
 }

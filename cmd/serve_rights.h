@@ -8,22 +8,23 @@
 #include "xenmon/status.h"
 
 /*
- * Root becomes the configuration's user: the one that was named, else xenmon, else nobody; with the name "none" it
- * stays root.  Sockets that were made and the access log are that user's then.  Who is not root stays who it is.
- * Says on standard error what will not work later: a region that the user cannot read, a log whose directory it
- * cannot write to.
+ * Root becomes the configuration's user: the one that was named, else xenmon, else nobody; with the name
+ * "none" it stays root.  Sockets that were made and the access log are that user's then.  Who is not root
+ * stays who it is. Says on standard error what will not work later: a region that the user cannot read, a log
+ * whose directory it cannot write to.
  *
- * XM_OK; XM_INVALID: there is no such user; XM_DENIED: there is nobody to become, or the user cannot read a file that
- * is read again later (tokens, users, certificate, key); XM_IO: the system refuses.  The process must not go on then.
+ * XM_OK; XM_INVALID: there is no such user; XM_DENIED: there is nobody to become, or the user cannot read a
+ * file that is read again later (tokens, users, certificate, key); XM_IO: the system refuses.  The process
+ * must not go on then.
  */
-enum xm_status xm_serve_step_down(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets,
-                                  struct xm_error *err) XM_MUST_CHECK;
+enum xm_status xm_serve_step_down(const struct xm_serve_config *config,
+                                  const struct xm_serve_sockets *sockets, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Lets the kernel hold the server to the files that it was told: it reads the region, the durable history, what is
- * read again later and what lies beside these, and /proc; it writes to the directory of the access log, and removes
- * the sockets that it made.
- * Before any thread begins, after xm_confine().  Where the kernel cannot, or the configuration forbids it, nothing happens.
+ * Lets the kernel hold the server to the files that it was told: it reads the region, the durable history,
+ * what is read again later and what lies beside these, and /proc; it writes to the directory of the access
+ * log, and removes the sockets that it made. Before any thread begins, after xm_confine().  Where the kernel
+ * cannot, or the configuration forbids it, nothing happens.
  */
 void xm_serve_fence(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets);
 

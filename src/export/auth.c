@@ -193,7 +193,8 @@ static size_t first_like(const struct known *known, size_t user)
     return i;
 }
 
-/* Costs of different methods cannot be told from their settings: they are measured, where there are several. */
+/* Costs of different methods cannot be told from their settings: they are measured, where there are several.
+ */
 static enum xm_status find_dearest(struct known *known, struct xm_error *err)
 {
     uint64_t most_ns = 0;
@@ -389,7 +390,8 @@ static bool remember(struct xm_auth *auth, const struct login *login)
 }
 
 /* By a hash, once it is this address' turn. */
-static enum xm_auth_verdict check_hash(struct xm_auth *auth, const struct sockaddr *address, struct login *login)
+static enum xm_auth_verdict check_hash(struct xm_auth *auth, const struct sockaddr *address,
+                                       struct login *login)
 {
     uint8_t key[XM_LIMITS_KEY];
     xm_limits_key(address, key);

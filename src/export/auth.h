@@ -52,9 +52,9 @@ enum xm_auth_verdict {
  * Whether the value of an Authorization header (NULL: none) is good.  address: whence it comes, NULL counts
  * as a Unix socket.  user: who it was, "token" or the name, for the log; at most `size` bytes with the NUL;
  * "" where it was not.
- * Cost: a few digests.  A password that is not remembered takes as long as its user's hash, that of an unknown
- * user as long as the dearest one, up to some tenths of a second, and as long again where another one has to be
- * waited for; XM_AUTH_BUSY costs nothing.
+ * Cost: a few digests.  A password that is not remembered takes as long as its user's hash, that of an
+ * unknown user as long as the dearest one, up to some tenths of a second, and as long again where another one
+ * has to be waited for; XM_AUTH_BUSY costs nothing.
  */
 enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const struct sockaddr *address,
                                    const char *authorization, char *user, size_t size);

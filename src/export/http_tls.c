@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The certificate: kept as text and given to each handshake, so that another one can take its place at any time. */
+/* The certificate: kept as text and given to each handshake, so that another one can take its place at any
+ * time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -86,22 +86,26 @@ static int behind_it(int version)
     int kept = open(path[OTHER_FILE], O_RDONLY);
     xm_confine();
     int fence = xm_fence_begin();
-    if (!xm_fence_allow(fence, path[READ], XM_FENCE_READ) || !xm_fence_allow(fence, path[WRITE], XM_FENCE_WRITE) ||
+    if (!xm_fence_allow(fence, path[READ], XM_FENCE_READ) ||
+        !xm_fence_allow(fence, path[WRITE], XM_FENCE_WRITE) ||
         xm_fence_allow(fence, "/nonexistent/file", XM_FENCE_READ) || !xm_fence_close(fence, true))
         return 1;
     snprintf(own, sizeof own, "%s/file", path[READ]);
     if (!opens(path[READ], O_RDONLY) || opens(own, O_RDONLY | O_CREAT) || errno != EACCES)
         return 2;
-    if (!opens(path[WRITTEN], O_WRONLY | O_CREAT) || opens(path[WRITTEN], O_RDONLY) || unlink(path[WRITTEN]) == 0)
+    if (!opens(path[WRITTEN], O_WRONLY | O_CREAT) || opens(path[WRITTEN], O_RDONLY) ||
+        unlink(path[WRITTEN]) == 0)
         return 3;
     if (opens(path[OTHER_FILE], O_RDONLY) || errno != EACCES || opens("/etc/passwd", O_RDONLY))
         return 4;
-    if (unlink(path[OTHER_FILE]) == 0 || rename(path[OTHER_FILE], path[WRITTEN]) == 0 || mkdir(own, 0700) == 0)
+    if (unlink(path[OTHER_FILE]) == 0 || rename(path[OTHER_FILE], path[WRITTEN]) == 0 ||
+        mkdir(own, 0700) == 0)
         return 5;
     char byte;
     if (read(kept, &byte, 1) != 0) /* an empty file, and no error */
         return 6;
-    if (pthread_create(&thread, NULL, try_elsewhere, &elsewhere) != 0 || pthread_join(thread, NULL) != 0 || elsewhere)
+    if (pthread_create(&thread, NULL, try_elsewhere, &elsewhere) != 0 || pthread_join(thread, NULL) != 0 ||
+        elsewhere)
         return 7;
     if (version >= 4 && (connects() || errno != EACCES))
         return 8;

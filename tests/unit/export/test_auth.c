@@ -172,7 +172,8 @@ static void every_method_is_checked(void **state)
     static const struct {
         const char *method;
         unsigned long cost;
-    } rows[] = {{"$y$", 1}, {"$gy$", 1}, {"$7$", 6}, {"$2b$", 4}, {"$2a$", 4}, {"$2y$", 4}, {"$6$", 1000}, {"$6$", 0}, {"$5$", 1000}, {"$5$", 0}};
+    } rows[] = {{"$y$", 1},  {"$gy$", 1},   {"$7$", 6}, {"$2b$", 4},   {"$2a$", 4},
+                {"$2y$", 4}, {"$6$", 1000}, {"$6$", 0}, {"$5$", 1000}, {"$5$", 0}};
     char text[4096] = "";
     char user[72];
     struct xm_auth *auth;
@@ -183,8 +184,9 @@ static void every_method_is_checked(void **state)
     }
     put(1, text, 0600);
     assert_int_equal(xm_auth_create(NULL, path[1], &auth, &err), XM_OK);
-    static const char *const right[] = {"YTpzZWNyZXQ=", "YjpzZWNyZXQ=", "YzpzZWNyZXQ=", "ZDpzZWNyZXQ=", "ZTpzZWNyZXQ=",
-                                        "ZjpzZWNyZXQ=", "ZzpzZWNyZXQ=", "aDpzZWNyZXQ=", "aTpzZWNyZXQ=", "ajpzZWNyZXQ="};
+    static const char *const right[] = {
+        "YTpzZWNyZXQ=", "YjpzZWNyZXQ=", "YzpzZWNyZXQ=", "ZDpzZWNyZXQ=", "ZTpzZWNyZXQ=",
+        "ZjpzZWNyZXQ=", "ZzpzZWNyZXQ=", "aDpzZWNyZXQ=", "aTpzZWNyZXQ=", "ajpzZWNyZXQ="};
     for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
         char header[64];
         snprintf(header, sizeof header, "Basic %s", right[i]);
@@ -222,7 +224,8 @@ static void *guess(void *user)
     struct guesser *g = user;
     char name[72];
     while (g->no < 4) {
-        enum xm_auth_verdict verdict = xm_auth_check(g->auth, NULL, "Basic Ym9iOnNlY3JlUw==", name, sizeof name);
+        enum xm_auth_verdict verdict =
+            xm_auth_check(g->auth, NULL, "Basic Ym9iOnNlY3JlUw==", name, sizeof name);
         g->no += verdict == XM_AUTH_NO;
         g->busy += verdict == XM_AUTH_BUSY;
         if (verdict == XM_AUTH_BUSY)
@@ -254,7 +257,8 @@ static void guessing_keeps_nobody_waiting(void **state)
         assert_int_equal(pthread_create(&thread[i], NULL, guess, &g), 0);
     unsigned known = 0;
     while (g.no < 3) {
-        assert_int_equal(xm_auth_check(g.auth, NULL, "Bearer 0123456789abcdef", user, sizeof user), XM_AUTH_YES);
+        assert_int_equal(xm_auth_check(g.auth, NULL, "Bearer 0123456789abcdef", user, sizeof user),
+                         XM_AUTH_YES);
         assert_int_equal(xm_auth_check(g.auth, NULL, "Basic Ym9iOnNlY3JldA==", user, sizeof user), XM_AUTH_YES);
         known++;
     }
@@ -275,7 +279,8 @@ static uint64_t wrong_ns(struct xm_auth *auth, const char *authorization)
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
         assert_int_equal(xm_auth_check(auth, NULL, authorization, user, sizeof user), XM_AUTH_NO);
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-        uint64_t ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u + (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+        uint64_t ns =
+            (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u + (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
         least = ns < least ? ns : least;
     }
     return least;
@@ -295,8 +300,8 @@ static void an_unknown_user_costs_as_much_as_the_dearest(void **state)
     uint64_t ann_ns = wrong_ns(auth, "Basic YW5uOng=");
     uint64_t bob_ns = wrong_ns(auth, "Basic Ym9iOng=");
     uint64_t nobody_ns = wrong_ns(auth, "Basic YWxpY2U6eA==");
-    print_message("# CPU us: cheap %u, dear %u, unknown %u\n", (unsigned)(ann_ns / 1000), (unsigned)(bob_ns / 1000),
-                  (unsigned)(nobody_ns / 1000));
+    print_message("# CPU us: cheap %u, dear %u, unknown %u\n", (unsigned)(ann_ns / 1000),
+                  (unsigned)(bob_ns / 1000), (unsigned)(nobody_ns / 1000));
     assert_true(bob_ns > 4 * ann_ns);
     assert_true(nobody_ns > bob_ns / 2 && nobody_ns < bob_ns * 2);
     /* Of a method alone there is nothing to be measured, and the cost is its own. */
@@ -350,8 +355,8 @@ static void one_more_waits_for_its_turn(void **state)
     while (hashes < 2)
         usleep(1000);
     for (int i = 0; i < 30; i++)
-        no += xm_auth_check(h.auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JlUw==", user, sizeof user) ==
-              XM_AUTH_NO;
+        no += xm_auth_check(h.auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JlUw==", user,
+                            sizeof user) == XM_AUTH_NO;
     enum xm_auth_verdict right =
         xm_auth_check(h.auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JldA==", user, sizeof user);
     stop = true;
@@ -362,7 +367,8 @@ static void one_more_waits_for_its_turn(void **state)
     xm_auth_destroy(h.auth);
 }
 
-/* However hard three addresses try, a fourth comes to its turn: counted in hashes, whatever a hash takes here. */
+/* However hard three addresses try, a fourth comes to its turn: counted in hashes, whatever a hash takes
+ * here. */
 static void guessing_keeps_nobody_out(void **state)
 {
     struct xm_error err = {0};
@@ -386,7 +392,8 @@ static void guessing_keeps_nobody_out(void **state)
         usleep(1000);
     unsigned before = hashes;
     while (verdict == XM_AUTH_BUSY && hashes < before + 40) {
-        verdict = xm_auth_check(auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JldA==", user, sizeof user);
+        verdict =
+            xm_auth_check(auth, (const struct sockaddr *)&from, "Basic Ym9iOnNlY3JldA==", user, sizeof user);
         usleep(20000);
     }
     unsigned after = hashes;
