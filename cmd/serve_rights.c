@@ -150,26 +150,41 @@ static bool allow_region(int fence, const char *path)
     return allow_nearest(fence, folder);
 }
 
-void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
+/* What is read again later. */
+static bool allow_again(int fence, const struct xm_serve_config *c)
 {
-    /* What libraries read: processes and their memory; seeds of hash tables; the time zone, for UTC too. */
-    static const char *const common[] = {"/proc", "/dev/urandom", "/etc/localtime"};
-    const char *const again[] = {c->token_file, c->users, c->tls_cert, c->tls_key};
+    const char *const paths[] = {c->token_file, c->users, c->tls_cert, c->tls_key};
+    bool good = true;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        good = good && allow_around(fence, paths[i]);
+    return good;
+}
+
+/* The access log, and sockets that are removed at the end. */
+static bool allow_changes(int fence, const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
+{
     char folder[PATH_MAX];
-    int fence = c->no_fence ? -1 : xm_fence_begin();
-    if (fence < 0)
-        return;
-    bool good = allow_region(fence, c->region_path) && allow_history(fence, c->history);
-    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
-        (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
-    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)
-        good = good && allow_around(fence, again[i]);
+    bool good = true;
     if (c->access_log && strcmp(c->access_log, "-") != 0)
-        good = good && folder_of(c->access_log, folder) && xm_fence_allow(fence, folder, XM_FENCE_WRITE);
+        good = folder_of(c->access_log, folder) && xm_fence_allow(fence, folder, XM_FENCE_WRITE);
     for (unsigned i = 0; i < XM_HTTP_LISTENERS; i++)
         if (sockets->made[i][0])
             good =
                 good && folder_of(sockets->made[i], folder) && xm_fence_allow(fence, folder, XM_FENCE_REMOVE);
+    return good;
+}
+
+void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
+{
+    /* What libraries read: processes and their memory; seeds of hash tables; the time zone, for UTC too. */
+    static const char *const common[] = {"/proc", "/dev/urandom", "/etc/localtime"};
+    int fence = c->no_fence ? -1 : xm_fence_begin();
+    if (fence < 0)
+        return;
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
+    bool good = allow_region(fence, c->region_path) && allow_history(fence, c->history) &&
+                allow_again(fence, c) && allow_changes(fence, c, sockets);
     if (!xm_fence_close(fence, good))
         xm_complain(XM_SERVE_PROGRAM, "the kernel does not hold it to its own files: it may open others too");
 }
