@@ -154,6 +154,7 @@ def root_becomes_nobody_rather_than_staying(folder):
             process.terminate()
             assert process.wait(20) == 0 and not path.exists()
         log.unlink()
+    assert "there is no user 'no-such-one'" in refused([*words, "--user=no-such-one"], 2)
     with running([*users(folder, "nobody"), *words, "--user=none"]) as process:
         assert status_of(process.pid)["Uid"].split()[0] == "0"
 
