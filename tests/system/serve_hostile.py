@@ -19,7 +19,7 @@ import threading
 import time
 import xmlrpc.client
 
-from serve_kit import Skip, certificate, free_port, host, run_tests, sanitized, secret, seeded, server, settled
+from serve_kit import Skip, certificate, free_port, host, process_facts, run_tests, sanitized, secret, seeded, server, settled
 
 XENMON, XENBAKED, ROOT = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
 SERVE = XENMON.with_name("xenmon-serve")
@@ -309,7 +309,7 @@ class GoodClient(threading.Thread):
                 self.wrong.append((number, repr(error)))
             self.times.append(time.monotonic() - begun)
             number += 1
-            self.stop.wait(0.05)
+            self.stop.wait(0.1)
 
 
 # ---- The test.
@@ -374,7 +374,8 @@ def ten_thousand_mutated_requests(folder):
         send_all(maker, roads, 600)  # every buffer, every thread's heap, and what is opened when it is asked for first, is there then
         for road in roads:
             road.statuses, road.faults, road.lost = {}, {}, 0
-        before = {it: settled(it.process.pid) for it in (plain, secure)}
+        settled(secure.process.pid)
+        before = {it: process_facts(it.process.pid) for it in (plain, secure)}
         good = GoodClient(port, cert, plain.port)
         good.start()
         begun = time.monotonic()
