@@ -11,6 +11,16 @@
   const STALE_MS = 3500; // without an event the page says so
   const RETRY_MS = 2000; // when the browser has given up on the stream
   const MULTIPLES = 6;
+  const STEP_S = 5; // of what the server remembers
+  const RECENT_S = 55; // a multiple of that, within the minute that the server has of some
+  const MANY = 200; // of so many domains less is asked
+  const REMEMBERED = 24; // domains whose past is asked for when the page is opened: those that ran longest
+  const RANGES = {
+    // what is drawn of the past; those without `live` are asked for again so often
+    "5m": { words: "last five minutes", live: true },
+    "1h": { words: "last hour", from: "-1h", step: 20, every_ms: 20000 },
+    "24h": { words: "last day", from: "-24h", step: 300, every_ms: 150000 },
+  };
   const LINES = 5;
   const ROWS_AT_FIRST = 100;
   const STATES = [
@@ -27,6 +37,7 @@
     { key: "unknown", label: "unknown", field: "unknown_ratio" },
     { key: "idle", label: "idle", field: "idle_ratio" },
   ];
+  const CPU_STACK = [...CPU_STATES].reverse();
   const PERCENTILES = [
     { key: "p50", label: "50 %", get: (w) => w.wait_p["50"] },
     { key: "p95", label: "95 %", get: (w) => w.wait_p["95"] },
@@ -129,10 +140,12 @@
   const past = {
     times: [],
     domains: new Map(), // key -> {name, series: {field: []}}
+    cpus: Object.fromEntries(CPU_STATES.map((s) => [s.key, []])), // of all pCPUs together
 
     clear() {
       this.times = [];
       this.domains.clear();
+      for (const s of CPU_STATES) this.cpus[s.key] = [];
     },
 
     entry(key, name) {
@@ -147,25 +160,26 @@
     },
 
     // A time after the last one; every domain gets a value for it, or null.
-    add(time, domains, window) {
+    add(time, domains, window, host) {
       const last = this.times[this.times.length - 1];
       if (last !== undefined && time <= last) {
         if (time > last - 1) return;
         this.clear(); // another run, or a clock that was set
       } else if (last !== undefined && time - last > 5) {
-        this.push(last + 1, new Map(), window); // nobody looked in between: the lines break
+        this.push(last + 1, new Map(), window, null); // nobody looked in between: the lines break
       }
-      this.push(time, new Map(domains.map((d) => [keyOf(d), d])), window);
+      this.push(time, new Map(domains.map((d) => [keyOf(d), d])), window, host);
     },
 
-    push(time, seen, window) {
+    push(time, seen, window, host) {
       this.times.push(time);
+      for (const s of CPU_STATES) this.cpus[s.key].push(host && known(host[s.field]) ? host[s.field] : null);
       for (const [key, d] of seen)
         if (!this.domains.has(key)) {
           const entry = this.entry(key, nameOf(d));
           for (const values of Object.values(entry.series)) values.pop();
         }
-      const excess = this.times.length > POINTS;
+      const excess = this.times.length > POINTS || this.times[0] < time - POINTS;
       for (const [key, entry] of this.domains) {
         const d = seen.get(key);
         const w = d && d.windows[window];
@@ -177,14 +191,18 @@
         }
         if (!d && entry.series.running.every((v) => v === null)) this.domains.delete(key);
       }
-      if (excess) this.times.shift();
+      if (!excess) return;
+      this.times.shift();
+      for (const s of CPU_STATES) this.cpus[s.key].shift();
     },
 
     // What the server remembers from before the page was opened, or while nobody listened.
     fill(history, recent) {
       this.clear();
       this.times = history.times_s.slice(-POINTS);
+      for (const s of CPU_STATES) this.cpus[s.key] = history.cpus[s.field].slice(-POINTS);
       for (const d of history.domains) {
+        if (this.domains.has(keyOf(d))) continue; // an id of an earlier run of xenbaked
         const entry = this.entry(keyOf(d), nameOf(d));
         for (const [field, metric] of Object.entries(HISTORY))
           entry.series[field] = d.values[metric].slice(-POINTS);
@@ -192,6 +210,7 @@
       for (const d of recent ? recent.domains : []) {
         const entry = this.domains.get(keyOf(d));
         for (const [field, metric] of entry ? Object.entries(RECENT) : []) {
+          if (!d.values[metric]) continue;
           const values = d.values[metric].slice(-this.times.length);
           entry.series[field].splice(this.times.length - values.length, values.length, ...values);
         }
@@ -364,9 +383,9 @@
     return stacked;
   }
 
-  function statesChart(host, height, small, readout) {
+  function statesChart(host, height, small, readout, lines = STATES) {
     return new Chart(host, {
-      lines: STATES,
+      lines,
       stacked: true,
       height,
       small,
@@ -430,6 +449,7 @@
     sort: { key: "wait", down: true },
     filter: "",
     current: null, // key of the table's row
+    range: "5m", // of RANGES
     domain: null, // domid of the domain on show; null: the overview
     detail: null,
     all: false,
@@ -529,14 +549,52 @@
     return placed;
   }
 
+  // What is drawn of each domain: of the last minutes as it came, of longer times as the server has it.
+  function multiplesNow(domains) {
+    const byKey = new Map(domains.map((d) => [keyOf(d), d]));
+    return places(domains, MULTIPLES).map((key) => {
+      const d = byKey.get(key),
+        w = windowOf(d),
+        entry = past.domains.get(key);
+      const label =
+        `now running ${percent(w.running_ratio)}, waiting ${percent(w.wait_ratio)}, ` +
+        `blocked ${percent(w.blocked_ratio)}, unknown ${percent(w.unknown_ratio)}`;
+      return {
+        d,
+        figure: `runs ${percent(w.running_ratio)}, waits ${percent(w.wait_ratio)}`,
+        label,
+        times: past.times,
+        values: entry && STATES.map((s) => entry.series[s.key]),
+      };
+    });
+  }
+
+  const mean = (values) => {
+    const seen = values.filter(known);
+    return seen.length ? sum(seen) / seen.length : null;
+  };
+
+  function multiplesThen(history) {
+    return history.domains.slice(0, MULTIPLES).map((d) => {
+      const figure = `ran ${percent(mean(d.values.running_ratio))}, waited ${percent(mean(d.values.wait_ratio))}`;
+      return {
+        d,
+        figure,
+        label: `${figure} of the time that is known, ${percent(mean(d.coverage_ratio))}`,
+        times: history.times_s,
+        values: STATES.map((s) => d.values[s.field]),
+      };
+    });
+  }
+
   const multiples = [];
   function drawMultiples(snapshot) {
-    const domains = alive(snapshot);
     const host = byId("multiples");
-    const keys = places(domains, MULTIPLES);
-    const byKey = new Map(domains.map((d) => [keyOf(d), d]));
-    while (multiples.length > keys.length) multiples.pop().link.remove();
-    keys.forEach((key, i) => {
+    const range = RANGES[view.range];
+    if (!range.live && !longer.history) return; // it is on its way
+    const shown = range.live ? multiplesNow(alive(snapshot)) : multiplesThen(longer.history);
+    while (multiples.length > shown.length) multiples.pop().link.remove();
+    shown.forEach((it, i) => {
       if (!multiples[i]) {
         const name = make("bdi", { class: "name" }),
           figure = make("span", { class: "figure" });
@@ -545,27 +603,16 @@
         host.append(link);
         multiples[i] = { link, name, figure, host: chart, chart: statesChart(chart, 92, true) };
       }
-      const m = multiples[i],
-        d = byKey.get(key),
-        w = windowOf(d),
-        entry = past.domains.get(key);
-      m.link.href = `#domain=${d.domid}`;
-      setText(m.name, nameOf(d));
-      setText(m.figure, `runs ${percent(w.running_ratio)}, waits ${percent(w.wait_ratio)}`);
-      m.host.setAttribute(
-        "aria-label",
-        `${nameOf(d)} over five minutes; now running ${percent(w.running_ratio)}, ` +
-          `waiting ${percent(w.wait_ratio)}, blocked ${percent(w.blocked_ratio)}, unknown ${percent(w.unknown_ratio)}`,
-      );
-      if (entry)
-        m.chart.set(
-          past.times,
-          STATES.map((s) => entry.series[s.key]),
-        );
+      const m = multiples[i];
+      m.link.href = `#domain=${it.d.domid}`;
+      setText(m.name, nameOf(it.d));
+      setText(m.figure, it.figure);
+      m.host.setAttribute("aria-label", `${nameOf(it.d)}, ${range.words}: ${it.label}`);
+      if (it.values && it.times.length) m.chart.set(it.times, it.values);
     });
-    if (!keys.length && !host.firstChild)
+    if (!shown.length && !host.firstChild)
       host.append(make("p", { class: "none", textContent: "no domain yet" }));
-    if (keys.length) host.querySelectorAll(".none").forEach((p) => p.remove());
+    if (shown.length) host.querySelectorAll(".none").forEach((p) => p.remove());
   }
 
   function drawLines(chart, list, field, format, domains, empty) {
@@ -601,7 +648,31 @@
   byId("c-wait").setAttribute("role", "img");
   byId("c-io").setAttribute("role", "img");
 
+  const cpuChart = statesChart(
+    byId("c-cpus"),
+    150,
+    false,
+    (values) => legend(byId("cpu-legend"), CPU_STATES, values.map(percent).reverse()),
+    CPU_STACK,
+  );
+  byId("c-cpus").setAttribute("role", "img");
+
+  function drawCpusOverTime() {
+    const range = RANGES[view.range];
+    if (!range.live && !longer.history) return;
+    const times = range.live ? past.times : longer.history.times_s;
+    const values = CPU_STACK.map((s) => (range.live ? past.cpus[s.key] : longer.history.cpus[s.field]));
+    if (!times.length) return;
+    cpuChart.set(times, values);
+    byId("c-cpus").setAttribute(
+      "aria-label",
+      `All pCPUs, ${range.words}, on average: ` +
+        CPU_STACK.map((s, i) => `${s.label} ${percent(mean(values[i]))}`).join(", "),
+    );
+  }
+
   function drawCpus(snapshot) {
+    drawCpusOverTime();
     const list = byId("cpus");
     const names = new Map(snapshot.domains.filter((d) => !d.ended).map((d) => [d.domid, nameOf(d)]));
     while (list.children.length > snapshot.cpus.length) list.lastChild.remove();
@@ -1148,30 +1219,96 @@
     setText(notice, reason || "");
   }
 
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  // An answer about the past.  The server makes few of them at a time, and refuses what is too much at once.
+  async function askHistory(query) {
+    for (let tries = 0; tries < 5; tries++) {
+      const answer = await fetch(`api/v1/history?${query}`, { credentials: "same-origin" });
+      if (answer.ok) return answer.json();
+      const said = answer.status === 503 ? (await answer.json()).error : null;
+      if (!said || said.code !== "busy") return null;
+      await pause(500 + 500 * Math.random());
+    }
+    return null;
+  }
+
+  async function askRanges() {
+    const answer = await fetch("api/v1/history/ranges", { credentials: "same-origin" });
+    const ranges = answer.ok ? (await answer.json()).ranges : [];
+    return Object.fromEntries(ranges.map((r) => [r.series, r]));
+  }
+
+  // Five seconds a step, and the few that ran longest: a host of a thousand domains answers that too.
+  async function askRecent() {
+    const query = `step=${STEP_S}s&top=${REMEMBERED}&metric=${Object.values(HISTORY).join()}`;
+    const history = await askHistory(`from=-${POINTS}s&${query}`);
+    if (history) return history;
+    const { slow } = await askRanges(); // what is older cannot be had: what the region has, then
+    return slow && slow.from ? askHistory(`from=${slow.from}&${query}`) : null;
+  }
+
   async function loadHistory() {
-    const ask = (query) => fetch(`api/v1/history?step=1s&${query}`, { credentials: "same-origin" });
-    const get = async (query) => {
-      let answer = await ask(query);
-      if (answer.status === 503) { // others are getting theirs: once more, and not all at the same time
-        await new Promise((done) => setTimeout(done, 1000 + 1000 * Math.random()));
-        answer = await ask(query);
-      }
-      return answer.ok ? answer.json() : null; // too many domains, or no data yet: the charts begin now
-    };
     try {
-      const history = await get(`from=-${POINTS}s&metric=${Object.values(HISTORY).join()}`);
-      if (!history || !history.to) return;
+      const history = await askRecent();
+      if (!history || !history.to) return; // no data yet: the charts begin now
       const to = Date.parse(history.to) / 1000;
-      past.fill(history, await get(`from=${to - 55}&to=${to}&metric=${Object.values(RECENT).join()}`));
+      const many = history.domains.length + history.domains_left_out > MANY;
+      const metric = Object.values(RECENT).slice(0, many ? 1 : 2).join(); // peaks take every sample in between
+      const query = `from=${to - RECENT_S}&to=${to}&step=${STEP_S}s&top=${REMEMBERED}`;
+      past.fill(history, await askHistory(`${query}&metric=${metric}`));
     } catch {
       /* the stream says that the server is not there */
+    }
+  }
+
+  // ---- Longer times.
+
+  const longer = { history: null, timer: 0 };
+
+  async function loadLonger() {
+    const range = RANGES[view.range];
+    clearTimeout(longer.timer);
+    if (range.live) return;
+    const metric = Object.values(HISTORY).join();
+    try {
+      const history = await askHistory(
+        `from=${range.from}&step=${range.step}s&top=${MULTIPLES}&metric=${metric}`,
+      );
+      if (RANGES[view.range] !== range) return;
+      if (history) longer.history = history;
+      setText(byId("range-note"), history ? "" : "The server does not have that now.");
+      draw();
+    } catch {
+      /* the stream says that the server is not there */
+    }
+    if (RANGES[view.range] === range) longer.timer = setTimeout(loadLonger, range.every_ms);
+  }
+
+  function setRange(name) {
+    view.range = Object.hasOwn(RANGES, name) ? name : "5m";
+    document.querySelector(`input[name="range"][value="${view.range}"]`).checked = true;
+    setText(byId("range-words"), RANGES[view.range].words);
+    setText(byId("range-note"), "");
+    longer.history = null;
+    draw();
+    loadLonger();
+  }
+
+  // A day is there where somebody keeps one.
+  async function offerRanges() {
+    try {
+      const { durable } = await askRanges();
+      byId("range-day").hidden = !durable || durable.reason !== null;
+    } catch {
+      /* without it there is an hour */
     }
   }
 
   function take(event) {
     link.heard = performance.now();
     const snapshot = JSON.parse(event.data);
-    if (snapshot.time) past.add(Date.parse(snapshot.time) / 1000, snapshot.domains, view.window);
+    if (snapshot.time) past.add(Date.parse(snapshot.time) / 1000, snapshot.domains, view.window, snapshot.windows[view.window]);
     if (view.paused) return;
     view.snapshot = snapshot;
     drawHead(snapshot);
@@ -1258,6 +1395,11 @@
     sortBy(SORTS[(at + 1) % SORTS.length].key);
   }
 
+  function nextRange() {
+    const offered = Object.keys(RANGES).filter((name) => name !== "24h" || !byId("range-day").hidden);
+    return offered[(offered.indexOf(view.range) + 1) % offered.length];
+  }
+
   const KEYS = {
     "?": () => byId("help").showModal(),
     "/": () => byId("filter").focus(),
@@ -1271,10 +1413,11 @@
     "r": () => sortBy(view.sort.key),
     "1": () => setWindow("1s"),
     "2": () => setWindow("10s"),
+    "h": () => setRange(nextRange()),
     "p": () => setPaused(!view.paused),
     "t": nextTheme,
   };
-  const OVERVIEW_ONLY = ["/", "j", "k", "ArrowDown", "ArrowUp", "Home", "End", "s", "r"];
+  const OVERVIEW_ONLY = ["h", "/", "j", "k", "ArrowDown", "ArrowUp", "Home", "End", "s", "r"];
 
   function key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || byId("help").open) return;
@@ -1317,6 +1460,8 @@
     });
     for (const radio of document.querySelectorAll('input[name="window"]'))
       radio.addEventListener("change", () => setWindow(radio.value));
+    for (const radio of document.querySelectorAll('input[name="range"]'))
+      radio.addEventListener("change", () => setRange(radio.value));
     byId("rows").addEventListener("click", (event) => {
       const tr = event.target.closest("tr[data-domid]");
       if (tr && !event.target.closest("a")) location.hash = `domain=${tr.dataset.domid}`;
@@ -1328,6 +1473,7 @@
       });
     route();
     listen();
+    offerRanges();
   }
 
   boot();

@@ -56,7 +56,12 @@ static enum xm_status check_size(const struct walk *w, struct xm_error *err)
         if (w->peaks && w->past->info.series[XM_SERIES_FAST].interval_ns)
             reads += (q->to_ns - q->from_ns) / w->past->info.series[XM_SERIES_FAST].interval_ns;
     }
-    if (t->points * shown * q->metrics <= XM_PAST_VALUES && reads * rows <= XM_PAST_ROWS)
+    if (reads * rows > XM_PAST_ROWS)
+        return xm_fail(err, XM_LIMIT, XM_NO_OFFSET,
+                       "%" PRIu64 " samples of %" PRIu64
+                       " domains and vCPUs are too many to read: ask for longer steps, or a shorter time",
+                       reads, rows);
+    if (t->points * shown * q->metrics <= XM_PAST_VALUES)
         return XM_OK;
     return xm_fail(
         err, XM_LIMIT, XM_NO_OFFSET,
@@ -314,7 +319,7 @@ static bool put_lines(const struct walk *w, json_t *document)
     bool good = order && domains;
     for (size_t i = 0; i < t->lines && good; i++)
         order[i] = &t->line[i];
-    if (good && top && top < t->lines)
+    if (good && top)
         qsort(order, t->lines, sizeof *order, by_running);
     for (size_t i = 0; i < t->lines && (!top || i < top) && good; i++)
         good = json_array_append_new(domains, line_json(w, order[i])) == 0;

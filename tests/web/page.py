@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,17 +38,20 @@ DESK, PHONE = (1280, 800), (390, 844)
 class Page:
     """One browser with the page in it."""
 
-    def __init__(self, server, size=DESK, scheme="light", motion=True, path="/"):
+    def __init__(self, server, size=DESK, scheme="light", motion=True, path="/", before=None, quiet=True):
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
         for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
                      "--disable-background-networking", "--lang=en", f"--window-size={size[0]},{size[1]}"):
             options.add_argument(word)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        logs = {"browser": "ALL", "performance": "ALL"} if quiet else {"browser": "ALL"}
+        options.set_capability("goog:loggingPrefs", logs)
         self.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
             {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "no-preference" if motion else "reduce"}]})
         self.size(*size)
+        if before:
+            self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": before})
         self.asked = []
         self.server = server
         self.driver.get(server.url + path)
@@ -185,6 +189,99 @@ def it_loads_and_stays_live(folder):
         traced = view.one("#host").text
         view.until("the trace grows", lambda: view.one("#host").text != traced)
         assert not view.errors(), view.errors()
+
+
+# A stream that ends its news with the first: what else is drawn, the page had from the history.
+ONE_EVENT = """const Real = window.EventSource;
+    window.EventSource = class {
+      constructor(url) { this.real = new Real(url); this.seen = 0; this.readyState = 1; }
+      addEventListener(kind, f) { this.real.addEventListener(kind, (e) => { if (kind !== "snapshot" || this.seen++ === 0) f(e); }); }
+      close() { this.real.close(); }
+    };"""
+
+
+def columns(view, selector, colour):
+    """How many columns of a chart's canvas have a colour of the theme."""
+    return view.run("""
+        const canvas = document.querySelector(arguments[0] + " canvas");
+        if (!canvas || !canvas.width) return 0;
+        const probe = document.createElement("canvas").getContext("2d");
+        probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(arguments[1]).trim();
+        probe.fillRect(0, 0, 1, 1);
+        const want = probe.getImageData(0, 0, 1, 1).data;
+        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        const seen = new Set();
+        for (let i = 0; i < pixels.length; i += 4)
+          if (pixels[i] === want[0] && pixels[i + 1] === want[1] && pixels[i + 2] === want[2]) seen.add((i / 4) % canvas.width);
+        return seen.size;""", selector, colour)
+
+
+def it_begins_with_the_past(folder):
+    """The last minutes of domains and pCPUs are there before the stream has told them; an hour, and where it is kept a day."""
+    if MISSING:
+        raise kit.Skip(MISSING)
+    if not (XENBAKED.parent / "xenmon-history").is_file():
+        raise kit.Skip("built without SQLite")
+    history = folder / "h"
+    history.mkdir()
+    with kit.host(XENBAKED, folder, f"--history={history}", "--history-sync=300ms") as (region, _), \
+            kit.server(XENMON, region, f"--history={history}") as server:
+        server.wait_for_data()
+        whole(server)
+        time.sleep(15)
+        with page(server, before=ONE_EVENT) as view:  # it does not stay live
+            for chart in ("#c-cpus", ".multiple .chart"):
+                view.until(f"{chart} has a past", lambda c=chart: columns(view, c, "--running") >= 10)
+            assert "last five minutes" in view.one("#c-cpus").get_attribute("aria-label")
+            assert not view.errors(), view.errors()
+        with page(server) as view:
+            view.live()
+            view.until("a day is offered", lambda: not view.run("return document.getElementById('range-day').hidden"))
+            for words in ("last hour", "last day", "last five minutes"):
+                view.key("h")
+                view.until(words, lambda w=words: view.one("#range-words").text == w and w in view.one("#c-cpus").get_attribute("aria-label")
+                           and view.one(".multiple .chart").get_attribute("aria-label").startswith(("placeholder", "Domain-0", "web")))
+                assert not view.one("#range-note").text
+            view.run("document.querySelector('input[value=\"1h\"]').click()")
+            view.until("an hour", lambda: view.one(".multiple .figure").text.startswith("ran "))
+            assert view.texts(".multiple .name")[0] == kit.PLACEHOLDER, "who ran longest comes first"
+            assert not view.errors(), view.errors()
+    with Common.host() as server, page(server) as view:
+        view.live()
+        time.sleep(1)
+        assert view.run("return document.getElementById('range-day').hidden"), "nobody keeps a day"
+
+
+def a_thousand_domains_are_no_burden(folder):
+    """The page asks for the past of a few of them; it gets that, and is live."""
+    made = XENBAKED.parent.parent / "tests" / "unit" / "export" / "made_region"
+    if MISSING or not made.is_file():
+        raise kit.Skip(MISSING or "no made_region")
+    writer = subprocess.Popen([made, folder / "shm", "1000", "4", "64"])
+    try:
+        time.sleep(6)
+        with kit.server(XENMON, folder / "shm") as server:
+            server.wait_for_data()
+            whole(server)
+            with page(server, quiet=False) as view:  # a log of megabytes a second would be the burden
+                view.live(domains=100)
+                questions = [url for url in view.run("return performance.getEntriesByType('resource').map((e) => e.name)") if "/api/v1/history?" in url]
+                assert questions and all("top=" in url for url in questions), questions
+                status, _, body = server.ask(questions[0][len(server.url):])
+                past = json.loads(body)
+                errors = view.errors()
+                assert status == 200 and len(past["domains"]) == 24 and past["domains_left_out"] == 976 and len(body) < 1e6, (status, body[:200])
+                assert "100 of 1000" in view.one("#count").text, view.one("#count").text
+                before = view.one("#host").text
+                view.until("it goes on", lambda: view.one("#host").text != before)
+                view.key("/")
+                view.press("guest-777")
+                view.until("one of them", lambda: view.texts("#rows bdi") == ["guest-777"])
+                errors += view.errors()
+                assert not errors, errors
+    finally:
+        writer.terminate()
+        writer.wait()
 
 
 def a_domain_can_be_looked_into(folder):
@@ -415,14 +512,15 @@ def without_charts_it_says_so(folder):
     assert any(b"built without the page" in d and b"npm ci" in d for d in data)
 
 
-TESTS = [it_loads_and_stays_live, a_domain_can_be_looked_into, the_table_sorts_and_filters, keys_do_what_the_help_says,
+TESTS = [it_loads_and_stays_live, it_begins_with_the_past, a_thousand_domains_are_no_burden, a_domain_can_be_looked_into, the_table_sorts_and_filters, keys_do_what_the_help_says,
          themes_follow_and_switch, a_phone_is_wide_enough, names_are_text, nobody_else_is_asked, a_restart_is_survived,
          a_dead_xenbaked_is_told, everybody_can_use_it, without_charts_it_says_so]
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder, Common.keep:
-        return kit.run_tests(TESTS, folder)
+        only = os.environ.get("XM_ONLY", "")
+        return kit.run_tests([t for t in TESTS if only in t.__name__], folder)
 
 
 if __name__ == "__main__":
