@@ -472,7 +472,7 @@ def use_it_all(port, cert, process, log, daemon_restarts):
     process.send_signal(signal.SIGHUP)
     until(log.exists, "the new log")
     daemon_restarts()
-    until(lambda: get("/api/v1/domains?window=1s")[0] == 200 and b"restart" in get("/metrics")[2], "xenbaked again", 60)
+    until(lambda: json.loads(get("/healthz")[2])["restarts"] >= 1 and b'"web"' in get("/api/v1/domains?window=1s")[2], "xenbaked again", 60)
     get("/metrics")
 
 
