@@ -3,8 +3,9 @@
  * How long a scrape takes, by a client that does nothing with it: scrape PORT PID [PATH [COUNT [PAUSE_MS]]]
  *
  * COUNT (30) requests of PATH (/metrics) at 127.0.0.1 on one connection, PAUSE_MS (1000) apart, each read to
- * its last byte and thrown away.  Prints the times from the request to the first and to the last byte, and the
- * CPU that the server, process PID, took for each: of all its threads, so that what it does besides is in it.
+ * its last byte and thrown away.  Prints the times from the request to the first and to the last byte, and
+ * the CPU that the server, process PID, took for each: of all its threads, so that what it does besides is in
+ * it.
  */
 #include <arpa/inet.h>
 #include <dirent.h>

@@ -111,8 +111,9 @@ static bool is_plain_text(const char *xml, size_t bytes)
 }
 
 /*
- * xmlrpc-c (1.33 to 1.59) has one text too few where it says what is wrong with the number in such an element, and
- * reads the one that is not there: a call of a hundred bytes would end the process.  No argument of ours is one.
+ * xmlrpc-c 1.33 has one text too few where it says what is wrong with the number in such an element, and
+ * reads the one that is not there: a call of a hundred bytes would end the process.  No argument of ours is
+ * one.
  */
 static bool is_poison(const char *xml, size_t bytes, size_t at)
 {
@@ -144,7 +145,8 @@ bool xm_rpc_fits(const char *xml, size_t bytes)
         else if (begins(xml, bytes, at, "<![CDATA["))
             good = skip_past(xml, bytes, &at, "]]>");
         else
-            good = !begins(xml, bytes, at, "<!") && !is_poison(xml, bytes, at) && skip_tag(xml, bytes, &at, &depth);
+            good = !begins(xml, bytes, at, "<!") && !is_poison(xml, bytes, at) &&
+                   skip_tag(xml, bytes, &at, &depth);
         if (!good || depth > (long)XM_RPC_DEPTH)
             return false;
     }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A call of XML-RPC, of any bytes, is answered: by a fault, or by what is asked of a small host that has data.
- */
+/* A call of XML-RPC, of any bytes, is answered: by a fault, or by what is asked of a small host that has data. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
