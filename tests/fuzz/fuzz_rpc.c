@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A call of XML-RPC, of any bytes, is answered: by a fault, or by what is asked of a small host that has data. */
+/* Any bytes, as a call of XML-RPC, are answered: by a fault, or by what a small host that has data says. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
