@@ -202,7 +202,7 @@ static enum xm_status add_region_lines(struct walk *w, struct xm_error *err)
 static enum xm_status make_cpus(struct xm_past_table *t, struct xm_error *err)
 {
     for (size_t k = 0; k < XM_PAST_CPU; k++) {
-        t->cpu[k] = malloc(t->points * sizeof *t->cpu[k]);
+        t->cpu[k] = malloc((t->points + 1) * sizeof *t->cpu[k]);
         if (!t->cpu[k])
             return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
         for (size_t i = 0; i < t->points; i++)
@@ -301,28 +301,27 @@ static json_t *line_json(const struct walk *w, const struct xm_past_line *l)
     return NULL;
 }
 
-static int by_running(const void *a, const void *b)
+static int longest_first(const void *a, const void *b)
 {
-    const struct xm_past_line *x = *(const struct xm_past_line *const *)a;
-    const struct xm_past_line *y = *(const struct xm_past_line *const *)b;
-    if (x->running_ns != y->running_ns)
-        return x->running_ns < y->running_ns ? 1 : -1;
-    return x < y ? -1 : x > y;
+    const struct xm_place *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? 1 : -1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
 static bool put_lines(const struct walk *w, json_t *document)
 {
     const struct xm_past_table *t = &w->table;
-    const struct xm_past_line **order = calloc(t->lines + 1, sizeof *order);
+    struct xm_place *order = calloc(t->lines + 1, sizeof *order);
     json_t *domains = json_array();
     size_t top = w->question->top;
     bool good = order && domains;
     for (size_t i = 0; i < t->lines && good; i++)
-        order[i] = &t->line[i];
+        order[i] = (struct xm_place){t->line[i].running_ns, (uint32_t)i};
     if (good && top)
-        qsort(order, t->lines, sizeof *order, by_running);
+        qsort(order, t->lines, sizeof *order, longest_first);
     for (size_t i = 0; i < t->lines && (!top || i < top) && good; i++)
-        good = json_array_append_new(domains, line_json(w, order[i])) == 0;
+        good = json_array_append_new(domains, line_json(w, &t->line[order[i].slot])) == 0;
     free(order);
     good &= xm_json_put(document, "domains", domains);
     return good && xm_json_put(document, "domains_left_out",
