@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
+
+#include <libdeflate.h>
 
 #include "export/http_int.h"
 
-#define LEAST_BYTES 1024u     /* less fits into a packet anyway, and packed it would hardly be shorter */
-#define GZIP_WINDOW (15 + 16) /* zlib's word for a gzip header */
-#define MEMORY      8
-#define PIECE       65536u
+#define LEAST_BYTES 1024u /* less fits into a packet anyway, and packed it would hardly be shorter */
 #define TAIL        "-gz\""
 
 /* ---- Who wants it. */
@@ -90,38 +88,17 @@ static bool is_text(const char *type)
     return false;
 }
 
-/* At most as much as there was: false where it does not get smaller. */
-static bool deflate_all(z_stream *z, struct xm_http_buffer *to, size_t most)
-{
-    int code = Z_OK;
-    while (code == Z_OK) {
-        size_t piece = most - to->used < PIECE ? most - to->used : PIECE;
-        if (piece == 0 || !xm_http_buffer_reserve(to, piece, most))
-            return false;
-        z->next_out = (Bytef *)to->data + to->used;
-        z->avail_out = (uInt)piece;
-        code = deflate(z, Z_FINISH);
-        to->used += piece - z->avail_out;
-    }
-    return code == Z_STREAM_END;
-}
-
-/* NULL: it is not worth it, or there is no memory. */
+/* NULL: it does not get smaller, or there is no memory. */
 static struct xm_http_buffer *pack(struct xm_http *http, const void *data, size_t bytes)
 {
-    z_stream z = {.next_in = (z_const Bytef *)(uintptr_t)data, .avail_in = (uInt)bytes};
-    if (bytes > UINT32_MAX / 2)
-        return NULL;
     struct xm_http_buffer *to = xm_http_buffer_get(http);
-    if (!to)
-        return NULL;
-    bool good = deflateInit2(&z, (int)http->config.gzip_level, Z_DEFLATED, GZIP_WINDOW, MEMORY,
-                             Z_DEFAULT_STRATEGY) == Z_OK;
-    if (good) {
-        good = deflate_all(&z, to, bytes);
-        deflateEnd(&z);
-    }
-    if (good)
+    struct libdeflate_compressor *packer = libdeflate_alloc_compressor((int)http->config.gzip_level);
+    /* Pages of the room that it does not need are never touched. */
+    if (to && packer && xm_http_buffer_reserve(to, bytes - 1, bytes))
+        to->used = libdeflate_gzip_compress(packer, data, bytes, to->data, bytes - 1);
+    if (packer)
+        libdeflate_free_compressor(packer);
+    if (to && to->used)
         return to;
     xm_http_buffer_put(to);
     return NULL;
