@@ -373,7 +373,7 @@ def test_writer_lost(directory):
     baked.start()
     check(s.wait('restarted'), 'another one: it says so', s)
     check(s.wait(lambda s: 'Domain-0' in s.text() and 'gone' not in s.text()), 'and goes on', s)
-    check(title_time(s) != before, 'with its time', s)
+    check(s.wait(lambda s: title_time(s) != before), 'with its time', s)
     stopped = baked.process.pid
     baked.process.send_signal(signal.SIGSTOP)
     check(s.wait('stale: xenbaked (pid %d) silent for' % stopped), 'one that hangs: stale, in words', s)
