@@ -6,12 +6,14 @@
     host = Host("http://localhost:8436")
     for domain in host.domains("10s"):
         print(domain["name"], domain["windows"]["10s"]["wait_ratio"])
+    if host.state not in LIVE:
+        print("these are the last numbers there were: xenbaked is", host.state)
 
 usage: xenmon_api.py [--url URL] [--token-file FILE] [--cafile FILE] top|watch|bill|history ...
     top              the domains by how long they waited in the last ten seconds
     watch            the same, a line an event of the live stream, for --count events
     bill             CPU seconds of each domain from --from to --to, for who writes invoices
-    history DOMID    a metric over time, as CSV
+    history DOMAIN   a metric over time, as CSV; a domain by its number, or by its name now
 """
 import argparse
 import ipaddress
@@ -23,6 +25,7 @@ import urllib.parse
 import urllib.request
 
 DEFAULT_URL = "http://localhost:8436"
+LIVE = ("running", "restarted")  # states in which numbers are of now
 
 
 class Refused(Exception):
@@ -53,6 +56,7 @@ class Host:
 
     def __init__(self, url=DEFAULT_URL, token=None, cafile=None, timeout=30):
         self.url, self.token, self.timeout = url.rstrip("/"), token, timeout
+        self.state = None  # of xenbaked, as the newest answer said: "running", "dead", ...
         where = urllib.parse.urlsplit(url)
         if token and where.scheme != "https" and not is_local(where.hostname):
             raise ValueError(f"the token would go to {where.hostname} in clear: use https")
@@ -80,7 +84,9 @@ class Host:
 
     def get(self, path, **query):
         with self.open(path, **query) as answer:
-            return json.load(answer)
+            document = json.load(answer)
+        self.state = document.get("state", self.state)
+        return document
 
     def snapshot(self, window="1s"):
         return self.get("windows", window=window)
@@ -95,7 +101,10 @@ class Host:
         return self.get("history", metric=metric, domain=domain, step=step, **{"from": start, "to": end})
 
     def stream(self, window="1s", last_id=None):
-        """(id, snapshot) of each event, until the server ends it; hand the id back to go on after a break."""
+        """
+        (id, snapshot) of each event, until the server ends it; hand the id back to go on after a break.  Where there is no
+        data the snapshot has no "domains", but "state" and "reason".
+        """
         request = urllib.request.Request(f"{self.url}/api/v1/stream?window={window}")
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
@@ -107,8 +116,10 @@ class Host:
                 key, _, value = line.decode().rstrip("\n").partition(": ")
                 if key:
                     event[key] = value
-                elif event.get("event") == "snapshot":
-                    yield event["id"], json.loads(event["data"])
+                elif event.get("event") in ("snapshot", "state"):
+                    document = json.loads(event["data"])
+                    self.state = document["state"]
+                    yield event["id"], document
                     event = {}
                 else:
                     event = {}
@@ -122,6 +133,12 @@ def share(ratio):
     return "-" if ratio is None else f"{ratio * 100:.1f}%"
 
 
+def say_whether_old(host):
+    """A word to whoever would take the numbers just printed for those of now."""
+    if host.state not in LIVE:
+        print(f"xenmon_api: these are old numbers, the last there were: xenbaked is {host.state}", file=sys.stderr)
+
+
 def top(host, _):
     print(f"{'domain':24} {'running':>8} {'waiting':>8} {'blocked':>8} {'wait 99%':>10}")
     rows = host.domains("10s")
@@ -130,12 +147,17 @@ def top(host, _):
         wait = w["wait_p"]["99"]
         print(f"{name_of(domain):24.24} {share(w['running_ratio']):>8} {share(w['wait_ratio']):>8} {share(w['blocked_ratio']):>8} "
               f"{'-' if wait is None else f'{wait * 1e3:.3f} ms':>10}")
+    say_whether_old(host)
 
 
 def watch(host, words):
     for number, (_, snapshot) in enumerate(host.stream(), 1):
-        waits = ", ".join(f"{name_of(d)} {share(d['windows']['1s']['wait_ratio'])}" for d in snapshot["domains"])
-        print(f"{snapshot['time']} waiting: {waits}", flush=True)
+        old = "" if host.state in LIVE else f"xenbaked is {host.state}, old numbers, "
+        if "domains" in snapshot:
+            waits = ", ".join(f"{name_of(d)} {share(d['windows']['1s']['wait_ratio'])}" for d in snapshot["domains"])
+            print(f"{snapshot['time']} {old}waiting: {waits}", flush=True)
+        else:
+            print(f"- no data: {snapshot['reason'] or host.state}", flush=True)
         if number == words.count:
             return
 
@@ -150,13 +172,34 @@ def bill(host, words):
         print(f"{domain['domid']},{domain['instance']},\"{name}\",{sum(known):.6f},{(len(values) - len(known)) * answer['step_s']:g}")
 
 
+def number_of(host, text):
+    """The domid of a domain that is given by number or name; ValueError where none is called so now."""
+    if text.isdecimal():
+        return int(text)
+    for domain in host.domains():
+        if domain["name"] == text:
+            return domain["domid"]
+    raise ValueError(f"no domain is called '{text}' now: give its number")
+
+
 def history(host, words):
-    answer = host.history(words.metric, words.domid, words.start, words.end, words.step)
+    answer = host.history(words.metric, number_of(host, words.domain), words.start, words.end, words.step)
     metrics = answer["metrics"]
     print("time," + ",".join(metrics))
     values = answer["domains"][0]["values"]
     for i, at in enumerate(answer["times_s"]):
         print(f"{at:.3f}," + ",".join("" if values[m][i] is None else repr(values[m][i]) for m in metrics))
+
+
+def joined(words):
+    """--from -2h as --from=-2h, which argparse does not take for another option."""
+    taken = []
+    for word in words:
+        if taken and taken[-1] in ("--from", "--to"):
+            taken[-1] += "=" + word
+        else:
+            taken.append(word)
+    return taken
 
 
 def main():
@@ -172,13 +215,13 @@ def main():
     for name, run in (("bill", bill), ("history", history)):
         one = commands.add_parser(name)
         if name == "history":
-            one.add_argument("domid", type=int)
+            one.add_argument("domain", help="number or name")
             one.add_argument("--metric", default="running_ratio,wait_ratio,blocked_ratio")
         one.add_argument("--from", dest="start", default="-5m")
         one.add_argument("--to", dest="end", default="now")
         one.add_argument("--step")
         one.set_defaults(run=run)
-    words = parser.parse_args()
+    words = parser.parse_args(joined(sys.argv[1:]))
     token = None
     if words.token_file:
         with open(words.token_file, encoding="utf-8") as file:
