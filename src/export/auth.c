@@ -450,21 +450,28 @@ static const char *after_scheme(const char *text, const char *scheme)
     return text + bytes + strspn(text + bytes, " ");
 }
 
+bool xm_auth_has_token(struct xm_auth *auth, const char *authorization)
+{
+    const char *token = authorization ? after_scheme(authorization, "Bearer") : NULL;
+    if (!token)
+        return false;
+    pthread_mutex_lock(&auth->lock);
+    bool good = check_token(auth->known, token);
+    pthread_mutex_unlock(&auth->lock);
+    return good;
+}
+
 enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const struct sockaddr *address,
                                    const char *authorization, char *user, size_t size)
 {
     char name[NAME_MAX_BYTES + 1];
     char password[PASSWORD_MAX + 1];
-    const char *token = authorization ? after_scheme(authorization, "Bearer") : NULL;
     const char *basic = authorization ? after_scheme(authorization, "Basic") : NULL;
     enum xm_auth_verdict verdict = XM_AUTH_NO;
     snprintf(user, size, "%s", "");
-    if (token) {
-        pthread_mutex_lock(&auth->lock);
-        verdict = check_token(auth->known, token) ? XM_AUTH_YES : XM_AUTH_NO;
-        pthread_mutex_unlock(&auth->lock);
-        if (verdict == XM_AUTH_YES)
-            snprintf(user, size, "token");
+    if (xm_auth_has_token(auth, authorization)) {
+        verdict = XM_AUTH_YES;
+        snprintf(user, size, "token");
     } else if (basic && auth->user_path && split_basic(basic, name, password)) {
         verdict = check_user(auth, address, name, password);
         explicit_bzero(password, sizeof password);

@@ -59,6 +59,9 @@ enum xm_auth_verdict {
 enum xm_auth_verdict xm_auth_check(struct xm_auth *auth, const struct sockaddr *address,
                                    const char *authorization, char *user, size_t size);
 
+/* Whether that is one of the tokens, which is cheap to know: before anything else is asked about a client. */
+bool xm_auth_has_token(struct xm_auth *auth, const char *authorization);
+
 /* How often the files were read: what was let in by an older reading is to be asked again. */
 unsigned xm_auth_generation(struct xm_auth *auth);
 

@@ -189,7 +189,8 @@ static void fail_busy(struct xm_http_request *request, struct xm_http_response *
     pthread_mutex_unlock(&http->lock);
     snprintf(seconds, sizeof seconds, "%u", wait_s);
     xm_http_add_header(response, "Retry-After", seconds);
-    xm_http_fail(response, 429, "too_many_requests", "more than %u requests a second came from this address",
+    xm_http_fail(response, 429, "too_many_requests",
+                 "more than %u requests a second came from this address, or too many that were refused",
                  http->config.limits.requests_per_second);
 }
 
@@ -206,10 +207,12 @@ static bool authenticate(struct xm_http_request *request, struct xm_http_respons
 {
     struct xm_http *http = request->http;
     const char *authorization = header_of(request, "Authorization");
-    request->generation = xm_auth_generation(http->config.auth);
+    /* A hash, or waiting for one, keeps this thread: its other clients cannot be heard meanwhile. */
+    xm_http_set_phase(request->connection, XM_HTTP_CHECKING, 0);
     enum xm_auth_verdict verdict =
         xm_auth_check(http->config.auth, (const struct sockaddr *)&request->connection->address, authorization,
                       request->user, sizeof request->user);
+    xm_http_set_phase(request->connection, XM_HTTP_READING, 0);
     if (verdict == XM_AUTH_YES)
         return true;
     if (verdict == XM_AUTH_BUSY) {
@@ -217,7 +220,7 @@ static bool authenticate(struct xm_http_request *request, struct xm_http_respons
         xm_http_fail(response, 503, "busy", "another password is being checked: try again");
         return false;
     }
-    xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address,
+    xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address, request->who,
                      price_of(http, authorization), xm_clock_ns());
     pthread_mutex_lock(&http->lock);
     http->counts.refused_authentication++;
@@ -227,7 +230,7 @@ static bool authenticate(struct xm_http_request *request, struct xm_http_respons
     return false;
 }
 
-/* Rate, host, and who it is. */
+/* Who it is, as far as that is cheap; rate; host; who it is. */
 static bool admit(struct xm_http_request *request, struct xm_http_response *response)
 {
     struct xm_http *http = request->http;
@@ -235,7 +238,15 @@ static bool admit(struct xm_http_request *request, struct xm_http_response *resp
     const struct sockaddr *address = (const struct sockaddr *)&c->address;
     uint64_t now_ns = xm_clock_ns();
     unsigned wait_s;
-    if (!xm_limits_take(http->limits, address, 1, now_ns, &wait_s)) {
+    bool asks = http->config.auth && !c->listener->trusted;
+    request->generation = asks ? xm_auth_generation(http->config.auth) : 0;
+    /*
+     * Before anything is counted, so that nobody's wrong tokens shut out a right one of the same address.  Not so
+     * with passwords: these can be guessed, and must not be tried as fast as one can.
+     */
+    if (asks && xm_auth_has_token(http->config.auth, header_of(request, "Authorization")))
+        request->who = XM_LIMITS_KNOWN;
+    if (!xm_limits_take(http->limits, address, request->who, 1, now_ns, &wait_s)) {
         fail_busy(request, response, wait_s);
         return false;
     }
@@ -401,7 +412,7 @@ static void settle(struct xm_http_request *request, const struct xm_http_respons
     struct xm_http *http = request->http;
     uint64_t cost = spent_ns / CPU_OF_ONE_NS;
     if (cost)
-        xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address,
+        xm_limits_charge(http->limits, (const struct sockaddr *)&request->connection->address, request->who,
                          cost < UINT16_MAX ? (unsigned)cost : UINT16_MAX, xm_clock_ns());
     if (!response->turn)
         return;
@@ -409,14 +420,15 @@ static void settle(struct xm_http_request *request, const struct xm_http_respons
     malloc_trim(0);
 #endif
     pthread_mutex_lock(&http->lock);
-    http->turns--;
+    xm_places_give_back(&http->turns);
     pthread_mutex_unlock(&http->lock);
 }
 
 static enum MHD_Result run_handler(struct xm_http_request *request)
 {
     struct xm_http *http = request->http;
-    struct xm_http_response response = {.http = http, .status = 200};
+    struct xm_http_response response = {
+        .http = http, .status = 200, .address = (const struct sockaddr *)&request->connection->address};
     uint64_t begun_ns = cpu_ns();
     xm_http_set_phase(request->connection, XM_HTTP_WORKING, 0);
     request->snapshot = xm_host_take(http->config.host);

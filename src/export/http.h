@@ -98,8 +98,8 @@ void xm_http_set_tag(struct xm_http_response *response, const char *tag);
 /*
  * The answer is a dear one, which takes seconds or much memory: at most XM_HTTP_TURNS of them are made at
  * once, for all clients together.  True: this one is among them until its handler returns (again for the
- * same answer: it is still); false: too many are being made, and the handler refuses it with 503 before it
- * does any work.
+ * same answer: it is still); false: too many are being made, or others that were sent away go first
+ * (places.h), and the handler refuses it with 503 before it does any work.
  */
 #define XM_HTTP_TURNS 2u
 bool xm_http_take_turn(struct xm_http_response *response) XM_MUST_CHECK;

@@ -238,60 +238,83 @@ void xm_http_mind_deafness(const struct xm_http_connection *c)
 
 /* ---- The janitor. */
 
-/* Its thread is making an answer, and hears and sends nothing meanwhile: that is not the client's fault. */
-static bool has_to_wait(const struct xm_http *http, const struct xm_http_connection *of)
+/* Threads that are at work: they hear and send nothing meanwhile, and that is no fault of their clients'. */
+struct busy {
+    pthread_t thread[XM_HTTP_LISTENERS * XM_HTTP_THREADS];
+    unsigned count;
+};
+
+static bool has_to_wait(const struct busy *busy, const struct xm_http_connection *of)
 {
-    for (const struct xm_http_connection *c = http->connections; c; c = c->next)
-        if (c->phase == XM_HTTP_WORKING && pthread_equal(c->thread, of->thread))
+    for (unsigned i = 0; i < busy->count; i++)
+        if (pthread_equal(busy->thread[i], of->thread))
             return true;
     return false;
 }
 
-static void cut_slow(struct xm_http *http, uint64_t now_ns)
+/* Once a beat: with many connections, asking all of them about each keeps the lock for long. */
+static void find_busy(const struct xm_http *http, struct busy *busy)
+{
+    busy->count = 0;
+    for (const struct xm_http_connection *c = http->connections; c; c = c->next)
+        if ((c->phase == XM_HTTP_WORKING || c->phase == XM_HTTP_CHECKING) && !has_to_wait(busy, c) &&
+            busy->count < sizeof busy->thread / sizeof busy->thread[0])
+            busy->thread[busy->count++] = c->thread;
+}
+
+static void cut_slow(struct xm_http *http, const struct busy *busy, uint64_t now_ns)
 {
     for (struct xm_http_connection *c = http->connections; c; c = c->next)
         if (c->deadline_ns && now_ns > c->deadline_ns) {
-            if (has_to_wait(http, c))
+            if (has_to_wait(busy, c))
                 c->deadline_ns = now_ns + GRACE_NS;
             else
                 cut(c);
         }
 }
 
-/*
- * The one that has been quiet for longest, of those that have said nothing at all or of those between
- * requests.
- */
-static struct xm_http_connection *quietest(struct xm_http *http, bool asked, uint64_t now_ns)
+static bool goes_before(const struct xm_http_connection *a, const struct xm_http_connection *b)
 {
-    struct xm_http_connection *found = NULL;
-    for (struct xm_http_connection *c = http->connections; c; c = c->next)
-        if (!c->cut && c->phase == XM_HTTP_WAITING && c->asked == asked && now_ns > c->since_ns + QUIET_NS &&
-            (!found || c->since_ns < found->since_ns) && !has_to_wait(http, c))
-            found = c;
-    return found;
+    return a->asked != b->asked ? !a->asked : a->since_ns < b->since_ns;
 }
 
-static bool is_crowded(const struct xm_http *http)
+/* Puts a connection into those that go, in their order; how many there are then. */
+static unsigned insert(struct xm_http_connection *going[CUTS], unsigned count, struct xm_http_connection *c)
+{
+    if (count == CUTS && !goes_before(c, going[count - 1]))
+        return count;
+    unsigned at = count < CUTS ? count++ : count - 1;
+    for (; at && goes_before(c, going[at - 1]); at--)
+        going[at] = going[at - 1];
+    going[at] = c;
+    return count;
+}
+
+static unsigned count_open(const struct xm_http *http)
 {
     unsigned open = 0;
     for (const struct xm_http_connection *c = http->connections; c; c = c->next)
         open += !c->cut;
-    return open > http->config.limits.connections / 2;
+    return open;
 }
 
-/* While more than half of the places are taken: who says nothing goes, and then those between requests. */
-static void cut_quiet(struct xm_http *http, uint64_t now_ns)
+/*
+ * While more than half of the places are taken: all who have said nothing at all go, and of those between
+ * requests as many as are over the half; who has been quiet for longest first.
+ */
+static void cut_quiet(struct xm_http *http, const struct busy *busy, uint64_t now_ns)
 {
-    if (!is_crowded(http))
+    struct xm_http_connection *going[CUTS];
+    unsigned count = 0;
+    unsigned open = count_open(http);
+    unsigned half = http->config.limits.connections / 2;
+    if (open <= half)
         return;
-    for (unsigned i = 0; i < CUTS; i++) {
-        struct xm_http_connection *c = quietest(http, false, now_ns);
-        if (!c && is_crowded(http))
-            c = quietest(http, true, now_ns);
-        if (!c)
-            return;
-        cut(c);
+    for (struct xm_http_connection *c = http->connections; c; c = c->next)
+        if (!c->cut && c->phase == XM_HTTP_WAITING && now_ns > c->since_ns + QUIET_NS && !has_to_wait(busy, c))
+            count = insert(going, count, c);
+    for (unsigned i = 0; i < count && (!going[i]->asked || open > half); i++, open--) {
+        cut(going[i]);
         http->counts.refused_connections++;
     }
 }
@@ -327,8 +350,10 @@ void *xm_http_janitor(void *user)
         due.tv_nsec = (long)(due_ns % XM_NS_PER_S);
         while (!http->stop && xm_clock_ns() < due_ns)
             pthread_cond_timedwait(&http->changed, &http->lock, &due);
-        cut_slow(http, xm_clock_ns());
-        cut_quiet(http, xm_clock_ns());
+        struct busy busy;
+        find_busy(http, &busy);
+        cut_slow(http, &busy, xm_clock_ns());
+        cut_quiet(http, &busy, xm_clock_ns());
         resume_all(http);
     }
     /* libmicrohttpd ends no connection that is suspended. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "export/http_int.h"
 
 #define FIRST_BYTES 16384u
@@ -235,11 +236,11 @@ void xm_http_settle_tag(const struct xm_http_request *request, struct xm_http_re
 bool xm_http_take_turn(struct xm_http_response *response)
 {
     struct xm_http *http = response->http;
+    uint8_t key[XM_LIMITS_KEY];
+    xm_limits_key(response->address, key);
     pthread_mutex_lock(&http->lock);
-    if (!response->turn && http->turns < XM_HTTP_TURNS) {
-        http->turns++;
-        response->turn = true;
-    }
+    if (!response->turn)
+        response->turn = xm_places_take(&http->turns, XM_HTTP_TURNS, key, xm_clock_ns());
     pthread_mutex_unlock(&http->lock);
     return response->turn;
 }

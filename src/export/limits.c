@@ -27,7 +27,7 @@ struct place {
     uint8_t key[16];
     bool used;
     unsigned connections, streams;
-    struct bucket requests, opened;
+    struct bucket requests[XM_LIMITS_KNOWN + 1], opened;
 };
 
 struct xm_limits {
@@ -103,7 +103,10 @@ static struct place *set_of(struct xm_limits *limits, const uint8_t key[16])
 
 static uint64_t last_seen_ns(const struct place *p)
 {
-    return p->requests.seen_ns > p->opened.seen_ns ? p->requests.seen_ns : p->opened.seen_ns;
+    uint64_t last = p->opened.seen_ns;
+    for (unsigned i = 0; i <= XM_LIMITS_KNOWN; i++)
+        last = p->requests[i].seen_ns > last ? p->requests[i].seen_ns : last;
+    return last;
 }
 
 /* The place of an address, made where there is none; NULL: all have connections. */
@@ -125,7 +128,7 @@ static struct place *place_of(struct xm_limits *limits, const struct sockaddr *a
     if (!best)
         return NULL;
     struct bucket full = {.milli = (int64_t)limits->config.burst * MILLI};
-    *best = (struct place){.used = true, .requests = full, .opened = full};
+    *best = (struct place){.used = true, .requests = {full, full}, .opened = full};
     memcpy(best->key, key, sizeof key);
     return best;
 }
@@ -250,8 +253,8 @@ enum xm_limits_verdict xm_limits_admits(struct xm_limits *limits, const struct s
     return verdict;
 }
 
-static bool take(struct xm_limits *limits, const struct sockaddr *address, unsigned cost, uint64_t now_ns,
-                 bool force, unsigned *wait_s)
+static bool take(struct xm_limits *limits, const struct sockaddr *address, enum xm_limits_who who,
+                 unsigned cost, uint64_t now_ns, bool force, unsigned *wait_s)
 {
     const struct xm_limits_config *c = &limits->config;
     int64_t wanted = (int64_t)cost * MILLI;
@@ -260,24 +263,24 @@ static bool take(struct xm_limits *limits, const struct sockaddr *address, unsig
         return true;
     pthread_mutex_lock(&limits->lock);
     struct place *p = place_of(limits, address);
-    bool good = p && pour(c, &p->requests, wanted, now_ns, force);
+    bool good = p && pour(c, &p->requests[who], wanted, now_ns, force);
     if (p && !good)
-        *wait_s = (unsigned)((wanted - p->requests.milli) / MILLI / c->requests_per_second) + 1;
+        *wait_s = (unsigned)((wanted - p->requests[who].milli) / MILLI / c->requests_per_second) + 1;
     pthread_mutex_unlock(&limits->lock);
     return good;
 }
 
-bool xm_limits_take(struct xm_limits *limits, const struct sockaddr *address, unsigned cost, uint64_t now_ns,
-                    unsigned *wait_s)
+bool xm_limits_take(struct xm_limits *limits, const struct sockaddr *address, enum xm_limits_who who,
+                    unsigned cost, uint64_t now_ns, unsigned *wait_s)
 {
-    return take(limits, address, cost, now_ns, false, wait_s);
+    return take(limits, address, who, cost, now_ns, false, wait_s);
 }
 
-void xm_limits_charge(struct xm_limits *limits, const struct sockaddr *address, unsigned cost,
-                      uint64_t now_ns)
+void xm_limits_charge(struct xm_limits *limits, const struct sockaddr *address, enum xm_limits_who who,
+                      unsigned cost, uint64_t now_ns)
 {
     unsigned wait_s;
-    (void)take(limits, address, cost, now_ns, true, &wait_s);
+    (void)take(limits, address, who, cost, now_ns, true, &wait_s);
 }
 
 unsigned xm_limits_connections(struct xm_limits *limits)

@@ -60,15 +60,18 @@ void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address);
 bool xm_limits_open_stream(struct xm_limits *limits, const struct sockaddr *address, unsigned most);
 void xm_limits_close_stream(struct xm_limits *limits, const struct sockaddr *address);
 
+/* Who asks: an address has as much for those that have shown who they are as for all others, apart from it. */
+enum xm_limits_who { XM_LIMITS_STRANGER, XM_LIMITS_KNOWN };
+
 /*
- * Takes `cost` requests off what an address may do.  True: it may; false: not before *wait_s seconds have
- * passed, and nothing was taken. now_ns: CLOCK_MONOTONIC.
+ * Takes `cost` requests off what such clients of an address may do.  True: they may; false: not before
+ * *wait_s seconds have passed, and nothing was taken. now_ns: CLOCK_MONOTONIC.
  */
-bool xm_limits_take(struct xm_limits *limits, const struct sockaddr *address, unsigned cost, uint64_t now_ns,
-                    unsigned *wait_s);
+bool xm_limits_take(struct xm_limits *limits, const struct sockaddr *address, enum xm_limits_who who,
+                    unsigned cost, uint64_t now_ns, unsigned *wait_s);
 /* The same, but it is taken even where it is not there: for what has been done already. */
-void xm_limits_charge(struct xm_limits *limits, const struct sockaddr *address, unsigned cost,
-                      uint64_t now_ns);
+void xm_limits_charge(struct xm_limits *limits, const struct sockaddr *address, enum xm_limits_who who,
+                      unsigned cost, uint64_t now_ns);
 
 /* Connections now: in all; of one address. */
 unsigned xm_limits_connections(struct xm_limits *limits);

@@ -33,7 +33,7 @@ static struct sockaddr_storage from(const char *text)
 static bool take(struct xm_limits *l, const char *address, unsigned cost, uint64_t now_ns, unsigned *wait_s)
 {
     struct sockaddr_storage a = from(address);
-    return xm_limits_take(l, (const struct sockaddr *)&a, cost, now_ns, wait_s);
+    return xm_limits_take(l, (const struct sockaddr *)&a, XM_LIMITS_STRANGER, cost, now_ns, wait_s);
 }
 
 /* With no rate that counts: when does not matter. */
@@ -78,12 +78,27 @@ static void a_charge_is_a_debt_with_an_end(void **state)
     struct sockaddr_storage a = from("192.0.2.1");
     unsigned wait_s;
     for (int i = 0; i < 100; i++)
-        xm_limits_charge(l, (const struct sockaddr *)&a, 10, S);
+        xm_limits_charge(l, (const struct sockaddr *)&a, XM_LIMITS_STRANGER, 10, S);
     assert_false(take(l, "192.0.2.1", 1, S, &wait_s));
     assert_int_equal(wait_s, 1);
     assert_false(take(l, "192.0.2.1", 1, S + S / 2, &wait_s));
     assert_true(take(l, "192.0.2.1", 1, S + 6 * S / 10,
                      &wait_s)); /* a burst of debt is 0.5 s, and one request 0.1 s */
+    xm_limits_destroy(l);
+}
+
+static void who_is_known_does_not_pay_for_strangers(void **state)
+{
+    struct xm_limits *l = xm_limits_create(&(struct xm_limits_config){4, 2, 10, 5});
+    struct sockaddr_storage a = from("192.0.2.1");
+    const struct sockaddr *one = (const struct sockaddr *)&a;
+    unsigned wait_s;
+    xm_limits_charge(l, one, XM_LIMITS_STRANGER, 10, S);
+    assert_false(take(l, "192.0.2.1", 1, S, &wait_s));
+    for (int i = 0; i < 5; i++)
+        assert_true(xm_limits_take(l, one, XM_LIMITS_KNOWN, 1, S, &wait_s));
+    assert_false(xm_limits_take(l, one, XM_LIMITS_KNOWN, 1, S, &wait_s)); /* it has a bound all the same */
+    assert_true(take(l, "192.0.2.1", 1, 3 * S, &wait_s));
     xm_limits_destroy(l);
 }
 
@@ -252,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_bucket_fills_and_empties),
         cmocka_unit_test(many_small_steps_lose_nothing),
         cmocka_unit_test(a_charge_is_a_debt_with_an_end),
+        cmocka_unit_test(who_is_known_does_not_pay_for_strangers),
         cmocka_unit_test(no_rate_is_no_limit),
         cmocka_unit_test(connections_have_bounds),
         cmocka_unit_test(a_crowd_leaves_this_machine_its_places),
