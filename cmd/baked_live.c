@@ -181,7 +181,7 @@ static enum xm_status give_up_rights(struct xm_baked_live *live, const char *reg
 {
     char directory[PATH_MAX];
     char lock[PATH_MAX];
-    const char *paths[8] = {directory, region, lock, live->note, live->socket}; /* an empty one names nothing */
+    const char *paths[16] = {directory, region, lock, live->note, live->socket}; /* an empty one names nothing */
     size_t count = 5;
     struct xm_account_of user;
     xm_confine();

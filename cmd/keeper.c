@@ -40,6 +40,23 @@ void xm_keeper_prepare(struct xm_keeper_process *k)
         xm_log_write(k->log, XM_LOG_ERROR, "%s: %s", k->directory, strerror(errno));
 }
 
+size_t xm_keeper_paths(const struct xm_keeper_process *k, const char *paths[XM_KEEPER_PATHS])
+{
+    static const char *const names[XM_KEEPER_PATHS - 1] = {"history.db", "history.db-wal", "history.db-shm",
+                                                           "history.lock"};
+    static char files[XM_KEEPER_PATHS - 1][PATH_MAX];
+    size_t count = 0;
+    if (!k->directory)
+        return 0;
+    for (size_t i = 0; i < XM_KEEPER_PATHS - 1; i++) {
+        int n = snprintf(files[i], PATH_MAX, "%s/%s", k->directory, names[i]);
+        if (n > 0 && n < PATH_MAX)
+            paths[count++] = files[i];
+    }
+    paths[count++] = k->directory;
+    return count;
+}
+
 /* ---- The child. */
 
 /*

@@ -15,6 +15,8 @@
 
 #include "daemon.h"
 
+#define XM_KEEPER_PATHS 5
+
 struct xm_keeper_process {
     struct xm_log *log;    /* borrowed, as all here */
     const char *directory; /* NULL: no history is kept */
@@ -27,6 +29,12 @@ struct xm_keeper_process {
 
 /* Makes the directory where it is missing, while we still may.  Says what is wrong; that ends nothing. */
 void xm_keeper_prepare(struct xm_keeper_process *k);
+
+/*
+ * What the child has to own: files that are there from an earlier run, then the directory (which, given away, could
+ * not be looked into any more).  Returns how many paths; their text holds until the next call.
+ */
+size_t xm_keeper_paths(const struct xm_keeper_process *k, const char *paths[XM_KEEPER_PATHS]);
 
 /*
  * Starts it, or again where it has died and its time has come.  Due once a second.  now_ns:

@@ -27,7 +27,10 @@ static bool is_to_give(const struct stat *st)
     return st->st_uid == 0 && (file || S_ISDIR(st->st_mode) || S_ISSOCK(st->st_mode));
 }
 
-/* By descriptor and never through a link: the directory may be one that others write to. */
+/*
+ * By descriptor and never through a link: the directory may be one that others write to.  The group goes too where
+ * it is still root's: one that was chosen stays, as the region's.
+ */
 static void hand_over(const char *path, struct xm_account_of user)
 {
     struct stat st;
@@ -35,7 +38,7 @@ static void hand_over(const char *path, struct xm_account_of user)
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && is_to_give(&st) &&
-        fchownat(fd, "", user.uid, (gid_t)-1, AT_EMPTY_PATH) != 0)
+        fchownat(fd, "", user.uid, st.st_gid == 0 ? user.gid : (gid_t)-1, AT_EMPTY_PATH) != 0)
         errno = 0; /* it stays root's: all that fails then is to remove it at the end */
     close(fd);
 }

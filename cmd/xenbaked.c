@@ -335,14 +335,13 @@ static int open_live(struct daemon *d)
 static int start_live(struct daemon *d)
 {
     struct xm_error err;
-    const char *others[4] = {NULL};
+    const char *others[XM_KEEPER_PATHS + 3] = {NULL};
     size_t count = 0;
     if (d->config->pid_file)
         others[count++] = d->config->pid_path;
     if (d->log.path)
         others[count++] = d->log.path;
-    if (d->keeper.directory)
-        others[count] = d->keeper.directory;
+    (void)xm_keeper_paths(&d->keeper, others + count);
     xm_error_clear(&err);
     if (!is_live(d))
         return XM_EXIT_DONE;

@@ -19,10 +19,13 @@
 #include "notify.h"
 #include "privileges.h"
 
+#define CHOSEN_GROUP 54321 /* neither root's nor nobody's: it needs no name */
+
 static char dir[] = "/tmp/xm-rights-XXXXXX";
 
 /* In the child: everything that must not be possible any more.  0, or the number of what was wrong. */
-static int lesser(struct xm_account_of user, const char *const *paths, const char *mine, const char *link_target)
+static int lesser(struct xm_account_of user, const char *const *paths, const char *mine, const char *chosen,
+                  const char *link_target)
 {
     struct xm_error err;
     struct stat st;
@@ -35,8 +38,10 @@ static int lesser(struct xm_account_of user, const char *const *paths, const cha
         return 2;
     if (setuid(0) == 0 || setgid(0) == 0)
         return 3;
-    if (stat(mine, &st) != 0 || st.st_uid != user.uid || unlink(mine) != 0)
+    if (stat(mine, &st) != 0 || st.st_uid != user.uid || st.st_gid != user.gid || unlink(mine) != 0)
         return 4;
+    if (stat(chosen, &st) != 0 || st.st_uid != user.uid || st.st_gid != CHOSEN_GROUP)
+        return 7;
     if (stat(link_target, &st) != 0 || st.st_uid != 0) /* a link leads nowhere */
         return 5;
     FILE *f = fopen("/proc/self/status", "r");
@@ -49,26 +54,30 @@ static int lesser(struct xm_account_of user, const char *const *paths, const cha
 
 static void test_become(void **state)
 {
-    char mine[64], link[64], target[64];
+    char mine[64], chosen[64], link[64], target[64];
     struct xm_account_of user = xm_user("nobody");
     if (geteuid() != 0 || !user.found)
         skip();
     assert_non_null(mkdtemp(dir));
     snprintf(mine, sizeof mine, "%s/mine", dir);
+    snprintf(chosen, sizeof chosen, "%s/chosen", dir);
     snprintf(link, sizeof link, "%s/link", dir);
     snprintf(target, sizeof target, "%s.target", dir);
     close(open(mine, O_CREAT | O_WRONLY, 0600));
+    close(open(chosen, O_CREAT | O_WRONLY, 0640));
+    assert_int_equal(chown(chosen, 0, CHOSEN_GROUP), 0);
     close(open(target, O_CREAT | O_WRONLY, 0644));
     assert_int_equal(symlink(target, link), 0);
-    const char *const paths[] = {dir, mine, link, "/nonexistent/file", NULL};
+    const char *const paths[] = {dir, mine, chosen, link, "/nonexistent/file", NULL};
     pid_t pid = fork();
     if (pid == 0)
-        _exit(lesser(user, paths, mine, target));
+        _exit(lesser(user, paths, mine, chosen, target));
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     unlink(link);
     unlink(target);
     unlink(mine);
+    unlink(chosen);
     rmdir(dir);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
