@@ -411,7 +411,7 @@ static enum xm_status judge_failure(const struct xm_fetch *f, CURLcode code, str
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_LOGIN_DENIED:
-        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "not trusted: %s", text);
+        return xm_fail(err, XM_DENIED, XM_NO_OFFSET, "not trusted: %s; --ca-file names who is to be", text);
     case CURLE_OPERATION_TIMEDOUT:
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "too slow: %s", text);
     case CURLE_OUT_OF_MEMORY:
@@ -420,6 +420,11 @@ static enum xm_status judge_failure(const struct xm_fetch *f, CURLcode code, str
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
         return xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "no HTTP that can be understood: %s", text);
+    case CURLE_GOT_NOTHING: /* what a server of TLS says to plain HTTP */
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s%s", text,
+                       strncmp(f->base, "https", 5) != 0 ? ": is it one of https://?" : "");
+    case CURLE_SSL_CONNECT_ERROR: /* and the other way round */
+        return xm_fail(err, XM_IO, XM_NO_OFFSET, "no TLS with it: %s: is it one of http://?", text);
     default:
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s", text);
     }

@@ -134,11 +134,14 @@ static void publish_facts(struct xm_link *l)
     l->remote.facts = NULL;
 }
 
-/* A sign of life over there is one here; silence over there is none. */
+/*
+ * A sign of life over there is one here; silence over there is none.  We write the copy and live on, so of a
+ * xenbaked that is gone readers hear that nothing more comes.
+ */
 static void pass_on_life(struct xm_link *l, const struct xm_mirror_head *head)
 {
     uint64_t now_ns = xm_clock_ns();
-    bool ended = head->state == XM_WRITER_ENDED;
+    bool ended = head->state == XM_WRITER_ENDED || head->gone;
     l->remote.head = *head;
     xm_writer_heartbeat(l->writer, head->silent_ns < now_ns ? now_ns - head->silent_ns : 0);
     xm_writer_state(l->writer, ended ? XM_WRITER_ENDED : XM_WRITER_RUNNING);

@@ -245,6 +245,20 @@ def an_end_over_there_is_an_end_here(folder):
             compare(region, copy, "fast", 5)
 
 
+def whoever_is_gone_over_there_is_gone_here(folder):
+    """A copy's writer is our own process, which is no xenbaked and lives on: the host's screen says what the server says."""
+    with host(XENBAKED, folder) as (region, daemon), server(XENMON, region) as serve:
+        serve.wait_for_data()
+        daemon.kill()
+        daemon.wait()
+        wait_for(lambda: serve.ask("/healthz")[0] == 503 and b'"dead"' in serve.ask("/healthz")[2], "the server's word")
+        wait_for(lambda: "is gone" in xenmon("connect", serve.url, serve.url, "--once", "--width=200")[1], "the table's word")
+        code, out, said = xenmon("--connect", serve.url, "--frames=8", "--interval=500ms", "--width=120")
+        last = out[len(out) // 2:]
+        assert code == 0 and said == "" and "xenbaked of that host has ended or is gone" in last, (code, out, said)
+        assert "(pid" not in out and "stale" not in last, out
+
+
 def a_copy_that_a_kill_left_goes_with_the_next_start(folder):
     with host(XENBAKED, folder) as (region, _), server(XENMON, region) as serve:
         serve.wait_for_data()
@@ -461,7 +475,13 @@ def a_server_of_tls_is_believed_with_its_authority_only(folder):
         other, _ = made_certificate(folder, "other")
         for words in ((), (f"--ca-file={other}",)):
             code, _, said = xenmon("--connect", url, "--once", f"--token-file={token}", *words)
-            assert code == 3 and "not trusted" in said, (words, code, said)
+            assert code == 3 and "not trusted" in said and "--ca-file" in said, (words, code, said)
+        port = url.rsplit(":", 1)[1]
+        code, _, said = xenmon("--connect", f"http://127.0.0.1:{port}", "--once")
+        assert code == 1 and "https://" in said and said.count("\n") == 1, (code, said)
+    with host(XENBAKED, folder) as (region, _), server(XENMON, region) as serve:
+        code, _, said = xenmon("--connect", f"https://127.0.0.1:{serve.port}", "--once")
+        assert code == 1 and "http://" in said and said.count("\n") == 1, (code, said)
 
 
 def an_authority_that_is_given_replaces_the_system_s(folder):
@@ -735,6 +755,7 @@ TESTS = [
     a_server_that_was_away_is_caught_up_with,
     silence_over_there_is_silence_here,
     an_end_over_there_is_an_end_here,
+    whoever_is_gone_over_there_is_gone_here,
     a_copy_that_a_kill_left_goes_with_the_next_start,
     one_host_as_text_is_the_live_screen_s,
     several_hosts_are_a_table,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "front/feed/digest.h"
 #include "xenmon/units.h"
@@ -291,6 +292,7 @@ static void judge_link(struct xm_feed *feed, enum xm_region_outcome outcome, uin
     struct xm_model *m = &feed->model;
     m->silent_ns = now_ns > m->info.heartbeat_ns ? now_ns - m->info.heartbeat_ns : 0;
     m->quiet_ns = m->data ? now_ns - feed->newest_at_ns : 0;
+    m->copied = m->info.writer_pid && m->info.writer_pid == (uint32_t)getppid();
     if (outcome == XM_REGION_GONE)
         set_link(feed, XM_LINK_GONE, "");
     else if (m->info.state == XM_WRITER_ENDED)

@@ -73,6 +73,7 @@ struct xm_model {
     uint64_t quiet_ns;                   /* since the newest sample came */
     unsigned beat;                       /* counts the updates that brought a new sample */
     struct xm_region_info info;          /* of the region last seen; zeroed before the first */
+    bool copied;                         /* who started us writes it: a copy of another host's, or of the history */
     bool data;                           /* false: the members below are not to be used */
     struct xm_window window[XM_SPANS];   /* `to` holds the window's peaks; where it cannot, no_peaks is set */
     const struct xm_region_domain *fact; /* by domain slot of window[].to; id 0 or another: nothing known */

@@ -301,18 +301,37 @@ static void warn(struct xm_screen_warnings *w, const char *format, ...)
     w->used += length < 0 ? 0 : (size_t)length < left ? (size_t)length : left;
 }
 
+/*
+ * Nothing more comes.  `xenmon history show` calls its source so; of a copy of another host's region the writer
+ * is no xenbaked.
+ */
+static void warn_end(const struct xm_model *m, struct xm_screen_warnings *w)
+{
+    static const char history[] = "history of ";
+    bool kept = m->info.source == XM_SOURCE_REPLAY &&
+                strncmp(m->info.source_name, history, sizeof history - 1) == 0;
+    if (kept)
+        warn(w, "from the history: the end of this stretch");
+    else if (m->copied)
+        warn(w, "xenbaked of that host has ended or is gone: its last numbers");
+    else if (m->link == XM_LINK_ENDED)
+        warn(w, "the source has ended: its last numbers");
+    else
+        warn(w, "xenbaked (pid %u) is gone: its last numbers; waiting for another", m->info.writer_pid);
+}
+
 static void warn_link(const struct xm_model *m, struct xm_screen_warnings *w)
 {
     unsigned long long silent_s = m->silent_ns / XM_NS_PER_S;
     unsigned long long quiet_s = m->quiet_ns / XM_NS_PER_S;
     if (m->notice[0])
         warn(w, "%s", m->notice);
-    if (m->link == XM_LINK_STALE)
+    if (m->link == XM_LINK_STALE && m->copied)
+        warn(w, "stale: xenbaked of that host silent for %llu s", silent_s);
+    else if (m->link == XM_LINK_STALE)
         warn(w, "stale: xenbaked (pid %u) silent for %llu s", m->info.writer_pid, silent_s);
-    else if (m->link == XM_LINK_GONE)
-        warn(w, "xenbaked (pid %u) is gone: its last numbers; waiting for another", m->info.writer_pid);
-    else if (m->link == XM_LINK_ENDED && !m->past)
-        warn(w, "the source has ended: its last numbers");
+    else if (m->link == XM_LINK_GONE || (m->link == XM_LINK_ENDED && !m->past))
+        warn_end(m, w);
     else if (m->link == XM_LINK_BROKEN && m->data)
         warn(w, "%s", m->reason);
     else if (m->link == XM_LINK_LIVE && m->quiet_ns > 3 * XM_NS_PER_S)

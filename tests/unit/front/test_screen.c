@@ -482,6 +482,21 @@ static void test_links(void **state)
         build(s, 20, 5);
         build(s, 3, 1);
     }
+    m->copied = true;
+    build(s, 80, 24);
+    assert_true(has(s, "xenbaked of that host has ended or is gone: its last numbers"));
+    m->link = XM_LINK_STALE;
+    build(s, 80, 24);
+    assert_true(has(s, "stale: xenbaked of that host silent for 7 s"));
+    assert_false(has(s, "4711"));
+    m->link = XM_LINK_ENDED;
+    m->info.source = XM_SOURCE_REPLAY;
+    snprintf(m->info.source_name, sizeof m->info.source_name, "history of live");
+    build(s, 80, 24);
+    assert_true(has(s, "from the history: the end of this stretch"));
+    assert_false(has(s, "has ended"));
+    m->copied = false;
+    m->info.source = XM_SOURCE_LIVE;
     m->link = XM_LINK_LIVE;
     build(s, 80, 24);
     assert_false(has(s, "stale"));
