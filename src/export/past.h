@@ -64,8 +64,8 @@ struct xm_past_question {
  * comes from the durable history in `directory` (NULL: there is none).  Steps that neither has anything of
  * are null. XM_OK; XM_END: no such domain; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
  * much; XM_AGAIN: one of the two was needed and cannot be read; XM_NOMEM.  err->text says what and how much.
- * Cost: at most XM_PAST_ROWS rows of the region, or 600 000 of the durable history: seconds; a database that
- * another process has locked is waited for, for five seconds.
+ * Cost: at most XM_PAST_ROWS rows of the region, or 600 000 of the durable history, which is read
+ * for four seconds at most; one that another process has locked is waited for, for five seconds.
  */
 enum xm_status xm_past_history(struct xm_past *past, const char *directory, const struct xm_shape *shape,
                                const struct xm_past_question *question, json_t *document,

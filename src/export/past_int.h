@@ -100,7 +100,7 @@ void xm_past_settle(struct xm_past_table *table);
  * Fills the first `steps` steps from the durable history; finds its domains among the lines of the region
  * (whose run is `lineage`), and adds those that are not there any more.  XM_OK, also where it has nothing of
  * that time; XM_AGAIN: it cannot be read: err says why; XM_LIMIT; XM_NOMEM; XM_UNSUPPORTED: this program has
- * none.  Cost: rows of all samples that bound a step, some 5 us each.
+ * none.  Cost: rows of domains and pCPUs of all samples that bound a step, some 5 us each.
  */
 enum xm_status xm_past_durable(const char *directory, struct xm_past_table *table, size_t steps,
                                uint64_t lineage, struct xm_error *err) XM_MUST_CHECK;

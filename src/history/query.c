@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "history/schema.h"
 
 #define SQL_BYTES  4096
+#define OPERATIONS 20000  /* of the database's machine, between looks at the clock: about a millisecond */
 #define MOST_VCPUS 65536u /* of a domain: its number has 16 bits */
 #define MOST_ROWS  (1u << 20)
 
@@ -197,10 +199,25 @@ static void join_lives(struct xm_history *h)
     }
 }
 
+static int is_late(void *user)
+{
+    struct xm_history_deadline *deadline = user;
+    deadline->passed = deadline->passed || xm_clock_ns() > deadline->mono_ns;
+    return deadline->passed;
+}
+
 enum xm_status xm_history_open(const char *directory, struct xm_history *h, struct xm_error *err)
+{
+    return xm_history_open_until(directory, NULL, h, err);
+}
+
+enum xm_status xm_history_open_until(const char *directory, struct xm_history_deadline *deadline,
+                                     struct xm_history *h, struct xm_error *err)
 {
     *h = (struct xm_history){.db = NULL};
     enum xm_status status = xm_history_open_reader(directory, &h->db, err);
+    if (status == XM_OK && deadline)
+        sqlite3_progress_handler(h->db, OPERATIONS, is_late, deadline);
     if (status == XM_OK)
         status = xm_history_exec(h->db, "BEGIN", err);
     if (status == XM_OK)
@@ -303,10 +320,10 @@ static enum xm_status prepare_all(struct xm_history_stretch *s, struct xm_error 
     enum xm_status status = prepare(s, XM_SCOPE_HOST, "id", "sample WHERE id = ?1", err);
     if (status == XM_OK)
         status = prepare(s, XM_SCOPE_DOMAIN, "domain",
-                         "domain_sample WHERE sample = ?1 AND (?2 = 0 OR domain = ?2)", err);
+                         "domain_sample WHERE sample = ?1 AND domain BETWEEN ?2 AND ?3", err);
     if (status == XM_OK)
         status = prepare(s, XM_SCOPE_VCPU, "domain, vcpu",
-                         "vcpu_sample WHERE sample = ?1 AND (?2 = 0 OR domain = ?2)", err);
+                         "vcpu_sample WHERE sample = ?1 AND domain BETWEEN ?2 AND ?3", err);
     if (status == XM_OK)
         status = prepare(s, XM_SCOPE_PCPU, "pcpu", "pcpu_sample WHERE sample = ?1", err);
     return status;
@@ -341,6 +358,8 @@ static enum xm_status place_domains(struct xm_history_stretch *s, int64_t from, 
         const struct xm_history_domain *d = &h->domain[i];
         uint32_t own = 0;
         if (d->run != s->run->id || d->last_sample <= from || d->first_sample > to)
+            continue;
+        if (!s->part.all && xm_row_domid(d->row) != s->part.domid)
             continue;
         enum xm_status status = count_vcpus(s->history, d, &own, err);
         if (status != XM_OK)
@@ -394,7 +413,15 @@ static uint32_t at_least_one(uint32_t n)
 enum xm_status xm_history_stretch(struct xm_history *h, const struct xm_history_run *run, int64_t from,
                                   int64_t to, struct xm_history_stretch *s, struct xm_error *err)
 {
-    *s = (struct xm_history_stretch){.history = h, .run = run};
+    const struct xm_history_part whole = {.all = true, .vcpus = true};
+    return xm_history_stretch_of(h, run, from, to, whole, s, err);
+}
+
+enum xm_status xm_history_stretch_of(struct xm_history *h, const struct xm_history_run *run, int64_t from,
+                                     int64_t to, struct xm_history_part part, struct xm_history_stretch *s,
+                                     struct xm_error *err)
+{
+    *s = (struct xm_history_stretch){.history = h, .run = run, .part = part};
     enum xm_status status = prepare_all(s, err);
     if (status == XM_OK)
         status = place_domains(s, from, to, err);
@@ -440,13 +467,17 @@ static void fill_row(sqlite3_stmt *stmt, enum xm_scope scope, int keys, void *ro
         *(uint64_t *)(void *)((char *)row + column[i].offset) = u64_of(stmt, keys + (int)i);
 }
 
+/* domain: of the table's; EVERY_DOMAIN: what there is. */
+#define EVERY_DOMAIN INT64_MIN
 static sqlite3_stmt *ask(struct xm_history_stretch *s, enum xm_scope scope, int64_t sample, int64_t domain)
 {
     sqlite3_stmt *stmt = s->stmt[scope];
     sqlite3_reset(stmt);
     sqlite3_bind_int64(stmt, 1, sample);
-    if (scope == XM_SCOPE_DOMAIN || scope == XM_SCOPE_VCPU)
+    if (scope == XM_SCOPE_DOMAIN || scope == XM_SCOPE_VCPU) {
         sqlite3_bind_int64(stmt, 2, domain);
+        sqlite3_bind_int64(stmt, 3, domain == EVERY_DOMAIN ? INT64_MAX : domain);
+    }
     return stmt;
 }
 
@@ -459,23 +490,12 @@ static enum xm_status answered(struct xm_history_stretch *s, sqlite3_stmt *stmt,
     return status;
 }
 
-/* Rows of one sample: all domains', or one's. */
-static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, int64_t domain,
-                                struct xm_sample *to, struct xm_error *err)
+/* vCPUs' rows of one sample: of all domains, or of one. */
+static enum xm_status read_vcpus(struct xm_history_stretch *s, int64_t sample, int64_t domain,
+                                 struct xm_sample *to, struct xm_error *err)
 {
     int code;
-    sqlite3_stmt *stmt = ask(s, XM_SCOPE_DOMAIN, sample, domain);
-    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        uint32_t slot = slot_of(s, sqlite3_column_int64(stmt, 0));
-        if (slot == s->capacity.domains)
-            continue;
-        fill_row(stmt, XM_SCOPE_DOMAIN, 1, &to->domain[slot]);
-        to->domain[slot].id = s->history->domain[s->domain[slot]].row;
-    }
-    enum xm_status status = answered(s, stmt, code, err);
-    if (status != XM_OK)
-        return status;
-    stmt = ask(s, XM_SCOPE_VCPU, sample, domain);
+    sqlite3_stmt *stmt = ask(s, XM_SCOPE_VCPU, sample, domain);
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
         uint32_t slot = slot_of(s, sqlite3_column_int64(stmt, 0));
         int64_t number = sqlite3_column_int64(stmt, 1);
@@ -488,6 +508,49 @@ static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, in
         to->vcpu_domain[at] = slot;
     }
     return answered(s, stmt, code, err);
+}
+
+/* Rows of one sample, with the vCPUs' or without. */
+static enum xm_status read_rows(struct xm_history_stretch *s, int64_t sample, int64_t domain, bool vcpus,
+                                struct xm_sample *to, struct xm_error *err)
+{
+    int code;
+    sqlite3_stmt *stmt = ask(s, XM_SCOPE_DOMAIN, sample, domain);
+    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+        uint32_t slot = slot_of(s, sqlite3_column_int64(stmt, 0));
+        if (slot == s->capacity.domains)
+            continue;
+        fill_row(stmt, XM_SCOPE_DOMAIN, 1, &to->domain[slot]);
+        to->domain[slot].id = s->history->domain[s->domain[slot]].row;
+    }
+    enum xm_status status = answered(s, stmt, code, err);
+    return status == XM_OK && vcpus ? read_vcpus(s, sample, domain, to, err) : status;
+}
+
+/* Rows of the domains that the stretch is about: where those are not all, each is looked up. */
+static enum xm_status read_part(struct xm_history_stretch *s, int64_t sample, struct xm_sample *to,
+                                struct xm_error *err)
+{
+    enum xm_status status = XM_OK;
+    if (s->part.all)
+        return read_rows(s, sample, EVERY_DOMAIN, s->part.vcpus, to, err);
+    for (uint32_t slot = 0; slot < s->capacity.domains && status == XM_OK; slot++) {
+        const struct xm_history_domain *d = &s->history->domain[s->domain[slot]];
+        if (d->first_sample <= sample && sample <= d->last_sample)
+            status = read_rows(s, sample, d->id, s->part.vcpus, to, err);
+    }
+    return status;
+}
+
+enum xm_status xm_history_vcpus(struct xm_history_stretch *s, const struct xm_history_instant *instant,
+                                uint32_t slot, struct xm_sample *sample, struct xm_error *err)
+{
+    for (uint32_t i = s->first_vcpu[slot]; i < s->first_vcpu[slot + 1]; i++)
+        if (sample->vcpu[i].id)
+            return XM_OK;
+    if (instant->sample == 0 || !sample->domain[slot].id)
+        return XM_OK;
+    return read_vcpus(s, instant->sample, s->history->domain[s->domain[slot]].id, sample, err);
 }
 
 static enum xm_status read_pcpus(struct xm_history_stretch *s, int64_t sample, struct xm_sample *to,
@@ -528,7 +591,7 @@ static enum xm_status carry_on(struct xm_history_stretch *s, uint32_t slot, stru
     struct xm_host_row then = {0};
     enum xm_status status = read_host(s, d->last_sample, &then, err);
     if (status == XM_OK)
-        status = read_rows(s, d->last_sample, d->id, to, err);
+        status = read_rows(s, d->last_sample, d->id, true, to, err);
     if (status == XM_END)
         return xm_fail(err, XM_DAMAGED, XM_NO_OFFSET, "sample %lld, the last one of domain %lld, is missing",
                        (long long)d->last_sample, (long long)d->id);
@@ -560,7 +623,7 @@ enum xm_status xm_history_sample(struct xm_history_stretch *s, const struct xm_h
     }
     enum xm_status status = read_host(s, instant->sample, &sample->host, err);
     if (status == XM_OK)
-        status = read_rows(s, instant->sample, 0, sample, err);
+        status = read_part(s, instant->sample, sample, err);
     if (status == XM_OK)
         status = read_pcpus(s, instant->sample, sample, err);
     for (uint32_t slot = 0; slot < s->capacity.domains && status == XM_OK; slot++) {

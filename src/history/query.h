@@ -76,6 +76,20 @@ enum xm_status xm_history_open(const char *directory, struct xm_history *history
                                struct xm_error *err) XM_MUST_CHECK;
 void xm_history_end(struct xm_history *history); /* a zeroed one is fine */
 
+/* Until when the database is read (CLOCK_MONOTONIC, as xm_clock_ns()); passed: it was, and reading failed. */
+struct xm_history_deadline {
+    uint64_t mono_ns;
+    bool passed;
+};
+
+/*
+ * The same, and whatever reads the database through this handle fails once the deadline has passed, within
+ * some milliseconds; only a database that another process has locked is waited for as long as else.
+ * deadline: lives as long as the handle; NULL: there is none.
+ */
+enum xm_status xm_history_open_until(const char *directory, struct xm_history_deadline *deadline,
+                                     struct xm_history *history, struct xm_error *err) XM_MUST_CHECK;
+
 /*
  * All instants of a run, in order, with its beginning where that is known.  *instant is freed by the
  * caller.
@@ -89,9 +103,16 @@ enum xm_status xm_history_instants(struct xm_history *history, const struct xm_h
  * asked
  * for instants within it.
  */
+struct xm_history_part { /* what is read of each sample */
+    bool all;            /* every domain, else those that had the id `domid` */
+    uint32_t domid;
+    bool vcpus; /* vCPUs too, else only those of domains that are gone; see xm_history_vcpus() */
+};
+
 struct xm_history_stretch {
     struct xm_history *history; /* borrowed */
     const struct xm_history_run *run;
+    struct xm_history_part part;
     struct xm_capacity capacity;
     size_t *domain;       /* [domain slot] -> index in history->domain */
     uint32_t *first_vcpu; /* [domain slot] -> vCPU slot of its vCPU 0; one more at the end */
@@ -107,6 +128,10 @@ struct xm_history_stretch {
 enum xm_status xm_history_stretch(struct xm_history *history, const struct xm_history_run *run, int64_t from,
                                   int64_t to, struct xm_history_stretch *stretch,
                                   struct xm_error *err) XM_MUST_CHECK;
+/* The same of a part of each sample alone: what is not in it is not read, and has no slots. */
+enum xm_status xm_history_stretch_of(struct xm_history *history, const struct xm_history_run *run,
+                                     int64_t from, int64_t to, struct xm_history_part part,
+                                     struct xm_history_stretch *stretch, struct xm_error *err) XM_MUST_CHECK;
 void xm_history_stretch_end(struct xm_history_stretch *stretch);
 
 /*
@@ -119,6 +144,14 @@ void xm_history_stretch_end(struct xm_history_stretch *stretch);
  */
 enum xm_status xm_history_sample(struct xm_history_stretch *stretch, const struct xm_history_instant *instant,
                                  int64_t from, struct xm_sample *sample, struct xm_error *err) XM_MUST_CHECK;
+
+/*
+ * The vCPUs of the domain in that slot, into a sample that xm_history_sample() read for the same instant
+ * without them; nothing where they are there already.  For windows over which their number changes: a
+ * domain's own row does not tell what each did.
+ */
+enum xm_status xm_history_vcpus(struct xm_history_stretch *stretch, const struct xm_history_instant *instant,
+                                uint32_t slot, struct xm_sample *sample, struct xm_error *err) XM_MUST_CHECK;
 
 /*
  * Every sample of a run from one time (CLOCK_REALTIME, ns) to another, in order: for whoever replays it.

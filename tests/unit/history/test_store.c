@@ -168,6 +168,63 @@ static void what_goes_in_comes_out(void **state)
     all_is_well(w);
 }
 
+/* What is not asked for is not read, has no slots, and can be had of one domain. */
+static void a_part_is_read_alone(void **state)
+{
+    struct world *w = *state;
+    struct xm_history h;
+    struct xm_history_instant *instant;
+    struct xm_history_stretch whole, part;
+    struct xm_sample all, out;
+    size_t count;
+    open_store(w);
+    put(w, 0, 100, 1000);
+    assert_int_equal(xm_history_open(w->directory, &h, NULL), XM_OK);
+    assert_int_equal(h.domains, 2);
+    assert_int_equal(xm_history_instants(&h, h.run, &instant, &count, NULL), XM_OK);
+    const struct xm_history_part of = {.domid = xm_row_domid(h.domain[1].row), .vcpus = false};
+    assert_int_equal(xm_history_stretch(&h, h.run, 10, 100, &whole, NULL), XM_OK);
+    assert_int_equal(xm_history_stretch_of(&h, h.run, 10, 100, of, &part, NULL), XM_OK);
+    assert_true(whole.capacity.domains == 2 && part.capacity.domains == 1 && part.domain[0] == 1);
+    assert_int_equal(part.capacity.vcpus, whole.capacity.vcpus - whole.first_vcpu[1]);
+    assert_int_equal(xm_sample_init(&all, whole.capacity), XM_OK);
+    assert_int_equal(xm_sample_init(&out, part.capacity), XM_OK);
+    assert_int_equal(xm_history_sample(&whole, &instant[50], 10, &all, NULL), XM_OK);
+    assert_int_equal(xm_history_sample(&part, &instant[50], 10, &out, NULL), XM_OK);
+    assert_memory_equal(&out.domain[0], &all.domain[1], sizeof out.domain[0]);
+    assert_memory_equal(&out.pcpu[0], &all.pcpu[0], sizeof out.pcpu[0]);
+    assert_true(out.domain[0].id != 0 && out.vcpu[0].id == 0);
+    assert_int_equal(xm_history_vcpus(&part, &instant[50], 0, &out, NULL), XM_OK);
+    assert_true(out.vcpu[0].id != 0);
+    assert_memory_equal(&out.vcpu[0], &all.vcpu[whole.first_vcpu[1]], sizeof out.vcpu[0]);
+    xm_sample_fini(&out);
+    xm_sample_fini(&all);
+    xm_history_stretch_end(&part);
+    xm_history_stretch_end(&whole);
+    free(instant);
+    xm_history_end(&h);
+}
+
+/* Reading ends where its time is over, and says that this was it. */
+static void a_deadline_ends_it(void **state)
+{
+    struct world *w = *state;
+    struct xm_history_deadline deadline = {.mono_ns = UINT64_MAX};
+    struct xm_history_instant *instant;
+    struct xm_history h;
+    size_t count;
+    open_store(w);
+    put(w, 0, 7200, 10);
+    assert_int_equal(xm_history_open_until(w->directory, &deadline, &h, NULL), XM_OK);
+    assert_int_equal(xm_history_instants(&h, h.run, &instant, &count, NULL), XM_OK);
+    assert_true(count == 7201 && !deadline.passed);
+    free(instant);
+    deadline.mono_ns = 1;
+    assert_int_not_equal(xm_history_instants(&h, h.run, &instant, &count, NULL), XM_OK);
+    assert_true(deadline.passed && !instant && count == 0);
+    xm_history_end(&h);
+}
+
 static void a_transaction_is_all_or_nothing(void **state)
 {
     struct world *w = *state;
@@ -332,7 +389,8 @@ int main(void)
         TEST(what_goes_in_comes_out),  TEST(a_transaction_is_all_or_nothing),
         TEST(thinning_keeps_the_sums), TEST(size_is_kept),
         TEST(rules_that_are_none),     TEST(versions),
-        TEST(a_migration_that_fails),
+        TEST(a_migration_that_fails),  TEST(a_part_is_read_alone),
+        TEST(a_deadline_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
