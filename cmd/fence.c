@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fence.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -42,7 +43,7 @@ int xm_fence_version(void)
 
 int xm_fence_begin(void)
 {
-    int version = xm_fence_version();
+    int version = xm_fence_version(); /* sets errno where it is below 1 */
     if (version < 1)
         return -1;
     struct ruleset all = {.fs = FS_ALL | (version >= 2 ? FS_REFER : 0) | (version >= 3 ? FS_TRUNCATE : 0),
@@ -62,15 +63,19 @@ bool xm_fence_allow(int fence, const char *path, unsigned what)
     bool good = fstat(fd, &st) == 0;
     struct beneath rule = {.allowed = good && S_ISDIR(st.st_mode) ? bits : bits & OF_FILES, .parent_fd = fd};
     good = good && syscall(__NR_landlock_add_rule, fence, RULE_BENEATH, &rule, 0) == 0;
+    int why = errno;
     close(fd);
+    errno = why;
     return good;
 }
 
 bool xm_fence_close(int fence, bool keep)
 {
     bool stands = fence >= 0 && keep && syscall(__NR_landlock_restrict_self, fence, 0) == 0;
+    int why = errno;
     if (fence >= 0)
         close(fence);
+    errno = why;
     return stands;
 }
 
@@ -83,6 +88,7 @@ int xm_fence_version(void)
 
 int xm_fence_begin(void)
 {
+    errno = ENOSYS;
     return -1;
 }
 

@@ -17,19 +17,20 @@
  * (XM_NO_FENCE). */
 int xm_fence_version(void);
 
-/* A fence to be built: a descriptor.  -1: there is none to be had. */
+/* A fence to be built: a descriptor.  -1: there is none to be had, and errno says why: ENOSYS, EOPNOTSUPP where this
+ * kernel has none or has it switched off. */
 int xm_fence_begin(void);
 
 /*
  * Leaves a file, or all beneath a directory, open for XM_FENCE_ bits.  A link is followed.  False: there is
- * no such path, or the kernel refuses.
+ * no such path, or the kernel refuses: errno says which.
  */
 bool xm_fence_allow(int fence, const char *path, unsigned what);
 
 /*
  * Closes it behind the calling thread and all that it begins later: to be called before there are others.
  * There is no way back.  It needs xm_confine() first.  `fence` is used up; with `keep` false it is only given
- * up.  True: it stands.
+ * up.  True: it stands; false: errno says why, where it was to be kept.
  */
 bool xm_fence_close(int fence, bool keep);
 

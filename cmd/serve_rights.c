@@ -116,38 +116,53 @@ static bool allow_around(int fence, const char *path)
            folder_of(real, folder) && xm_fence_allow(fence, folder, XM_FENCE_READ);
 }
 
-/* A directory, or the nearest one above it that is there already. */
-static bool allow_nearest(int fence, char folder[PATH_MAX])
+/*
+ * A directory that may be made anew: with the one above it, whose entries alone tell of that.  Above that is
+ * too much, and so is all that there is.  False: neither is there.
+ */
+static bool allow_renewed(int fence, const char *folder)
 {
-    while (access(folder, F_OK) != 0 && strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0) {
-        char child[PATH_MAX];
-        memcpy(child, folder, sizeof child);
-        if (!folder_of(child, folder))
-            return false;
-    }
-    return xm_fence_allow(fence, folder, XM_FENCE_READ);
+    char above[PATH_MAX];
+    bool itself = xm_fence_allow(fence, folder, XM_FENCE_READ);
+    bool climbs = folder_of(folder, above) && strcmp(above, "/") != 0 && strcmp(folder, "/") != 0 &&
+                  strcmp(folder, ".") != 0;
+    return (climbs && xm_fence_allow(fence, above, XM_FENCE_READ)) || itself;
 }
 
-static bool allow_history(int fence, const char *directory)
+/* The same where it is named, and where it lies if that is a link.  What is not there stays shut. */
+static void allow_folder(int fence, const char *what, const char *folder)
+{
+    char real[PATH_MAX];
+    bool good = allow_renewed(fence, folder);
+    if (good && realpath(folder, real))
+        good = allow_renewed(fence, real);
+    if (!good)
+        xm_complain(XM_SERVE_PROGRAM,
+                    "%s: %s: %s, nor is the directory above it: it cannot be read later either, as the kernel "
+                    "(Landlock) shuts out what is not there now; make it and start again, or say --no-fence",
+                    folder, what, strerror(errno));
+}
+
+static void allow_history(int fence, const char *directory)
 {
     char folder[PATH_MAX];
     if (!directory)
-        return true;
+        return;
     snprintf(folder, sizeof folder, "%s", directory);
-    return allow_nearest(fence, folder);
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = '\0';
+    allow_folder(fence, "the history's directory", folder);
 }
 
-/* Xenbaked may make the region's directory anew, if it is its own, and may not have made it yet. */
 static bool allow_region(int fence, const char *path)
 {
-    static const char own[] = "/xenmon";
     char folder[PATH_MAX];
+    char real[PATH_MAX];
     if (!folder_of(path, folder))
         return false;
-    size_t bytes = strlen(folder);
-    if (bytes >= sizeof own && strcmp(folder + bytes - (sizeof own - 1), own) == 0)
-        folder[bytes - (sizeof own - 1)] = '\0';
-    return allow_nearest(fence, folder);
+    allow_folder(fence, "the region's directory", folder);
+    /* The region itself may be a link, too. */
+    return !realpath(path, real) || !folder_of(real, folder) || allow_renewed(fence, folder);
 }
 
 /* What is read again later. */
@@ -178,13 +193,21 @@ void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_socke
 {
     /* What libraries read: processes and their memory; seeds of hash tables; the time zone, for UTC too. */
     static const char *const common[] = {"/proc", "/dev/urandom", "/etc/localtime"};
-    int fence = c->no_fence ? -1 : xm_fence_begin();
-    if (fence < 0)
+    if (c->no_fence)
         return;
-    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+    int fence = xm_fence_begin();
+    if (fence < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) /* a kernel that has none needs no line each time */
+        return;
+    bool good = fence >= 0;
+    for (size_t i = 0; good && i < sizeof common / sizeof common[0]; i++)
         (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
-    bool good = allow_region(fence, c->region_path) && allow_history(fence, c->history) &&
-                allow_again(fence, c) && allow_changes(fence, c, sockets);
+    if (good)
+        allow_history(fence, c->history);
+    good = good && allow_region(fence, c->region_path) && allow_again(fence, c) &&
+           allow_changes(fence, c, sockets);
     if (!xm_fence_close(fence, good))
-        xm_complain(XM_SERVE_PROGRAM, "the kernel does not hold it to its own files: it may open others too");
+        xm_complain(XM_SERVE_PROGRAM,
+                    "there is no fence around it, Landlock is refused: %s; it goes on, but a fault in it could "
+                    "open every file that its user may read",
+                    strerror(errno));
 }

@@ -21,10 +21,12 @@ enum xm_status xm_serve_step_down(const struct xm_serve_config *config,
                                   const struct xm_serve_sockets *sockets, struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Lets the kernel hold the server to the files that it was told: it reads the region, the durable history,
- * what is read again later and what lies beside these, and /proc; it writes to the directory of the access
- * log, and removes the sockets that it made. Before any thread begins, after xm_confine().  Where the kernel
- * cannot, or the configuration forbids it, nothing happens.
+ * Lets the kernel hold the server to the files that it was told: it reads what lies beneath the directories
+ * of the region and of the durable history and beneath the directory above each, but never all of "/", so
+ * that these may be made anew; what is read again later and what lies beside that; and /proc.  It writes to
+ * the directory of the access log, and removes the sockets that it made.  Before any thread begins, after
+ * xm_confine().  Where the kernel has no such thing, or the configuration forbids it, nothing happens; where
+ * it refuses, or where a directory is missing and will stay shut, a line on standard error says so.
  */
 void xm_serve_fence(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +39,8 @@
 #define TICK_NS      (XM_NS_PER_S / 2)
 /* The updater may be late by so many of its intervals before the watchdog hears nothing. */
 #define LATE_INTERVALS 5u
+/* Files beside those of clients: listeners, the region, the log, the history, what libraries open. */
+#define FILES_OF_ITS_OWN 128u
 /* So long it may take to end, of which answers that are under way have two seconds to arrive. */
 #define STOP_S 10u
 /*
@@ -123,6 +126,21 @@ static enum xm_status begin_host(struct serve *s, struct xm_error *err)
     return xm_api_create(&api, &s->api, err);
 }
 
+/* A descriptor for each connection: more of them than the usual limit of a process. */
+static void raise_files(unsigned connections)
+{
+    struct rlimit files;
+    rlim_t wanted = (rlim_t)connections + FILES_OF_ITS_OWN;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < wanted)
+        xm_complain(XM_SERVE_PROGRAM,
+                    "%u connections need %llu open files, and it may have %llu (RLIMIT_NOFILE): those that are "
+                    "over it will not be taken up",
+                    connections, (unsigned long long)wanted, (unsigned long long)files.rlim_cur);
+}
+
 static enum xm_status begin_http(struct serve *s, struct xm_error *err)
 {
     const struct xm_serve_config *c = s->config;
@@ -164,6 +182,7 @@ static enum xm_status begin_http(struct serve *s, struct xm_error *err)
 
 static enum xm_status begin(struct serve *s, struct xm_error *err)
 {
+    raise_files((unsigned)s->config->connections);
     enum xm_status status = open_files(s, err);
     if (status == XM_OK)
         status = xm_serve_step_down(s->config, &s->sockets, err);
@@ -209,7 +228,7 @@ static void end(struct serve *s)
 /* ---- Running. */
 
 /* How it went with one part of what is read again, behind what is in `said` already. */
-static bool tell_part(char *said, size_t size, const char *part, enum xm_status status,
+static void tell_part(char *said, size_t size, const char *part, enum xm_status status,
                       const struct xm_error *err)
 {
     size_t used = strlen(said);
@@ -219,7 +238,6 @@ static bool tell_part(char *said, size_t size, const char *part, enum xm_status 
     else
         snprintf(said + used, size - used, "%s%s: not read again, what was known stays: %s", comma, part,
                  err->text);
-    return status == XM_OK;
 }
 
 /* Each part for itself: who takes a token back must know whether that is done, whatever the others do. */
@@ -227,17 +245,20 @@ static void reload(struct serve *s)
 {
     struct xm_error err;
     char said[1024] = "";
-    bool good = true;
+    const struct xm_serve_config *c = s->config;
+    const char *who = !c->users ? "tokens" : !c->token_file ? "users" : "tokens and users";
     xm_error_clear(&err);
     if (s->auth)
-        good &= tell_part(said, sizeof said, "tokens and users", xm_auth_reload(s->auth, &err), &err);
+        tell_part(said, sizeof said, who, xm_auth_reload(s->auth, &err), &err);
     xm_error_clear(&err);
-    if (s->config->tls_cert)
-        good &= tell_part(said, sizeof said, "certificate", xm_http_reload(s->http, &err), &err);
+    if (c->tls_cert)
+        tell_part(said, sizeof said, "certificate", xm_http_reload(s->http, &err), &err);
     xm_error_clear(&err);
     if (s->log)
-        good &= tell_part(said, sizeof said, "access log", xm_access_log_reopen(s->log, &err), &err);
-    xm_complain(XM_SERVE_PROGRAM, "%s", good ? "tokens, users and certificate were read again" : said);
+        tell_part(said, sizeof said, "access log", xm_access_log_reopen(s->log, &err), &err);
+    if (said[0] == '\0')
+        snprintf(said, sizeof said, "there is nothing to be read again: no token, user, certificate or log");
+    xm_complain(XM_SERVE_PROGRAM, "%s", said);
 }
 
 static bool updater_lives(const struct serve *s)

@@ -285,12 +285,12 @@ def secrets_change_while_it_runs(folder):
         # What is wrong is said, and changes nothing.
         it.key.write_text("nonsense")
         said = it.reload()
-        assert "tokens and users: read again; certificate: not read again, what was known stays: " in said, said
+        assert "tokens: read again; certificate: not read again, what was known stays: " in said, said
         assert it.ask("/healthz", authorization="Bearer another-token-of-tomorrow", cert=cert)[0] == 503
         it.key.write_bytes(key.read_bytes())
         it.tokens.write_text("short\n")
         said = it.reload()
-        assert "tokens and users: not read again" in said and "tokens:1:" in said and "certificate: read again" in said, said
+        assert "tokens: not read again" in said and "tokens:1:" in said and "certificate: read again" in said, said
         assert it.ask("/healthz", authorization="Bearer another-token-of-tomorrow", cert=cert)[0] == 503
 
 
@@ -865,7 +865,8 @@ def the_unit_is_well_formed(folder):
     """The unit hardens what it can, and systemd understands it."""
     unit = (ROOT / "contrib/systemd/xenmon-serve.service.in").read_text()
     for word in ("DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=\n", "MemoryDenyWriteExecute=yes",
-                 "SystemCallFilter=@system-service", "Type=notify", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"):
+                 "SystemCallFilter=@system-service", "SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self\n",
+                 "UMask=0027", "Type=notify", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"):
         assert word in unit, word
     # A reload reads old copies of credentials: who is told of the one must be told of the other.
     for text in (unit, (ROOT / "man/xenmon-serve.1").read_text()):

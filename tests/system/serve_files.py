@@ -248,7 +248,7 @@ def a_key_that_others_can_read_is_refused(folder):
             key.chmod(0o644)
             process.send_signal(signal.SIGHUP)
             said = process.stderr.readline()
-            assert "tokens and users: read again; certificate: not read again" in said and "others may read" in said, said
+            assert "tokens: read again; certificate: not read again" in said and "others may read" in said, said
             assert ask(port, context=ssl.create_default_context(cafile=cert), host="localhost", headers={"Authorization": f"Bearer {TOKEN}"})[0] == 503
 
 
@@ -569,12 +569,12 @@ def the_kernel_holds_it_to_its_files(folder):
     if not has_fence():
         raise kit.Skip("this kernel has no Landlock, or this build goes without it")
     home, other = folder / "conf", folder / "other"
-    home.mkdir()
-    other.mkdir()
+    for path in (home, other, folder / "run"):
+        path.mkdir()
     tokens = secret(home / "tokens", TOKEN + "\n")
     elsewhere = secret(other / "tokens", "a-new-token-of-tomorrow\n")
     port = kit.free_port()
-    words = [SERVE, "--user=none", f"--listen=127.0.0.1:{port}", f"--region={folder / 'conf/shm'}", f"--token-file={tokens}"]
+    words = [SERVE, "--user=none", f"--listen=127.0.0.1:{port}", f"--region={folder / 'run/one/shm'}", f"--token-file={tokens}"]
 
     def knows(token):
         return ask(port, headers={"Authorization": f"Bearer {token}"})[0] == 503
@@ -594,8 +594,49 @@ def the_kernel_holds_it_to_its_files(folder):
             assert knows("a-new-token-of-tomorrow") == good and knows("a-token-of-this-evening") != good
 
 
+def what_is_missing_stays_shut(folder):
+    """A region and a history whose directories are not there, nor those above: said, and nothing else is open instead."""
+    if not has_fence():
+        raise kit.Skip("this kernel has no Landlock, or this build goes without it")
+    far = folder / "a/b/c"
+    durable = [f"--history={far}"] if XENMON.with_name("xenmon-history").exists() else []
+    home, other = folder / "conf", folder / "other"
+    home.mkdir()
+    other.mkdir()
+    tokens = secret(home / "tokens", TOKEN + "\n")
+    elsewhere = secret(other / "tokens", "a-new-token-of-tomorrow\n")
+    with running([SERVE, "--user=none", f"--listen=127.0.0.1:{kit.free_port()}", f"--region={far / 'shm'}", f"--token-file={tokens}", *durable]) as process:
+        assert f"{far}: the region's directory: No such file or directory, nor is the directory above it" in process.begun, process.begun
+        assert process.begun.count("Landlock") == 1 + len(durable), process.begun
+        tokens.unlink()
+        tokens.symlink_to(elsewhere)
+        process.send_signal(signal.SIGHUP)
+        assert "Permission denied" in process.stderr.readline()
+
+
+def a_fence_that_is_refused_is_said(folder):
+    """As a service manager's filter of system calls does that does not know Landlock."""
+    if not has_fence():
+        raise kit.Skip("this kernel has no Landlock, or this build goes without it")
+    # The call's number; landlock_create_ruleset fails with EPERM, all others go on.
+    code = b"".join(struct.pack("HBBI", *words) for words in ((0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x00050000 | 1), (0x06, 0, 0, 0x7FFF0000)))
+
+    def refuse():
+        libc = ctypes.CDLL(None, use_errno=True)
+        held = ctypes.create_string_buffer(code)
+        program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(held)))
+        if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):
+            os._exit(99)
+    done = subprocess.Popen([SERVE, "--user=none", f"--listen=127.0.0.1:{kit.free_port()}", f"--region={folder / 'shm'}"], stderr=subprocess.PIPE, text=True,
+                            preexec_fn=refuse)
+    said = done.stderr.readline()
+    done.kill()
+    done.communicate()
+    assert "no fence" in said and "Landlock" in said and "Operation not permitted" in said, said
+
+
 def the_fence_has_room_for_what_changes(folder):
-    """Links that are turned, a region's directory that is not there yet and made anew."""
+    """Links that are turned, a region's directory that is made anew where a link leads."""
     needs("openssl")
     archive, live, run = folder / "archive", folder / "live", folder / "run"
     for path in (archive, live, run):
@@ -604,18 +645,22 @@ def the_fence_has_room_for_what_changes(folder):
     for path, there in zip((live / "cert.pem", live / "key.pem"), certs[0]):
         path.symlink_to(there)
     port = kit.free_port()
-    words = [SERVE, "--user=none", "--rate=0", "--interval=100ms", f"--listen=127.0.0.1:{port}", f"--region={run / 'xenmon/shm'}",
+    there = run / "there/other"  # it is there at the start, and is replaced
+    there.mkdir(parents=True)
+    (folder / "named").mkdir()
+    (folder / "named/link").symlink_to(there)
+    words = [SERVE, "--user=none", "--rate=0", "--interval=100ms", f"--listen=127.0.0.1:{port}", f"--region={folder / 'named/link/shm'}",
              f"--tls-cert={live / 'cert.pem'}", f"--tls-key={live / 'key.pem'}"]
     with running(words) as process:
         def get(path, number=0):
             return ask(port, path, "localhost", ssl.create_default_context(cafile=certs[number][0]))
         assert get("/healthz")[0] == 503
         for _ in range(2):
-            (run / "xenmon").mkdir()
-            with kit.host(XENBAKED, run / "xenmon"):
+            there.mkdir(exist_ok=True)
+            with kit.host(XENBAKED, there):
                 until(lambda: json.loads(get("/healthz")[2])["status"] in ("running", "restarted"), "xenbaked", 60)
                 until(lambda: b'"web"' in get("/api/v1/domains?window=1s")[2], "data", 60)
-            shutil.rmtree(run / "xenmon")
+            shutil.rmtree(there)
             until(lambda: json.loads(get("/healthz")[2])["status"] in ("absent", "dead"), "that it is gone", 60)
         for path, there in zip((live / "cert.pem", live / "key.pem"), certs[1]):
             path.unlink()
@@ -627,7 +672,8 @@ def the_fence_has_room_for_what_changes(folder):
 
 TESTS = [root_becomes_nobody_rather_than_staying, what_the_user_will_lack_is_said_at_the_start, the_log_survives_rotation,
          a_key_that_others_can_read_is_refused, the_manual_is_right_word_by_word, no_route_says_anything_to_strangers,
-         it_opens_what_it_was_told_and_no_more, the_kernel_holds_it_to_its_files, the_fence_has_room_for_what_changes]
+         it_opens_what_it_was_told_and_no_more, the_kernel_holds_it_to_its_files, what_is_missing_stays_shut,
+         a_fence_that_is_refused_is_said, the_fence_has_room_for_what_changes]
 
 
 def main():

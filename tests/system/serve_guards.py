@@ -210,6 +210,48 @@ def dear_questions_wait_for_each_other(folder):
         it.end()
 
 
+def two_that_never_pause_leave_a_third_its_turn(folder):
+    """Two addresses ask dear questions without end; a third one comes again as it is told, and is answered."""
+    with made_region(folder / "shm", 34, 1, 2), kit.server(XENMON, folder / "shm", "--rate=0", f"--listen=unix:{folder / 'sock'}") as it:
+        it.wait_for_data()
+        stop = threading.Event()
+
+        def ask_always(source):
+            while not stop.is_set():
+                connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=60, source_address=(source, 0))
+                connection.request("GET", DEAR)
+                connection.getresponse().read()
+                connection.close()
+        threads = [threading.Thread(target=ask_always, args=(f"127.0.0.{2 + n % 2}",)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        try:
+            time.sleep(2)
+            tries = 0
+            for _ in range(3):
+                while not unix(folder / "sock", DEAR).startswith(b"HTTP/1.1 200"):
+                    tries += 1
+                    assert tries < 60, "the third one does not get its turn"
+                    time.sleep(1)
+            print(f"# it was told to come again {tries} times for 3 answers")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def wrong_tokens_do_not_shut_out_a_right_one(folder):
+    """Of the same address; and wrong ones still have their bound."""
+    tokens = kit.secret(folder / "tokens", TOKEN + "\n")
+    with kit.server(XENMON, folder / "none", "--rate=2", "--burst=10", f"--token-file={tokens}") as it:
+        def ask(token):
+            return it.ask("/healthz", Authorization=f"Bearer {token}")[0]
+        wrong = [ask("0123456789abcdef-not-a-token") for _ in range(10)]
+        assert wrong[0] == 401 and wrong.count(429) >= 5, wrong
+        assert [ask(TOKEN) for _ in range(8)] == [503] * 8, "there is no region; somebody says so"
+        assert 429 in [ask(TOKEN) for _ in range(20)], "a right one has a bound, too"
+
+
 def rpc_history(it):
     """The same question by XML-RPC, which takes the most time and memory of all."""
     words = "".join(f"<param><value><string>{word}</string></value></param>" for word in ("", METRICS, "-95s", "now", "100ms"))
@@ -421,22 +463,23 @@ def a_stream_that_nobody_reads_ends(folder):
             client = socket.socket(family)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(address)
+            begun = time.monotonic()
             client.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            deaf.append(client)
+            deaf.append((client, begun))
         reader = http.client.HTTPConnection("127.0.0.1", it.port, timeout=20)
         reader.request("GET", "/api/v1/stream")
         answer = reader.getresponse()
         assert answer.status == 200
         until(lambda: told(it, "xenmon_http_streams") == 3, 20, "three streams")
-        began, seen = time.monotonic(), 0
+        began, seen = deaf[-1][1], 0
         while told(it, "xenmon_http_streams") > 1:
-            assert time.monotonic() - began < 60, "who reads nothing keeps its stream"
+            assert time.monotonic() - began < 90, "who reads nothing keeps its stream"
             seen += len(answer.read1(1 << 20))
         assert time.monotonic() - began > 5, "they were cut off at once"
         assert answer.read1(1 << 20) and told(it, "xenmon_http_streams") == 1, "the one that is read goes on"
         print(f"# ended after {time.monotonic() - began:.1f} s; {seen} bytes were read by the other")
         reader.close()
-        for client in deaf:
+        for client, _ in deaf:
             client.close()
 
 
@@ -502,6 +545,7 @@ def the_log_tells_what_arrived(folder):
 
 
 TESTS = [a_thread_that_hangs_ends_the_signs_of_life, it_ends_though_a_thread_does_not, dear_questions_wait_for_each_other,
+         two_that_never_pause_leave_a_third_its_turn, wrong_tokens_do_not_shut_out_a_right_one,
          a_dear_question_counts_for_more, memory_comes_back, who_holds_all_keeps_nobody_out, idle_connections_give_way_when_many_are_open,
          a_stream_that_nobody_reads_ends, a_full_backlog_is_somebody, what_is_not_there_has_no_tag, the_log_tells_what_arrived]
 
