@@ -395,7 +395,8 @@
     });
   }
 
-  function legend(list, lines, values) {
+  // dashed: the lines are drawn, not areas, each with its dashes.
+  function legend(list, lines, values, dashed) {
     while (list.children.length > lines.length) list.lastChild.remove();
     lines.forEach((line, i) => {
       let item = list.children[i];
@@ -410,6 +411,7 @@
         list.append(item);
       }
       item.children[0].className = `swatch c-${line.key}`;
+      if (dashed) item.children[0].dataset.dash = i % DASHES.length;
       setText(item.children[1], line.label);
       setText(item.children[2], values ? values[i] : "");
     });
@@ -629,7 +631,7 @@
       chart.none(empty);
       return;
     }
-    chart.options.readout = (values, lines) => legend(list, lines, values.map(format));
+    chart.options.readout = (values, lines) => legend(list, lines, values.map(format), true);
     chart.set(
       past.times,
       order.map((d) => past.domains.get(keyOf(d)).series[field]),
@@ -908,7 +910,7 @@
     log: true,
     format: seconds,
     axis: short,
-    readout: (values) => legend(byId("l-percentiles"), PERCENTILES, values.map(seconds)),
+    readout: (values) => legend(byId("l-percentiles"), PERCENTILES, values.map(seconds), true),
   });
   byId("c-states").setAttribute("role", "img");
   byId("c-percentiles").setAttribute("role", "img");
@@ -1221,16 +1223,27 @@
 
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  // An answer about the past.  The server makes few of them at a time, and refuses what is too much at once.
-  async function askHistory(query) {
+  // What the server answers about the past, or the error that it says.  It makes few such answers at a time.
+  async function tryHistory(query) {
+    let error = null;
     for (let tries = 0; tries < 5; tries++) {
       const answer = await fetch(`api/v1/history?${query}`, { credentials: "same-origin" });
-      if (answer.ok) return answer.json();
-      const said = answer.status === 503 ? (await answer.json()).error : null;
-      if (!said || said.code !== "busy") return null;
+      if (answer.ok) return { history: await answer.json() };
+      error = (await answer.json()).error;
+      if (error.code !== "busy") break;
       await pause(500 + 500 * Math.random());
     }
-    return null;
+    return { error };
+  }
+
+  const askHistory = async (query) => (await tryHistory(query)).history || null;
+
+  // What is too much at once is asked for in steps twice as long, and again.
+  async function askInSteps(query, step) {
+    for (let factor = 1; ; factor *= 2) {
+      const told = await tryHistory(`${query}&step=${step * factor}s`);
+      if (told.history || told.error.code !== "too_much" || factor === 8) return told;
+    }
   }
 
   async function askRanges() {
@@ -1272,12 +1285,11 @@
     if (range.live) return;
     const metric = Object.values(HISTORY).join();
     try {
-      const history = await askHistory(
-        `from=${range.from}&step=${range.step}s&top=${MULTIPLES}&metric=${metric}`,
-      );
+      const query = `from=${range.from}&top=${MULTIPLES}&metric=${metric}`;
+      const { history, error } = await askInSteps(query, range.step);
       if (RANGES[view.range] !== range) return;
       if (history) longer.history = history;
-      setText(byId("range-note"), history ? "" : "The server does not have that now.");
+      setText(byId("range-note"), history ? "" : `The server says: ${error.message}.`);
       draw();
     } catch {
       /* the stream says that the server is not there */

@@ -252,6 +252,38 @@ def it_begins_with_the_past(folder):
         assert view.run("return document.getElementById('range-day').hidden"), "nobody keeps a day"
 
 
+REFUSING = """
+    const real = window.fetch;
+    window.asked = [];
+    window.fetch = async (url, options) => {
+        if (!String(url).includes("from=-24h") && !String(url).includes("from=-1h")) return real(url, options);
+        window.asked.push(String(url).match(/step=(\\d+)s/)[1]);
+        const few = window.asked.length > 2 && !window.never;
+        if (few) return real(url, options);
+        const error = {code: "too_much", message: "that is too much of it at once"};
+        return new Response(JSON.stringify({error}), {status: 400});
+    };
+"""
+
+
+def what_is_too_much_is_asked_in_longer_steps(folder):
+    """And where no step is long enough the server's own words are shown."""
+    if MISSING:
+        raise kit.Skip(MISSING)
+    with Common.host() as server, page(server) as view:
+        view.live()
+        view.run(REFUSING)
+        view.run("document.querySelector('input[value=\"1h\"]').click()")
+        view.until("an hour in longer steps", lambda: view.one(".multiple .figure").text.startswith("ran "))
+        assert view.run("return window.asked") == ["20", "40", "80"] and not view.one("#range-note").text
+        view.run("window.asked = []; window.never = true; document.querySelector('input[value=\"5m\"]').click();"
+                 "document.querySelector('input[value=\"1h\"]').click()")
+        view.until("the server's words", lambda: view.one("#range-note").text == "The server says: that is too much of it at once.")
+        assert view.run("return window.asked") == ["20", "40", "80", "160"]
+        dashes = view.run("return [...document.querySelectorAll('#l-io .swatch, #l-wait .swatch')].map((s) => s.dataset.dash)")
+        assert dashes and all(d is not None for d in dashes), dashes
+
+
 def a_thousand_domains_are_no_burden(folder):
     """The page asks for the past of a few of them; it gets that, and is live."""
     made = XENBAKED.parent.parent / "tests" / "unit" / "export" / "made_region"
@@ -512,7 +544,7 @@ def without_charts_it_says_so(folder):
     assert any(b"built without the page" in d and b"npm ci" in d for d in data)
 
 
-TESTS = [it_loads_and_stays_live, it_begins_with_the_past, a_thousand_domains_are_no_burden, a_domain_can_be_looked_into, the_table_sorts_and_filters, keys_do_what_the_help_says,
+TESTS = [it_loads_and_stays_live, it_begins_with_the_past, what_is_too_much_is_asked_in_longer_steps, a_thousand_domains_are_no_burden, a_domain_can_be_looked_into, the_table_sorts_and_filters, keys_do_what_the_help_says,
          themes_follow_and_switch, a_phone_is_wide_enough, names_are_text, nobody_else_is_asked, a_restart_is_survived,
          a_dead_xenbaked_is_told, everybody_can_use_it, without_charts_it_says_so]
 
