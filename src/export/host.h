@@ -59,6 +59,7 @@ struct xm_host_distribution {
 
 /* Percentiles of the waits that ended in a window, at most 1/16 off, all vCPUs of a domain together. */
 struct xm_host_waits {
+    bool known;     /* false: histograms were not read for so long yet, and nothing here means anything */
     uint64_t count; /* 0: none ended, and the others mean nothing */
     uint64_t p50_ns, p95_ns, p99_ns;
 };

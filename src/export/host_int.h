@@ -55,7 +55,8 @@ void xm_host_spread_forget(struct xm_host_spread *spread);
 
 /*
  * Fills slot->domain[].of, .waits and slot->vcpu[] for the sample in slot->to[0].  Reads the histograms of
- * the vCPUs that did anything since the last time.  Cost: 30 kB a vCPU that ran.
+ * the vCPUs that did anything since the last time.  mono_ns: when that sample was seen first, so that what a
+ * dead xenbaked left keeps the waits of its last seconds.  Cost: 30 kB a vCPU that ran.
  */
 void xm_host_spread_read(struct xm_host_spread *spread, struct xm_region *region, struct xm_host_slot *slot,
                          uint64_t mono_ns);
@@ -71,6 +72,7 @@ struct xm_host_reader {
     struct xm_region *region; /* NULL: not open */
     bool known;               /* lineage and creation mean something */
     uint64_t lineage, creation;
+    uint64_t index, index_mono_ns; /* the newest sample, and when it was seen first; 0: none was, of this run */
     uint64_t restart_mono_ns; /* when the lineage was found to be another; 0: never */
     struct xm_scale scale;
     uint64_t stale_ns, linger_ns;

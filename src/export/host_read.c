@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* One update: what stands in the region now, or why nothing does. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "export/host_int.h"
 
@@ -100,6 +102,7 @@ static enum xm_status reader_room(struct xm_host_reader *r, struct xm_capacity c
 static void forget(struct xm_host_reader *r)
 {
     r->scale = (struct xm_scale){0};
+    r->index_mono_ns = 0;
     xm_peaks_forget(r->peaks);
     xm_host_spread_forget(&r->spread);
 }
@@ -121,6 +124,17 @@ static void follow(struct xm_host_reader *r, const struct xm_region_info *info, 
     r->creation = info->creation_id;
 }
 
+/* The region cannot be opened: whether there is one all the same, and what can be done about it. */
+static void tell_why(const struct xm_host_reader *r, struct xm_host_slot *slot, const char *said)
+{
+    int why = access(r->path, R_OK) == 0 ? 0 : errno;
+    if (why == EACCES)
+        set_state(slot, XM_HOST_BROKEN,
+                  "%s to the server's user: xenbaked gives it to the group xenmon where there is one", said);
+    else
+        set_state(slot, XM_HOST_ABSENT, "%s%s", said, why == ENOENT ? ": start xenbaked" : "");
+}
+
 static bool attach(struct xm_host_reader *r, struct xm_host_slot *slot)
 {
     struct xm_error err;
@@ -130,7 +144,10 @@ static bool attach(struct xm_host_reader *r, struct xm_host_slot *slot)
     enum xm_status status = xm_region_open(r->path, &r->region, &err);
     if (status == XM_OK)
         return true;
-    set_state(slot, status == XM_IO ? XM_HOST_ABSENT : XM_HOST_BROKEN, "%s", err.text);
+    if (status == XM_IO)
+        tell_why(r, slot, err.text);
+    else
+        set_state(slot, XM_HOST_BROKEN, "%s", err.text);
     return false;
 }
 
@@ -274,7 +291,11 @@ static enum xm_status read_data(struct xm_host_reader *r, struct xm_host_slot *s
             return XM_AGAIN;
     uint64_t mono_ns = clock_ns(CLOCK_MONOTONIC);
     read_facts(r, slot, mono_ns);
-    xm_host_spread_read(&r->spread, r->region, slot, mono_ns);
+    if (r->index != s->index || r->index_mono_ns == 0) {
+        r->index = s->index;
+        r->index_mono_ns = mono_ns;
+    }
+    xm_host_spread_read(&r->spread, r->region, slot, r->index_mono_ns);
     s->domain = slot->domain;
     s->vcpu = slot->vcpu;
     if (s->info.source == XM_SOURCE_LIVE && mono_ns > now->host.mono)

@@ -145,7 +145,7 @@ static void set_waits(const uint32_t *now, const uint32_t *then, const struct xm
         counts[i] = now[i] - (then ? then[i] : 0);
         total += counts[i];
     }
-    *waits = (struct xm_host_waits){.count = total};
+    *waits = (struct xm_host_waits){.known = true, .count = total};
     if (total == 0)
         return;
     waits->p50_ns = xm_scale_to_ns(scale, xm_cycles_of(percentile(counts, total, 50))).v;
@@ -252,9 +252,12 @@ static void set_domain_waits(const struct xm_host_spread *spread, struct xm_host
 {
     for (unsigned w = 0; w < XM_HOST_WINDOWS; w++) {
         const struct xm_spread_entry *e = entry_before(spread, mono_ns, span_ns[w]);
-        for (uint32_t i = 0; e && i < slot->to[0].used.domains; i++) {
+        bool all = !slot->s.window[w].from; /* the window is the whole trace: so are the histograms */
+        if (!all && (!e || mono_ns - e->mono_ns < NEARLY(span_ns[w])))
+            continue;
+        for (uint32_t i = 0; i < slot->to[0].used.domains; i++) {
             size_t at = (size_t)i * XM_SPREAD_BUCKETS;
-            bool before = e->id[i] == slot->to[0].domain[i].id;
+            bool before = !all && e->id[i] == slot->to[0].domain[i].id;
             set_waits(spread->waits + at, before ? e->counts + at : NULL, &slot->s.scale,
                       &slot->domain[i].waits[w]);
         }

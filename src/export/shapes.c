@@ -289,9 +289,10 @@ static json_t *seconds_or_null(bool known, uint64_t ns)
 
 static json_t *wait_percentiles(const struct xm_host_waits *waits, bool peaks, uint64_t max_ns)
 {
-    bool any = waits && waits->count;
+    bool known = waits && waits->known;
+    bool any = known && waits->count;
     json_t *object = json_object();
-    bool good = xm_json_put(object, "count", waits ? count_of(waits->count) : json_null());
+    bool good = xm_json_put(object, "count", known ? count_of(waits->count) : json_null());
     good &= xm_json_put(object, "50", seconds_or_null(any, any ? waits->p50_ns : 0));
     good &= xm_json_put(object, "95", seconds_or_null(any, any ? waits->p95_ns : 0));
     good &= xm_json_put(object, "99", seconds_or_null(any, any ? waits->p99_ns : 0));

@@ -106,12 +106,27 @@ def old_numbers_are_called_old(folder):
         for words in (("bill", "--from", "-2s", "--to", "now", "--step", "1s"), ("history", "web", "--from", "-2s", "--step=1s")):
             assert len(client(*api, *words).splitlines()) > 2, words
         assert "no domain is called 'nobody' now" in client(*api, "history", "nobody", code=1)
+
+        def waits():
+            domains = json.loads(server.ask("/api/v1/domains?window=1s")[2])["domains"]
+            return [d["windows"]["1s"]["wait_p"] for d in domains]
+        for _ in range(200):
+            if sum(w["count"] or 0 for w in waits()) > 0:
+                break
+            time.sleep(0.1)
         daemon.kill()
         daemon.wait()
         for _ in range(200):
             if json.loads(server.ask("/api/v1/host")[2])["state"] == "dead":
                 break
             time.sleep(0.1)
+        # The window is that of the last sample, and so are its waits.
+        assert sum(w["count"] or 0 for w in waits()) > 0 and any(w["99"] for w in waits()), waits()
+        with kit.server(XENMON, region) as late:
+            time.sleep(2.5)
+            domains = json.loads(late.ask("/api/v1/domains?window=1s")[2])["domains"]
+            found = [d["windows"]["1s"]["wait_p"] for d in domains]
+            assert found and all(w["count"] is None and w["99"] is None and w["max"] is not None for w in found), found
         assert "xenbaked is dead" in client("xenmon-waits.sh", server.url, "0.0001", code=2)
         assert "old numbers" in client("xenmon_rpc.py", server.url, code=1)
         assert "xenbaked is dead, old numbers, waiting: " in client(*api, "watch", "--count", "1")
@@ -121,6 +136,7 @@ def old_numbers_are_called_old(folder):
     with kit.server(XENMON, folder / "nothing") as server:
         lines = client("xenmon_api.py", "--url", server.url, "watch", "--count", "2").splitlines()
         assert len(lines) == 2 and all(line.startswith("- no data: ") for line in lines), lines
+        assert all("start xenbaked" in line for line in lines), lines
         line = json.loads(client("xenmon-follow.sh", server.url, "1"))
         assert line == {"time": None, "state": "absent", "domains": None}, line
 
