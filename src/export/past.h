@@ -59,8 +59,8 @@ struct xm_past_question {
 };
 
 /*
- * Adds "from", "to", "step_s", "series", "durable_steps", "metrics", "times_s", "cpus" and "domains" to
- * `document`.  past (NULL: there is no region that can be read) has what the region reaches; what is older
+ * Adds "from", "to", "step_s", "series", "durable_steps", "metrics", "times_s", "coarse", "cpus" and
+ * "domains" to `document`.  past (NULL: there is no region that can be read) has what the region reaches; what is older
  * comes from the durable history in `directory` (NULL: there is none).  Steps that neither has anything of
  * are null. XM_OK; XM_END: no such domain; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
  * much; XM_AGAIN: one of the two was needed and cannot be read; XM_NOMEM.  err->text says what and how much.

@@ -116,7 +116,10 @@ static enum xm_status put_window(struct durable *d, const struct xm_history_wind
     enum xm_status status = XM_OK;
     if (bounds->line_ns < from_ns || at >= d->steps || end <= at)
         return XM_OK;
+    bool coarse = end - at > 1;
     end = end < d->steps ? end : d->steps;
+    for (size_t i = at; i < end; i++)
+        t->coarse[i] = t->coarse[i] || coarse;
     xm_past_put_cpus(t, at, end - at, window);
     for (uint32_t slot = 0; slot < window->to->used.domains && status == XM_OK; slot++) {
         struct xm_usage u;

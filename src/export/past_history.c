@@ -201,6 +201,9 @@ static enum xm_status add_region_lines(struct walk *w, struct xm_error *err)
 
 static enum xm_status make_cpus(struct xm_past_table *t, struct xm_error *err)
 {
+    t->coarse = calloc(t->points + 1, sizeof *t->coarse);
+    if (!t->coarse)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     for (size_t k = 0; k < XM_PAST_CPU; k++) {
         t->cpu[k] = malloc((t->points + 1) * sizeof *t->cpu[k]);
         if (!t->cpu[k])
@@ -257,6 +260,7 @@ static void table_end(struct xm_past_table *t)
         free(t->line[i].value);
     for (size_t k = 0; k < XM_PAST_CPU; k++)
         free(t->cpu[k]);
+    free(t->coarse);
     free(t->line);
 }
 
@@ -354,6 +358,7 @@ static bool put_document(const struct walk *w, json_t *document)
     const struct xm_past_question *q = w->question;
     json_t *metrics = json_array();
     json_t *times = json_array();
+    json_t *coarse = json_array();
     bool good = xm_json_put(document, "from", xm_json_time(q->from_ns));
     good &= xm_json_put(document, "to", xm_json_time(q->to_ns));
     good &= xm_json_put(document, "step_s", xm_json_seconds(w->table.step_ns));
@@ -361,10 +366,12 @@ static bool put_document(const struct walk *w, json_t *document)
     good &= xm_json_put(document, "durable_steps", json_integer((json_int_t)w->table.durable));
     good &= xm_json_put(document, "metrics", metrics);
     good &= xm_json_put(document, "times_s", times);
+    good &= xm_json_put(document, "coarse", coarse);
     for (size_t m = 0; m < q->metrics && good; m++)
         good = json_array_append_new(metrics, json_string(w->shape->fields.field[q->metric[m]].id)) == 0;
     for (size_t i = 0; i < w->table.points && good; i++)
-        good = json_array_append_new(times, xm_json_seconds(xm_past_end(&w->table, i))) == 0;
+        good = json_array_append_new(times, xm_json_seconds(xm_past_end(&w->table, i))) == 0 &&
+               json_array_append_new(coarse, json_boolean(w->table.coarse[i])) == 0;
     return good && put_cpus(w, document) && put_lines(w, document);
 }
 

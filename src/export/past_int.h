@@ -63,6 +63,7 @@ struct xm_past_table {
     struct xm_past_line *line;
     size_t lines, room;
     double *cpu[XM_PAST_CPU]; /* [point]; NAN: not known */
+    bool *coarse;             /* [point]; what is known is of a longer stretch than this step */
     size_t cpu_at;            /* the step that is being added up: */
     size_t cpu_steps;
     uint64_t cpu_ns[XM_PAST_CPU];

@@ -141,6 +141,7 @@ def values_are_those_of_the_command(folder):
             assert answer["state"] == "absent" and answer["series"] == "durable" and answer["durable_steps"] == len(answer["times_s"]), answer["series"]
             checked = compare(answer, rows, ranges["runs"], start, step)
             assert checked == len(rows) > 300 / step, (checked, len(rows))
+            assert answer["coarse"] == [False] * len(answer["times_s"]), "samples are as close as steps"
             told = sum(v is not None for d in answer["domains"] for v in d["values"]["running_s"])
             assert told == checked, "nothing that the command does not have"
             silent = [i for i, t in enumerate(answer["times_s"]) if t <= first]
@@ -175,6 +176,7 @@ def values_are_those_of_the_command(folder):
             for at in (first_of_it, first_of_it + 1):
                 assert close(line["values"]["running_ratio"][at], row["running_of_vcpus_pct"] * 0.01), (at, row)
                 assert line["values"]["running_s"][at] is None and line["coverage_ratio"][at] > 0.8, (at, row)
+                assert sparse["coarse"][at] is True, (at, row)
         server.end()
 
 
