@@ -291,7 +291,8 @@ static bool find(struct xm_http_request *request, struct xm_http_response *respo
     }
     if (!xm_http_find_route(request, request->http->config.table, request->http->config.tables, method,
                             &allowed)) {
-        xm_http_fail(response, 404, "not_found", "there is nothing at this path");
+        xm_http_fail(response, 404, "not_found",
+                     "there is nothing at this path: /api/v1/openapi.json has those of the API");
         return false;
     }
     return request->route ? true : fail_method(response, allowed);

@@ -81,6 +81,8 @@ def every_path_that_is_served_is_described(folder):
         described = description_of(server)
         said = {path: {p["name"] for p in item["get"].get("parameters", ()) if p["in"] == "query"}
                 for path, item in described.document["paths"].items()}
+        status, _, body = server.ask("/api/v1/")
+        assert status == 404 and "/api/v1/openapi.json" in json.loads(body)["error"]["message"], body
         assert said == served, {p: (said.get(p), served.get(p)) for p in set(said) | set(served) if said.get(p) != served.get(p)}
         manual = re.sub(r" Ns Ar (\w+)( Ns Pa )?", r"{\1}", (ROOT / "man/xenmon-serve.1").read_text())
         document = (ROOT / "doc/api.md").read_text()
