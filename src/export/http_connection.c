@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -51,10 +52,17 @@ static void cut(struct xm_http_connection *c)
     c->cut = true;
 }
 
+/* It has said something that nobody has read yet: who is slow then is this server. */
+static bool is_unheard(const struct xm_http_connection *c)
+{
+    int bytes = 0;
+    return c->fd >= 0 && ioctl(c->fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 /* Nothing is being made for it or sent to it. */
 static bool is_quiet(const struct xm_http_connection *c)
 {
-    return !c->cut && (c->phase == XM_HTTP_WAITING || c->phase == XM_HTTP_READING);
+    return !c->cut && (c->phase == XM_HTTP_READING || (c->phase == XM_HTTP_WAITING && !is_unheard(c)));
 }
 
 /*
@@ -311,7 +319,8 @@ static void cut_quiet(struct xm_http *http, const struct busy *busy, uint64_t no
     if (open <= half)
         return;
     for (struct xm_http_connection *c = http->connections; c; c = c->next)
-        if (!c->cut && c->phase == XM_HTTP_WAITING && now_ns > c->since_ns + QUIET_NS && !has_to_wait(busy, c))
+        if (!c->cut && c->phase == XM_HTTP_WAITING && now_ns > c->since_ns + QUIET_NS && !has_to_wait(busy, c) &&
+            !is_unheard(c))
             count = insert(going, count, c);
     for (unsigned i = 0; i < count && (!going[i]->asked || open > half); i++, open--) {
         cut(going[i]);
