@@ -351,13 +351,23 @@ def test_kill_the_keeper_at_random_moments(folder):
     try:
         wait_for((folder / "shm").exists, "for the region")
         (folder / "h").mkdir()
+
+        def keeper():
+            return subprocess.Popen([XENMON, "history", "keep", "--sync=100ms", "--region", folder / "shm", folder / "h"],
+                                    stderr=subprocess.DEVNULL)
+        # How long one takes here until it has kept something: moments are drawn from before and after that.
+        start, first = time.monotonic(), keeper()
+        try:
+            wait_for(lambda: samples(folder / "h") > 0, "for a first sample")
+        finally:
+            first.kill()
+            first.wait()
+        longest = max(0.25, 1.5 * (time.monotonic() - start))
         before = 0
         for _ in range(50):
-            keeper = subprocess.Popen([XENMON, "history", "keep", "--sync=100ms", "--region", folder / "shm", folder / "h"],
-                                      stderr=subprocess.DEVNULL)
-            time.sleep(dice.uniform(0.005, 0.25))
-            keeper.kill()
-            keeper.wait()
+            with keeper() as killed:
+                time.sleep(dice.uniform(0.005, longest))
+                killed.kill()
             now = samples(folder / "h")
             assert now >= before, f"{now} samples, and there were {before}"
             before = now
