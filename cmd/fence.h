@@ -17,8 +17,10 @@
  * (XM_NO_FENCE). */
 int xm_fence_version(void);
 
-/* A fence to be built: a descriptor.  -1: there is none to be had, and errno says why: ENOSYS, EOPNOTSUPP where this
- * kernel has none or has it switched off. */
+/*
+ * A fence to be built: a descriptor.  -1: there is none to be had, and errno says why: ENOSYS and
+ * EOPNOTSUPP where this kernel has none or has it switched off.
+ */
 int xm_fence_begin(void);
 
 /*

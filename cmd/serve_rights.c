@@ -138,8 +138,9 @@ static void allow_folder(int fence, const char *what, const char *folder)
         good = allow_renewed(fence, real);
     if (!good)
         xm_complain(XM_SERVE_PROGRAM,
-                    "%s: %s: %s, nor is the directory above it: it cannot be read later either, as the kernel "
-                    "(Landlock) shuts out what is not there now; make it and start again, or say --no-fence",
+                    "%s: %s: %s, nor is the directory above it: it cannot be read later either, as the "
+                    "kernel (Landlock) shuts out what is not there now; make it and start again, or say "
+                    "--no-fence",
                     folder, what, strerror(errno));
 }
 
@@ -196,8 +197,8 @@ void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_socke
     if (c->no_fence)
         return;
     int fence = xm_fence_begin();
-    if (fence < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) /* a kernel that has none needs no line each time */
-        return;
+    if (fence < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
+        return; /* a kernel that has none: no line each time */
     bool good = fence >= 0;
     for (size_t i = 0; good && i < sizeof common / sizeof common[0]; i++)
         (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
@@ -207,7 +208,7 @@ void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_socke
            allow_changes(fence, c, sockets);
     if (!xm_fence_close(fence, good))
         xm_complain(XM_SERVE_PROGRAM,
-                    "there is no fence around it, Landlock is refused: %s; it goes on, but a fault in it could "
-                    "open every file that its user may read",
+                    "there is no fence around it, Landlock is refused: %s; it goes on, but a fault in it "
+                    "could open every file that its user may read",
                     strerror(errno));
 }

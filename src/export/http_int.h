@@ -140,8 +140,8 @@ bool xm_http_host_is_plain(const char *host);
 /* ---- Connections (http_connection.c). */
 
 /*
- * What a connection is at: waiting for a request, reading it, finding out about a password, making its answer,
- * sending that, a stream.
+ * What a connection is at: waiting for a request, reading it, finding out about a password, making its
+ * answer, sending that, a stream.
  */
 enum xm_http_phase {
     XM_HTTP_WAITING,

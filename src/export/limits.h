@@ -60,7 +60,7 @@ void xm_limits_close(struct xm_limits *limits, const struct sockaddr *address);
 bool xm_limits_open_stream(struct xm_limits *limits, const struct sockaddr *address, unsigned most);
 void xm_limits_close_stream(struct xm_limits *limits, const struct sockaddr *address);
 
-/* Who asks: an address has as much for those that have shown who they are as for all others, apart from it. */
+/* Who asks: those of an address that have shown who they are have as much as all others of it, apart. */
 enum xm_limits_who { XM_LIMITS_STRANGER, XM_LIMITS_KNOWN };
 
 /*

@@ -95,7 +95,9 @@ class Secure:
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
-        return self.process.stderr.readline()
+        while "read again" not in (said := self.process.stderr.readline()):  # it may have other things to say
+            assert said, "it ended"
+        return said
 
 
 @contextlib.contextmanager

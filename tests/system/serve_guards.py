@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import shutil
 import socket
@@ -452,6 +453,20 @@ def idle_connections_give_way_when_many_are_open(folder):
         it.end()
 
 
+def it_may_open_as_many_files_as_it_has_connections(folder):
+    """The soft limit of open files is raised; where the hard one is too low that is said."""
+    for hard, good in ((4096, True), (300, False)):
+        process = subprocess.Popen([XENMON.with_name("xenmon-serve"), "--user=none", f"--region={folder / 'none'}", f"--listen=127.0.0.1:{kit.free_port()}",
+                                    "--max-connections=1000"], stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda hard=hard: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
+        said = process.stderr.readline()
+        limits = re.search(r"Max open files\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/limits").read_text())
+        process.kill()
+        process.communicate()
+        assert ("1000 connections need 1128 open files, and it may have 300" not in said) == good, said
+        assert int(limits[1]) == (1128 if good else 300), limits
+
+
 # ---- Clients that do not read.
 
 def a_stream_that_nobody_reads_ends(folder):
@@ -545,7 +560,7 @@ def the_log_tells_what_arrived(folder):
 
 
 TESTS = [a_thread_that_hangs_ends_the_signs_of_life, it_ends_though_a_thread_does_not, dear_questions_wait_for_each_other,
-         two_that_never_pause_leave_a_third_its_turn, wrong_tokens_do_not_shut_out_a_right_one,
+         two_that_never_pause_leave_a_third_its_turn, wrong_tokens_do_not_shut_out_a_right_one, it_may_open_as_many_files_as_it_has_connections,
          a_dear_question_counts_for_more, memory_comes_back, who_holds_all_keeps_nobody_out, idle_connections_give_way_when_many_are_open,
          a_stream_that_nobody_reads_ends, a_full_backlog_is_somebody, what_is_not_there_has_no_tag, the_log_tells_what_arrived]
 
