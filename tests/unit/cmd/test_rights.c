@@ -2,6 +2,7 @@
 /* Giving up root's rights, and talking to a service manager.  The first needs root; elsewhere it is skipped. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,12 +11,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "keeper.h"
 #include "notify.h"
 #include "privileges.h"
 
@@ -83,6 +86,56 @@ static void test_become(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* In the child, with no more rights than the shipped unit leaves: 0, or which path did not go over. */
+static int hand_over_history(struct xm_account_of user, const char *folder)
+{
+    struct xm_keeper_process keeper = {.directory = folder};
+    const char *paths[XM_KEEPER_PATHS + 1] = {NULL};
+    struct xm_error err;
+    struct stat st;
+    xm_error_clear(&err);
+    /* CHOWN, SETGID, SETUID; above all no DAC_OVERRIDE, which looks into any directory. */
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct few[2] = {{.effective = 0xc1, .permitted = 0xc1}, {0}};
+    if (syscall(SYS_capset, &header, few) != 0)
+        return 100;
+    size_t count = xm_keeper_paths(&keeper, paths);
+    if (count != XM_KEEPER_PATHS || xm_become(user, paths, &err) != XM_OK)
+        return 101;
+    for (size_t i = 0; i < count; i++)
+        if (stat(paths[i], &st) != 0 || st.st_uid != user.uid || st.st_gid != user.gid)
+            return (int)i + 1;
+    return 0;
+}
+
+/* As after a restart of the unit: systemd has given the directory and all in it back to root. */
+static void test_the_history_goes_over(void **state)
+{
+    static const char *const names[] = {"history.db", "history.db-wal", "history.db-shm", "history.lock"};
+    char folder[] = "/tmp/xm-history-XXXXXX";
+    char path[64];
+    struct xm_account_of user = xm_user("nobody");
+    if (geteuid() != 0 || !user.found)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        close(open(path, O_CREAT | O_WRONLY, 0640));
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(hand_over_history(user, folder));
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_no_such_user(void **state)
 {
     assert_false(xm_user("no such user, surely").found);
@@ -132,7 +185,8 @@ static void test_watchdog(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_become), cmocka_unit_test(test_no_such_user),
-                                       cmocka_unit_test(test_notify), cmocka_unit_test(test_watchdog)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_become), cmocka_unit_test(test_the_history_goes_over),
+                                       cmocka_unit_test(test_no_such_user), cmocka_unit_test(test_notify),
+                                       cmocka_unit_test(test_watchdog)};
     return cmocka_run_group_tests_name("rights", tests, NULL, NULL);
 }
