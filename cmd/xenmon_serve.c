@@ -270,13 +270,29 @@ static bool updater_lives(const struct serve *s)
     return lives;
 }
 
-static void run(struct serve *s, struct xm_signals *signals)
+/* Says once why there is no region that can be read, and once when there is.  Its state, for the next time. */
+static enum xm_host_state tell_region(const struct serve *s, enum xm_host_state told)
+{
+    const struct xm_host_snapshot *snapshot = xm_host_take(s->host);
+    bool fault = snapshot->state == XM_HOST_BROKEN || snapshot->state == XM_HOST_ABSENT;
+    enum xm_host_state state = fault ? snapshot->state : XM_HOST_RUNNING;
+    if (state != told && fault)
+        xm_complain(XM_SERVE_PROGRAM, "there is no data: %s", snapshot->reason);
+    else if (state != told)
+        xm_complain(XM_SERVE_PROGRAM, "the region %s is read", s->config->region_path);
+    xm_host_give_back(s->host, snapshot);
+    return state;
+}
+
+/* told: of the region, before it answered. */
+static void run(struct serve *s, struct xm_signals *signals, enum xm_host_state told)
 {
     uint64_t watchdog_ns = xm_notify_watchdog_ns();
     struct timespec tick = {.tv_nsec = (long)TICK_NS};
     xm_notify("READY=1\nSTATUS=answering");
     while (!signals->stop) {
         nanosleep(&tick, NULL); /* a signal ends it */
+        told = tell_region(s, told);
         if (signals->reload) {
             signals->reload = 0;
             xm_notify("RELOADING=1");
@@ -321,9 +337,10 @@ int main(int argc, char **argv)
     struct xm_signals *signals = xm_signals_install();
     enum xm_status status = begin(&s, &err);
     if (status == XM_OK) {
+        enum xm_host_state told = tell_region(&s, XM_HOST_RUNNING);
         for (unsigned i = 0; i < XM_HTTP_LISTENERS && s.sockets.name[i][0]; i++)
             xm_complain(XM_SERVE_PROGRAM, "answering at %s", s.sockets.name[i]);
-        run(&s, signals);
+        run(&s, signals, told);
     } else {
         xm_complain(XM_SERVE_PROGRAM, "%s", err.text);
     }

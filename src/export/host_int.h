@@ -72,7 +72,7 @@ struct xm_host_reader {
     struct xm_region *region; /* NULL: not open */
     bool known;               /* lineage and creation mean something */
     uint64_t lineage, creation;
-    uint64_t index, index_mono_ns; /* the newest sample, and when it was seen first; 0: none was, of this run */
+    uint64_t index, index_mono_ns; /* the newest sample, and when it was seen first; 0: none of this run */
     uint64_t restart_mono_ns; /* when the lineage was found to be another; 0: never */
     struct xm_scale scale;
     uint64_t stale_ns, linger_ns;
