@@ -42,8 +42,8 @@ void xm_keeper_prepare(struct xm_keeper_process *k)
 
 size_t xm_keeper_paths(const struct xm_keeper_process *k, const char *paths[XM_KEEPER_PATHS])
 {
-    static const char *const names[XM_KEEPER_PATHS - 1] = {"history.db", "history.db-wal", "history.db-shm",
-                                                           "history.lock"};
+    static const char *const names[XM_KEEPER_PATHS - 1] = {
+        "history.db", "history.db-wal", "history.db-shm", "history.lock"};
     static char files[XM_KEEPER_PATHS - 1][PATH_MAX];
     size_t count = 0;
     if (!k->directory)

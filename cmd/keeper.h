@@ -31,8 +31,8 @@ struct xm_keeper_process {
 void xm_keeper_prepare(struct xm_keeper_process *k);
 
 /*
- * What the child has to own: files that are there from an earlier run, then the directory (which, given away, could
- * not be looked into any more).  Returns how many paths; their text holds until the next call.
+ * What the child has to own: files of an earlier run, then the directory (which, given away, could not be
+ * looked into any more).  Returns how many paths; their text holds until the next call.
  */
 size_t xm_keeper_paths(const struct xm_keeper_process *k, const char *paths[XM_KEEPER_PATHS]);
 

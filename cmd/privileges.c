@@ -28,8 +28,8 @@ static bool is_to_give(const struct stat *st)
 }
 
 /*
- * By descriptor and never through a link: the directory may be one that others write to.  The group goes too where
- * it is still root's: one that was chosen stays, as the region's.
+ * By descriptor and never through a link: the directory may be one that others write to.  The group goes too
+ * where it is still root's: one that was chosen stays, as the region's.
  */
 static void hand_over(const char *path, struct xm_account_of user)
 {
