@@ -278,7 +278,8 @@ def secrets_change_while_it_runs(folder):
         it.cert.write_bytes(cert.read_bytes())
         it.key.write_bytes(key.read_bytes())
         it.tokens.write_text("another-token-of-tomorrow\n")
-        assert "read again" in it.reload()
+        said = it.reload()
+        assert said == "xenmon serve: tokens: read again; certificate: read again\n", said  # and no word of users
         assert it.ask("/healthz", authorization="Bearer another-token-of-tomorrow", cert=cert)[0] == 503
         assert it.ask("/healthz", authorization=f"Bearer {TOKEN}", cert=cert)[0] == 401
         with contextlib.suppress(ssl.SSLError):
