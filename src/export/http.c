@@ -241,8 +241,8 @@ static bool admit(struct xm_http_request *request, struct xm_http_response *resp
     bool asks = http->config.auth && !c->listener->trusted;
     request->generation = asks ? xm_auth_generation(http->config.auth) : 0;
     /*
-     * Before anything is counted, so that nobody's wrong tokens shut out a right one of the same address.  Not so
-     * with passwords: these can be guessed, and must not be tried as fast as one can.
+     * Before anything is counted, so that nobody's wrong tokens shut out a right one of the same address.  Not
+     * so with passwords: these can be guessed, and must not be tried as fast as one can.
      */
     if (asks && xm_auth_has_token(http->config.auth, header_of(request, "Authorization")))
         request->who = XM_LIMITS_KNOWN;
