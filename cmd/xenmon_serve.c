@@ -270,7 +270,7 @@ static bool updater_lives(const struct serve *s)
     return lives;
 }
 
-/* Says once why there is no region that can be read, and once when there is.  Its state, for the next time. */
+/* Says once why there is no region to be read, and once when there is.  Its state, for the next time. */
 static enum xm_host_state tell_region(const struct serve *s, enum xm_host_state told)
 {
     const struct xm_host_snapshot *snapshot = xm_host_take(s->host);
