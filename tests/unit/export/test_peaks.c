@@ -101,8 +101,13 @@ static char *scrape(struct made *m)
     xm_metrics_write(&all, s, false, r);
     char *text = calloc(1, r->body->used + 1);
     memcpy(text, r->body->data, r->body->used);
-    free(r->body->data);
-    free(r->body);
+    xm_http_buffer_put(r->body);
+    while (http->shelf) {
+        struct xm_http_buffer *b = http->shelf;
+        http->shelf = b->next;
+        free(b->data);
+        free(b);
+    }
     xm_host_give_back(m->host, s);
     xm_host_destroy(m->host);
     free(r);
