@@ -22,7 +22,7 @@ import threading
 import time
 import xmlrpc.client
 
-from serve_kit import Skip, certificate, free_port, process_facts, run_tests, sanitized, secret, server, settled
+from serve_kit import PLACEHOLDER, SCENARIO, Skip, certificate, free_port, process_facts, run_tests, sanitized, secret, server, settled
 
 XENMON, XENBAKED, ROOT = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
 SERVE = XENMON.with_name("xenmon-serve")
@@ -35,27 +35,12 @@ BOUND_KB = 512
 API = ["/api/v1/host", "/api/v1/domains", "/api/v1/cpus", "/api/v1/windows?window=1s", "/api/v1/domains/0", "/api/v1/domains/1/vcpus?window=1s",
        "/api/v1/metrics", "/api/v1/version", "/healthz", "/readyz", "/api/v1/region", "/api/v1/region/samples?series=fast&limit=4"]
 PAGE = ["/", "/app.js", "/style.css", "/icon.svg"]
-SCENARIO = """
-[host]
-cpus = 2
-hz = 2GHz
-scheduler = credit2
-pages = 256
-
-[domain Domain-0]
-id = 0
-role = driver
-
-[domain web]
-id = 1
-role = web
-rate = 200
-"""
+ORDINARY = SCENARIO.partition(f"\n[domain {PLACEHOLDER}]")[0]  # without the name that means harm
 
 
 def scenario(folder, number):
     """A host on which five domains come and go within six seconds."""
-    text = SCENARIO
+    text = ORDINARY
     for i in range(HOUR["domains"] // ROUNDS):
         text += f"\n[domain guest-{number}-{i}]\nid = {10 + i}\nrole = hog\nfrom = {1 + i * 0.5}s\nto = {3 + i * 0.5}s\n"
     path = folder / f"host{number}.ini"
