@@ -222,7 +222,10 @@ void xm_gap_close(struct xm_account *a, uint32_t p, const struct xm_event *event
 /* False: a table is full and nothing was done. */
 bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_t p, uint64_t now);
 void xm_switch_decide(struct xm_account *a);
-/* Records are missing: what was kept to decide by stands for nothing any more. */
+/*
+ * Drops what was kept to decide by: records are missing and it stands for nothing any more; or a domain begins, ends or
+ * is told of, and a switch of before that, taken after it, would be one of an instance that was not there.
+ */
 void xm_switch_forget(struct xm_account *a);
 
 /* ---- calibrate.c */

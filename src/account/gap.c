@@ -31,10 +31,13 @@ static void settle_named(struct xm_account *a, struct pcpu *p, uint32_t slot, ui
     struct vcpu *v = &a->vcpu[slot];
     if (v->state != STATE_UNKNOWN || v->unknown != AFTER_GAP)
         return;
+    uint64_t from = v->learn_from > p->named_at ? v->learn_from : p->named_at;
+    if (from >= now)
+        return; /* another pCPU that named it too has had its time: it cannot have been on both */
     p->row.late_busy += now - p->learn_from;
     xm_vcpu_settle(a, v, now);
-    uint64_t from = v->learn_from > p->named_at ? v->learn_from : p->named_at;
     v->row.late_running += now - from;
+    v->learn_from = now;
     v->assumed = XM_RUNNING;
 }
 

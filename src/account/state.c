@@ -40,6 +40,7 @@ static uint64_t *wait_counter(struct xm_vcpu_row *row, unsigned cause)
 void xm_vcpu_settle(struct xm_account *a, struct vcpu *v, uint64_t now)
 {
     (void)a;
+    XM_ASSERT(now >= v->settled);
     uint64_t span = now - v->settled;
     *counter(v) += span;
     if (v->state == XM_RUNNABLE)
@@ -49,6 +50,7 @@ void xm_vcpu_settle(struct xm_account *a, struct vcpu *v, uint64_t now)
 
 void xm_pcpu_settle(struct xm_account *a, struct pcpu *p, uint64_t now)
 {
+    XM_ASSERT(now >= p->settled);
     uint64_t span = now - p->settled;
     p->settled = now;
     switch ((enum occupant)p->occupant) {

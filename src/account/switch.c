@@ -175,7 +175,7 @@ void xm_switch_decide(struct xm_account *a)
         }
         /* No room for these few first events costs only their own time, which stays unknown. */
         if (p != NOBODY)
-            (void)apply(a, e, p, e->tsc.v < a->start ? a->start : e->tsc.v);
+            (void)apply(a, e, p, e->tsc.v);
     }
     if (published)
         all_late(a);
@@ -216,7 +216,8 @@ bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_
                 return true; /* the runstate records may be those that were lost */
             if (event->kind == XM_EV_SWITCH)
                 a->pcpu[p].switch_seen = true;
-            a->undecided[a->undecided_count++] = *event;
+            a->undecided[a->undecided_count] = *event;
+            a->undecided[a->undecided_count++].tsc.v = now; /* its own may lie before what came until then */
             return true;
         }
     }

@@ -286,6 +286,7 @@ bool xm_domain_added(struct xm_account *a, uint32_t domid, uint64_t now, bool by
     uint32_t made = new_domain(a, domid, now);
     if (made == NOBODY)
         return !xm_table_full(a);
+    xm_switch_forget(a);
     if (alive) {
         a->anomaly[XM_ANOMALY_REUSED]++;
         end_domain(a, slot - 1, now);
@@ -307,6 +308,7 @@ void xm_domain_removed(struct xm_account *a, uint32_t domid, uint64_t now, bool 
     if (!slot || a->domain[slot - 1].is_ended)
         return;
     a->ends++;
+    xm_switch_forget(a);
     end_domain(a, slot - 1, now);
     if (!by_scheduler && a->rem_due[domid] < UINT8_MAX)
         a->rem_due[domid]++;

@@ -25,8 +25,10 @@ enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32
     struct vcpu *v = &a->vcpu[slot];
     v->assumed = (uint8_t)state;
     /* Of one that runs the pCPU would have to be known too. */
-    if (state != XM_RUNNING && holds(a, told.v))
+    if (state != XM_RUNNING && holds(a, told.v)) {
+        xm_switch_forget(a);
         xm_vcpu_is(a, v, state, at);
+    }
     return XM_OK;
 }
 

@@ -217,6 +217,21 @@ static void test_named_but_seen_elsewhere(void **state)
     world_end(&w);
 }
 
+/* No Xen names one on two pCPUs: its time is counted once. */
+static void test_named_twice(void **state)
+{
+    struct world w = world();
+    gap_opens(&w, 1100, 0);
+    gap_opens(&w, 1100, 1);
+    gap_closes(&w, 1200, 0, 5, 1, 0);
+    gap_closes(&w, 1200, 1, 5, 1, 0);
+    finish(&w, 1500);
+    STATES(vcpu(&w, 1, 0), 300, 0, 0, 0, 200);
+    PCPU(pcpu(&w, 0), 300, 0, 0, 200);
+    PCPU(pcpu(&w, 1), 0, 0, 0, 500);
+    world_end(&w);
+}
+
 /* Named, then another pCPU's gap: it is still where it was. */
 static void test_named_and_another_gap(void **state)
 {
@@ -333,7 +348,7 @@ int main(void)
         TEST(test_elsewhere_stays_known), TEST(test_stops_in_a_gap), TEST(test_runs_in_a_gap), TEST(test_nested),
         TEST(test_two_gaps), TEST(test_gap_twice_opened), TEST(test_named), TEST(test_named_stranger),
         TEST(test_named_idle), TEST(test_named_between_gaps), TEST(test_named_but_gone), TEST(test_named_but_seen_elsewhere),
-        TEST(test_named_and_another_gap), TEST(test_newcomers), TEST(test_created_after), TEST(test_open_at_the_end),
+        TEST(test_named_twice), TEST(test_named_and_another_gap), TEST(test_newcomers), TEST(test_created_after), TEST(test_open_at_the_end),
         TEST(test_open_at_the_start), TEST(test_end_in_a_gap), TEST(test_causes),
     };
     return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);

@@ -462,6 +462,44 @@ static void test_undecided_at_the_end(void **state)
     world_end(&w);
 }
 
+/*
+ * A domain is made, or removed, while it is not clear yet: its own switches of before that are no part of the instance
+ * that begins then, and what is taken in after them stays in order.
+ */
+static void test_undecided_and_a_domain(void **state)
+{
+    static const unsigned event[] = {XM_EV_DOM_ADD, XM_EV_DOM_REM};
+    for (unsigned i = 0; i < 2; i++) {
+        struct world w = world();
+        EV(&w, XM_EV_YIELD, 1010, 0, 1, 0); /* gives it a row */
+        EV(&w, XM_EV_SWITCH, 1100, 0, 1, 0, 2, 0);
+        EV(&w, XM_EV_SWITCH, 1120, 1, 1, 1, 3, 0);
+        EV(&w, event[i], 1200, 2, 1);
+        EV(&w, XM_EV_SWITCH, 1300, 0, 2, 0, XM_DOMID_IDLE, 0);
+        EV(&w, XM_EV_SWITCH, 1400, 0, XM_DOMID_IDLE, 0, 2, 0);
+        assert_true(xm_account_from_switch(w.a));
+        finish(&w, 1500);
+        STATES(vcpu(&w, 2, 0), 400, 100, 0, 0, 0);
+        PCPU(pcpu(&w, 0), 400, 100, 0, 0);
+        PCPU(pcpu(&w, 1), 0, 0, 0, 500);
+        world_end(&w);
+    }
+}
+
+/* Times that go back before it is clear: kept as of when they came, as where it is clear. */
+static void test_undecided_and_back(void **state)
+{
+    struct world w = world();
+    EV(&w, XM_EV_SWITCH, 1200, 0, XM_DOMID_IDLE, 0, 1, 0);
+    EV(&w, XM_EV_SWITCH, 1100, 1, XM_DOMID_IDLE, 1, 2, 0);
+    EV(&w, XM_EV_SWITCH, 1300, 0, 1, 0, 3, 0);
+    finish(&w, 1400);
+    STATES(vcpu(&w, 1, 0), 100, 300, 0, 0, 0);
+    PCPU(pcpu(&w, 1), 200, 200, 0, 0);
+    assert_int_equal(xm_account_anomalies(w.a, XM_ANOMALY_TIME), 1);
+    world_end(&w);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -473,7 +511,7 @@ int main(void)
         TEST(test_from_switch), TEST(test_undecided), TEST(test_undecided_and_sampled), TEST(test_undecided_and_lost), TEST(test_switches_and_lost),
         TEST(test_wake_of_the_unknown), TEST(test_paused_in_its_sleep),
         TEST(test_both_kinds),
-        TEST(test_undecided_at_the_end), TEST(test_many_requests_first),
+        TEST(test_undecided_at_the_end), TEST(test_undecided_and_a_domain), TEST(test_undecided_and_back), TEST(test_many_requests_first),
     };
     return cmocka_run_group_tests_name("states", tests, NULL, NULL);
 }
