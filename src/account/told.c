@@ -23,6 +23,7 @@ enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32
     if (slot == NOBODY)
         return XM_OK;
     struct vcpu *v = &a->vcpu[slot];
+    a->now = at; /* a record that comes after all, and is older, is taken as of now */
     v->assumed = (uint8_t)state;
     /* Of one that runs the pCPU would have to be known too. */
     if (state != XM_RUNNING && holds(a, told.v)) {
@@ -40,5 +41,7 @@ bool xm_account_knows(const struct xm_account *a, uint32_t domid, uint32_t vcpu)
 
 void xm_account_gone(struct xm_account *a, uint32_t domid, xm_cycles now)
 {
-    xm_domain_removed(a, domid, now.v > a->now ? now.v : a->now, false);
+    if (now.v > a->now)
+        a->now = now.v;
+    xm_domain_removed(a, domid, a->now, false);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events that no Xen would write, straight into the account: any kind, any words, times that go back.  The account
+ * Events that no Xen would write, straight into the account: any kind, any words, times that go back, and a host's list
+ * of domains that has nothing to do with them.  The account
  * checks conservation in every sample (it traps); published counters must never go back, and what is known stays
  * within what there is.
  *
@@ -20,6 +21,7 @@ struct story {
     uint64_t now;
     unsigned domids, cpus, vcpus; /* how many different ones the story tells of */
     bool sane;                    /* times mostly go on, kinds exist */
+    bool listed;                  /* a live host */
     const char *wrong;
 };
 
@@ -156,6 +158,28 @@ static void tell(struct story *t, const struct xm_event *events, size_t count)
         t->now = events[i].tsc.v > t->now ? events[i].tsc.v : t->now;
 }
 
+/* The host's own list: somebody is there that no record told of, or gone. */
+static void a_list(struct story *t)
+{
+    struct xm_capacity want;
+    uint32_t domid = a_domid(t), vcpu = a_vcpu(t);
+    uint64_t now = t->now + xt_below(&t->r, 3000);
+    if (xt_below(&t->r, 4) == 0) {
+        xm_account_gone(t->a, domid, xm_cycles_of(now));
+    } else {
+        enum xm_runstate state = (enum xm_runstate)xt_below(&t->r, 4);
+        uint64_t told = xt_below(&t->r, 3) ? t->now - xt_below(&t->r, 20000) : 0;
+        enum xm_status status = XM_FULL;
+        for (int i = 0; i < 4 && status == XM_FULL && !t->wrong; i++) {
+            status = xm_account_introduce(t->a, domid, vcpu, state, xm_cycles_of(told), xm_cycles_of(now), &want);
+            if (status == XM_FULL)
+                make_room(t, want);
+        }
+        if (status != XM_OK)
+            t->wrong = "an introduction is not taken";
+    }
+}
+
 static void tell_all(struct story *t, unsigned steps)
 {
     for (unsigned i = 0; i < steps && !t->wrong; i++) {
@@ -164,6 +188,8 @@ static void tell_all(struct story *t, unsigned steps)
         for (size_t k = 0; k < count; k++)
             events[k] = an_event(t);
         tell(t, events, count);
+        if (t->listed && xt_below(&t->r, 10) == 0)
+            a_list(t);
         if (xt_below(&t->r, 4) == 0)
             sample(t);
         if (xt_below(&t->r, 20) == 0)
@@ -184,6 +210,7 @@ static const char *story(uint64_t seed, uint64_t round)
     static const struct xm_capacity room = {SLOTS, SLOTS, SLOTS};
     t.now = 1 + (xt_random(&t.r) >> 30);
     t.sane = xt_below(&t.r, 2);
+    t.listed = xt_below(&t.r, 2);
     t.domids = 1 + (unsigned)xt_below(&t.r, 12);
     t.cpus = 1 + (unsigned)xt_below(&t.r, 6);
     t.vcpus = 1 + (unsigned)xt_below(&t.r, 5);
