@@ -4,8 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,13 @@ static bool is_loopback(const struct sockaddr *address)
     return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
 }
 
+static unsigned port_of(const struct sockaddr *address)
+{
+    return ntohs(address->sa_family == AF_INET6
+                     ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
+                     : ((const struct sockaddr_in *)(const void *)address)->sin_port);
+}
+
 /* The rule: what others can reach is encrypted, and asks who they are. */
 static enum xm_status admit(const struct xm_serve_config *c, const struct sockaddr *address, const char *name,
                             struct xm_error *err)
@@ -49,6 +58,25 @@ static void take(const struct xm_serve_config *c, struct xm_serve_sockets *s, in
         .fd = fd, .tls = family != AF_UNIX && c->tls_cert, .trusted = family == AF_UNIX};
     snprintf(s->name[s->count], sizeof s->name[0], "%s", name);
     s->count++;
+}
+
+/* What a socket is bound to, as numbers, "[::1]:8436"; one of no address has no text. */
+static void real_address(int fd, char *text, size_t size)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t bytes = sizeof address;
+    char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 1]; /* with the zone of a link's own address */
+    char port[8];
+    *text = '\0';
+    if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
+        return;
+    const char *path = ((const struct sockaddr_un *)(const void *)&address)->sun_path;
+    if (address.ss_family == AF_UNIX && bytes > offsetof(struct sockaddr_un, sun_path) && *path)
+        snprintf(text, size, "unix:%s", path); /* the storage behind it is all NULs */
+    else if (address.ss_family != AF_UNIX &&
+             getnameinfo((const struct sockaddr *)&address, bytes, host, sizeof host, port, sizeof port,
+                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(text, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 /* ---- Unix sockets. */
@@ -106,6 +134,15 @@ static enum xm_status open_unix(const struct xm_serve_config *c, struct xm_serve
 
 /* ---- TCP. */
 
+/* Where any port was asked for, people are told which one it became, of which address. */
+static void take_bound(const struct xm_serve_config *c, struct xm_serve_sockets *s, int fd,
+                       const struct addrinfo *a, const char *name)
+{
+    char real[PATH_MAX];
+    real_address(fd, real, sizeof real);
+    take(c, s, fd, a->ai_family, port_of(a->ai_addr) == 0 && *real ? real : name);
+}
+
 static enum xm_status open_address(const struct xm_serve_config *c, struct xm_serve_sockets *s,
                                    const struct addrinfo *a, const char *name, struct xm_error *err)
 {
@@ -126,7 +163,7 @@ static enum xm_status open_address(const struct xm_serve_config *c, struct xm_se
         close(fd);
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", name, strerror(why));
     }
-    take(c, s, fd, a->ai_family, name);
+    take_bound(c, s, fd, a, name);
     return XM_OK;
 }
 
@@ -190,6 +227,7 @@ static enum xm_status take_activated(const struct xm_serve_config *c, struct xm_
     struct sockaddr_storage address = {0};
     socklen_t bytes = sizeof address;
     char name[64];
+    char real[PATH_MAX];
     int type = 0;
     socklen_t type_bytes = sizeof type;
     snprintf(name, sizeof name, "socket %d of systemd", fd);
@@ -201,7 +239,8 @@ static enum xm_status take_activated(const struct xm_serve_config *c, struct xm_
         return status;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, O_NONBLOCK);
-    take(c, s, fd, address.ss_family, name);
+    real_address(fd, real, sizeof real);
+    take(c, s, fd, address.ss_family, *real ? real : name);
     return XM_OK;
 }
 

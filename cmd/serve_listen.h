@@ -15,7 +15,8 @@
 struct xm_serve_sockets {
     struct xm_http_listener listener[XM_HTTP_LISTENERS];
     unsigned count;
-    char name[XM_HTTP_LISTENERS][PATH_MAX]; /* for people */
+    /* For people: as it was asked for, or, where that was any port (0) or systemd's, as it is bound. */
+    char name[XM_HTTP_LISTENERS][PATH_MAX];
     char made[XM_HTTP_LISTENERS][PATH_MAX]; /* Unix sockets to be removed at the end; "" else */
     bool activated;                         /* by systemd */
 };

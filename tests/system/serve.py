@@ -188,6 +188,41 @@ def it_listens_on_this_machine_alone(folder):
     assert code == 0 and not path.exists(), said
 
 
+def any_port_becomes_the_one_that_is_said(folder):
+    """--listen=ADDRESS:0, twice, in IPv6, behind a name, and with TLS: each line names where it really answers."""
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed")
+    cert, key = certificate(folder, "one")
+    context = ssl.create_default_context(cafile=cert)
+    context.check_hostname = False
+    words = ["127.0.0.1:0", "127.0.0.1:0", "localhost:0"]
+    if pathlib.Path("/proc/net/if_inet6").exists() and "0" * 31 + "1 " in pathlib.Path("/proc/net/if_inet6").read_text():
+        words.append("[::1]:0")
+    last = f"unix:{folder / 'sock'}"
+    for tls in ([], [f"--tls-cert={cert}", f"--tls-key={key}"]):
+        process = subprocess.Popen([SERVE, "--user=none", f"--region={folder / 'none'}", *tls, *(f"--listen={word}" for word in [*words, last])],
+                                   stderr=subprocess.PIPE, text=True)
+        try:
+            found = []
+            while last not in found:
+                line = process.stderr.readline()
+                assert line, (found, process.wait(10))
+                if line.startswith("xenmon serve: answering at "):
+                    found.append(line.split(" at ", 1)[1].rstrip())
+            assert len(set(found)) == len(found) > len(words), found
+            assert any("[" in where for where in found) >= ("[::1]:0" in words), found
+            for where in found[:-1]:
+                address, port = re.fullmatch(r"\[?(127\.0\.0\.1|::1)\]?:([1-9]\d*)", where).groups()
+                made = (http.client.HTTPSConnection(address, int(port), timeout=20, context=context) if tls
+                        else http.client.HTTPConnection(address, int(port), timeout=20))
+                made.request("GET", "/healthz")
+                assert made.getresponse().status == 503, where
+                made.close()
+        finally:
+            code, said = ended(process)
+        assert code == 0, said
+
+
 def beyond_it_only_with_tls_and_authentication(folder):
     if not shutil.which("openssl"):
         raise Skip("openssl is not installed")
@@ -830,7 +865,7 @@ def systemd_hands_it_sockets(folder):
                 heard = notices.recv(1000)
         finally:
             code, said = ended(process)
-        assert code == 0, said
+        assert code == 0 and f"answering at 127.0.0.1:{listener.getsockname()[1]}\n" in said, said
         heard = b""
         while b"STOPPING=1" not in heard:
             heard = notices.recv(1000)
@@ -884,7 +919,7 @@ def the_unit_is_well_formed(folder):
     assert not wrong, wrong
 
 
-TESTS = [it_listens_on_this_machine_alone, beyond_it_only_with_tls_and_authentication, nothing_is_said_without_authentication,
+TESTS = [it_listens_on_this_machine_alone, any_port_becomes_the_one_that_is_said, beyond_it_only_with_tls_and_authentication, nothing_is_said_without_authentication,
          passwords_are_asked_for, the_configuration_file_has_the_same_names, secrets_change_while_it_runs, root_steps_down_to_one_who_can_read_again, a_stream_ends_when_tokens_are_read_again,
          sent_bytes_are_those_that_were_sent, foreign_names_are_not_answered,
          wrong_requests_get_an_error_that_says_what, both_formats_are_what_they_say, values_are_those_of_the_region, counters_never_go_back,
