@@ -190,15 +190,15 @@ static bool allow_changes(int fence, const struct xm_serve_config *c, const stru
     return good;
 }
 
-void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
+bool xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_sockets *sockets)
 {
     /* What libraries read: processes and their memory; seeds of hash tables; the time zone, for UTC too. */
     static const char *const common[] = {"/proc", "/dev/urandom", "/etc/localtime"};
     if (c->no_fence)
-        return;
+        return false;
     int fence = xm_fence_begin();
     if (fence < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
-        return; /* a kernel that has none: no line each time */
+        return false; /* a kernel that has none: no line each time */
     bool good = fence >= 0;
     for (size_t i = 0; good && i < sizeof common / sizeof common[0]; i++)
         (void)xm_fence_allow(fence, common[i], XM_FENCE_READ); /* not every machine has them */
@@ -206,9 +206,48 @@ void xm_serve_fence(const struct xm_serve_config *c, const struct xm_serve_socke
         allow_history(fence, c->history);
     good = good && allow_region(fence, c->region_path) && allow_again(fence, c) &&
            allow_changes(fence, c, sockets);
-    if (!xm_fence_close(fence, good))
-        xm_complain(XM_SERVE_PROGRAM,
-                    "there is no fence around it, Landlock is refused: %s; it goes on, but a fault in it "
-                    "could open every file that its user may read",
-                    strerror(errno));
+    if (xm_fence_close(fence, good))
+        return true;
+    xm_complain(XM_SERVE_PROGRAM,
+                "there is no fence around it, Landlock is refused: %s; it goes on, but a fault in it "
+                "could open every file that its user may read",
+                strerror(errno));
+    return false;
+}
+
+/* Whether a message of bounded length is about that path. */
+static bool is_about(const char *said, const char *path)
+{
+    char begin[128];
+    snprintf(begin, sizeof begin, "%.120s", path);
+    return strstr(said, begin) != NULL;
+}
+
+bool xm_serve_shut(const struct xm_serve_config *c, enum xm_serve_part part, const char *said, char *text,
+                   size_t size)
+{
+    const struct {
+        enum xm_serve_part part;
+        const char *option, *path;
+        unsigned what;
+    } files[] = {{XM_SERVE_SECRETS, "token-file", c->token_file, XM_FENCE_READ},
+                 {XM_SERVE_SECRETS, "users", c->users, XM_FENCE_READ},
+                 {XM_SERVE_CERTIFICATE, "tls-cert", c->tls_cert, XM_FENCE_READ},
+                 {XM_SERVE_CERTIFICATE, "tls-key", c->tls_key, XM_FENCE_READ},
+                 {XM_SERVE_LOG, "access-log", c->access_log, XM_FENCE_WRITE},
+                 {XM_SERVE_REGION, "region", c->region_path, XM_FENCE_READ}};
+    char real[PATH_MAX];
+    *text = '\0';
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *path = files[i].path;
+        if (files[i].part != part || !path || !is_about(said, path) || !xm_fence_shuts(path, files[i].what))
+            continue;
+        bool leads = realpath(path, real) && strcmp(real, path) != 0;
+        snprintf(text, size,
+                 "it is the fence (Landlock) that shuts out what --%s=%s names%s%s: it lies where nothing was "
+                 "to be opened when the server began; start it again, or say --no-fence",
+                 files[i].option, path, leads ? ", " : "", leads ? real : "");
+        return true;
+    }
+    return false;
 }

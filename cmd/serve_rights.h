@@ -26,8 +26,19 @@ enum xm_status xm_serve_step_down(const struct xm_serve_config *config,
  * that these may be made anew; what is read again later and what lies beside that; and /proc.  It writes to
  * the directory of the access log, and removes the sockets that it made.  Before any thread begins, after
  * xm_confine().  Where the kernel has no such thing, or the configuration forbids it, nothing happens; where
- * it refuses, or where a directory is missing and will stay shut, a line on standard error says so.
+ * it refuses, or where a directory is missing and will stay shut, a line on standard error says so.  True: it stands.
  */
-void xm_serve_fence(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets);
+bool xm_serve_fence(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets);
+
+/* What is read again, or opened anew, together. */
+enum xm_serve_part { XM_SERVE_SECRETS, XM_SERVE_CERTIFICATE, XM_SERVE_LOG, XM_SERVE_REGION };
+
+/*
+ * Behind a fence that stands, where that part could not be opened and `said` names the path that was tried:
+ * whether the fence is why, and then to `text` a clause for people that names the option, the path, and where
+ * that leads; else "".
+ */
+bool xm_serve_shut(const struct xm_serve_config *config, enum xm_serve_part part, const char *said,
+                   char *text, size_t size);
 
 #endif

@@ -53,6 +53,7 @@
 struct serve {
     const struct xm_serve_config *config;
     struct xm_serve_sockets sockets;
+    bool fenced;
     char hostname[256];
     struct xm_host *host;
     struct xm_auth *auth;
@@ -188,7 +189,7 @@ static enum xm_status begin(struct serve *s, struct xm_error *err)
         status = xm_serve_step_down(s->config, &s->sockets, err);
     xm_confine();
     if (status == XM_OK)
-        xm_serve_fence(s->config, &s->sockets);
+        s->fenced = xm_serve_fence(s->config, &s->sockets);
     if (status == XM_OK)
         status = begin_host(s, err);
     if (status == XM_OK)
@@ -227,35 +228,40 @@ static void end(struct serve *s)
 
 /* ---- Running. */
 
+#define TOLD (4 * PATH_MAX)
+
 /* How it went with one part of what is read again, behind what is in `said` already. */
-static void tell_part(char *said, size_t size, const char *part, enum xm_status status,
-                      const struct xm_error *err)
+static void tell_part(const struct serve *s, char said[TOLD], const char *name, enum xm_serve_part part,
+                      enum xm_status status, const struct xm_error *err)
 {
+    char shut[2 * PATH_MAX + 256] = "";
     size_t used = strlen(said);
     const char *comma = used ? "; " : "";
-    if (status == XM_OK)
-        snprintf(said + used, size - used, "%s%s: read again", comma, part);
-    else
-        snprintf(said + used, size - used, "%s%s: not read again, what was known stays: %s", comma, part,
-                 err->text);
+    if (status == XM_OK) {
+        snprintf(said + used, TOLD - used, "%s%s: read again", comma, name);
+        return;
+    }
+    bool fence = s->fenced && xm_serve_shut(s->config, part, err->text, shut, sizeof shut);
+    snprintf(said + used, TOLD - used, "%s%s: not read again, what was known stays: %s%s%s", comma, name,
+             err->text, fence ? ": " : "", shut);
 }
 
 /* Each part for itself: who takes a token back must know whether that is done, whatever the others do. */
 static void reload(struct serve *s)
 {
     struct xm_error err;
-    char said[1024] = "";
+    char said[TOLD] = "";
     const struct xm_serve_config *c = s->config;
     const char *who = !c->users ? "tokens" : !c->token_file ? "users" : "tokens and users";
     xm_error_clear(&err);
     if (s->auth)
-        tell_part(said, sizeof said, who, xm_auth_reload(s->auth, &err), &err);
+        tell_part(s, said, who, XM_SERVE_SECRETS, xm_auth_reload(s->auth, &err), &err);
     xm_error_clear(&err);
     if (c->tls_cert)
-        tell_part(said, sizeof said, "certificate", xm_http_reload(s->http, &err), &err);
+        tell_part(s, said, "certificate", XM_SERVE_CERTIFICATE, xm_http_reload(s->http, &err), &err);
     xm_error_clear(&err);
     if (s->log)
-        tell_part(said, sizeof said, "access log", xm_access_log_reopen(s->log, &err), &err);
+        tell_part(s, said, "access log", XM_SERVE_LOG, xm_access_log_reopen(s->log, &err), &err);
     if (said[0] == '\0')
         snprintf(said, sizeof said, "there is nothing to be read again: no token, user, certificate or log");
     xm_complain(XM_SERVE_PROGRAM, "%s", said);
@@ -276,8 +282,11 @@ static enum xm_host_state tell_region(const struct serve *s, enum xm_host_state 
     const struct xm_host_snapshot *snapshot = xm_host_take(s->host);
     bool fault = snapshot->state == XM_HOST_BROKEN || snapshot->state == XM_HOST_ABSENT;
     enum xm_host_state state = fault ? snapshot->state : XM_HOST_RUNNING;
+    char shut[2 * PATH_MAX + 256] = "";
+    bool fence = state != told && fault && s->fenced &&
+                 xm_serve_shut(s->config, XM_SERVE_REGION, snapshot->reason, shut, sizeof shut);
     if (state != told && fault)
-        xm_complain(XM_SERVE_PROGRAM, "there is no data: %s", snapshot->reason);
+        xm_complain(XM_SERVE_PROGRAM, "there is no data: %s%s%s", snapshot->reason, fence ? ": " : "", shut);
     else if (state != told)
         xm_complain(XM_SERVE_PROGRAM, "the region %s is read", s->config->region_path);
     xm_host_give_back(s->host, snapshot);

@@ -611,8 +611,50 @@ def the_kernel_holds_it_to_its_files(folder):
             tokens.unlink()
             tokens.symlink_to(elsewhere)
             said = reloaded(process)
-            assert ("not" not in said) == good and (good or "Permission denied" in said), (more, said)
+            assert ("not read again" not in said) == good and (good or "Permission denied" in said), (more, said)
+            assert good or f"it is the fence (Landlock) that shuts out what --token-file={tokens} names, {elsewhere}: " in said, said
             assert knows("a-new-token-of-tomorrow") == good and knows("a-token-of-this-evening") != good
+
+
+def what_the_fence_shuts_out_is_named(folder):
+    """A directory of logs that is made anew, a certificate that is renewed elsewhere: the option, the path, and that it is the fence."""
+    needs("openssl")
+    if not has_fence():
+        raise kit.Skip("this kernel has no Landlock, or this build goes without it")
+    for name in ("live", "archive", "later", "logs"):
+        (folder / name).mkdir()
+    links, log = [folder / "live/cert.pem", folder / "live/key.pem"], folder / "logs/access.log"
+    renewed = certificate(folder / "later", "two")
+    for link, there in zip(links, certificate(folder / "archive", "one")):
+        link.symlink_to(there)
+    words = [SERVE, "--user=none", f"--listen=127.0.0.1:{kit.free_port()}", f"--region={folder / 'run/one/shm'}", f"--access-log={log}",
+             f"--tls-cert={links[0]}", f"--tls-key={links[1]}"]
+    shut = "it is the fence (Landlock) that shuts out what --{}={} names{}: it lies where nothing was to be opened when the server began"
+    with running(words) as process:
+        assert reloaded(process) == "xenmon serve: certificate: read again; access log: read again\n"
+        log.parent.rename(folder / "logs.1")
+        log.parent.mkdir()
+        for link, there in zip(links, renewed):
+            link.unlink()
+            link.symlink_to(there)
+        said = reloaded(process)
+        assert said.count("not read again") == 2 and said.count("\n") == 1, said
+        assert shut.format("tls-cert", links[0], f", {renewed[0]}") in said and shut.format("access-log", log, "") in said, said
+        # It blames the fence for nothing else.
+        shutil.rmtree(log.parent)
+        links[0].unlink()
+        said = reloaded(process)
+        assert said.count("not read again") == 2 and said.count("No such file") == 2 and "Landlock" not in said, said
+    if os.geteuid() != 0:
+        return
+    # What is not the server's to read is not the fence's doing.
+    open_to_all(folder)
+    tokens = secret(folder / "live/tokens", TOKEN + "\n")
+    os.chown(tokens, NOBODY, NOBODY)
+    with running([SERVE, "--user=nobody", f"--listen=127.0.0.1:{kit.free_port()}", f"--region={folder / 'shm'}", f"--token-file={tokens}"]) as process:
+        os.chown(tokens, 0, 0)
+        said = reloaded(process)
+        assert "Permission denied" in said and "Landlock" not in said, said
 
 
 def what_is_missing_stays_shut(folder):
@@ -691,7 +733,7 @@ def the_fence_has_room_for_what_changes(folder):
 
 TESTS = [root_becomes_nobody_rather_than_staying, what_the_user_will_lack_is_said_at_the_start, the_log_survives_rotation,
          a_region_that_cannot_be_read_is_told_of, a_key_that_others_can_read_is_refused, the_manual_is_right_word_by_word, no_route_says_anything_to_strangers,
-         it_opens_what_it_was_told_and_no_more, the_kernel_holds_it_to_its_files, what_is_missing_stays_shut,
+         it_opens_what_it_was_told_and_no_more, the_kernel_holds_it_to_its_files, what_the_fence_shuts_out_is_named, what_is_missing_stays_shut,
          a_fence_that_is_refused_is_said, the_fence_has_room_for_what_changes]
 
 

@@ -101,6 +101,16 @@ static int behind_it(int version)
     if (unlink(path[OTHER_FILE]) == 0 || rename(path[OTHER_FILE], path[WRITTEN]) == 0 ||
         mkdir(own, 0700) == 0)
         return 5;
+    /* The fence is to blame for what the user has the right to, and for nothing else. */
+    char missing[80];
+    snprintf(missing, sizeof missing, "%s/file", path[OTHER]);
+    if (!xm_fence_shuts(missing, XM_FENCE_READ) || !xm_fence_shuts(missing, XM_FENCE_WRITE) ||
+        xm_fence_shuts(path[READ], XM_FENCE_READ) || xm_fence_shuts(path[WRITTEN], XM_FENCE_WRITE))
+        return 10;
+    snprintf(missing, sizeof missing, "%s/missing", path[OTHER]);
+    if (xm_fence_shuts(missing, XM_FENCE_READ) || !xm_fence_shuts(missing, XM_FENCE_WRITE) ||
+        access(missing, F_OK) == 0)
+        return 11;
     char byte;
     if (read(kept, &byte, 1) != 0) /* an empty file, and no error */
         return 6;
@@ -137,8 +147,36 @@ static void nothing_else_can_be_opened(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* A user without rights, and no fence at all. */
+static int without_rights(void)
+{
+    struct xm_account_of nobody = xm_user("nobody");
+    const char *const none[] = {NULL};
+    if (geteuid() == 0 && (!nobody.found || xm_become(nobody, none, NULL) != XM_OK))
+        return 77;
+    if (opens(path[OTHER_FILE], O_RDONLY) || errno != EACCES)
+        return 1;
+    return xm_fence_shuts(path[OTHER_FILE], XM_FENCE_READ) || xm_fence_shuts(path[OTHER_FILE], XM_FENCE_WRITE);
+}
+
+static void missing_rights_are_not_the_fence(void **state)
+{
+    assert_int_equal(chmod(path[OTHER_FILE], 0), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(without_rights());
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_else_can_be_opened)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_else_can_be_opened),
+                                       cmocka_unit_test(missing_rights_are_not_the_fence)};
     return cmocka_run_group_tests_name("fence", tests, begin, finish);
 }
