@@ -37,9 +37,9 @@ bool xm_fence_allow(int fence, const char *path, unsigned what);
 bool xm_fence_close(int fence, bool keep);
 
 /*
- * Behind a fence: whether the fence alone keeps a file from being opened, to be read (XM_FENCE_READ), or to be
- * written and made where it is not there (XM_FENCE_WRITE): the user has the right to.  Tries to open it, as
- * who asks was about to; what could be opened is closed again.  False also where there is no fence.
+ * Behind a fence: whether the fence alone keeps a file from being opened, to be read (XM_FENCE_READ), or to
+ * be written and made where it is not there (XM_FENCE_WRITE): the user has the right to.  Tries to open it,
+ * as who asks was about to; what could be opened is closed again.  False also where there is no fence.
  */
 bool xm_fence_shuts(const char *path, unsigned what);
 

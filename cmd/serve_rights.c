@@ -240,7 +240,8 @@ bool xm_serve_shut(const struct xm_serve_config *c, enum xm_serve_part part, con
     *text = '\0';
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         const char *path = files[i].path;
-        if (files[i].part != part || !path || !is_about(said, path) || !xm_fence_shuts(path, files[i].what))
+        if (files[i].part != part || !path || !is_about(said, path) ||
+            !xm_fence_shuts(path, files[i].what))
             continue;
         bool leads = realpath(path, real) && strcmp(real, path) != 0;
         snprintf(text, size,
