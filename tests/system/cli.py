@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+from waiting import wait_for
+
 XENBAKED, XENMON, CAPTURES = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 SHORT = CAPTURES / "xen417-credit2-idle.trace.zst"
 LOST = CAPTURES / "xen417-credit-lost.trace.zst"
@@ -39,19 +41,11 @@ def xenbaked(region, *arguments):
     daemon = subprocess.Popen([XENBAKED, "--foreground", "--region", region, *map(str, arguments)],
                               stderr=subprocess.DEVNULL)
     try:
-        wait_for(region.exists)
+        wait_for(region.exists, "the region")
         yield daemon
     finally:
         daemon.kill()
         daemon.wait()
-
-
-def wait_for(condition):
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 def test_usage(_folder):

@@ -23,6 +23,7 @@ import threading
 import time
 
 from serve_kit import Server, Skip, ended, free_port, host, run_tests, server
+from waiting import wait_for
 
 XENMON, XENBAKED, ROOT = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
 sys.path.insert(0, str(ROOT / "contrib/python"))
@@ -72,16 +73,6 @@ def connection(*words):
         code, said = ended(process)
     assert code == 0, (code, said)
     assert not copies_of(process.pid)
-
-
-def wait_for(condition, what, seconds=25):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"in {seconds} s there was not: {what}")
 
 
 def newest(path, series="fast"):

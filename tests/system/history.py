@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import manual
+from waiting import wait_for
 
 XENBAKED, XENMON, ROOT = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 sys.path.insert(0, str(ROOT / "contrib/python"))
@@ -70,14 +71,6 @@ def finish(process, code=0):
     return said
 
 
-def wait_for(condition, what="in vain"):
-    for _ in range(1500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"waited {what}")
-
-
 def samples(directory):
     try:
         with sqlite3.connect(f"file:{directory}/history.db?mode=ro", uri=True) as db:
@@ -113,10 +106,10 @@ def test_five_minutes_agree_to_the_nanosecond(folder):
     daemon = bake(folder, "--speed=max", "--cpu-hz", HZ, "--fast-history=1200s", "--slow-history=2h", "--memory=1G",
                   f"--history={folder}/h", path)
     try:
-        wait_for((folder / "shm").exists, "for the region")
+        wait_for((folder / "shm").exists, "the region")
         done = run(XENMON, "log", "--region", folder / "shm", "--format=csv", "--from-start", "-t", "60", "-i", "700")
         region = json.loads(run(XENMON, "report", "--region", folder / "shm", "--format=json", "--cpu-hz", HZ).stdout)
-        wait_for(lambda: samples(folder / "h") and "ended" in history("runs", folder / "h").stdout, "for the history")
+        wait_for(lambda: samples(folder / "h") and "ended" in history("runs", folder / "h").stdout, "the history")
     finally:
         daemon.terminate()
     finish(daemon)
@@ -349,7 +342,7 @@ def test_kill_the_keeper_at_random_moments(folder):
     path = trace(folder, "t", 40)
     daemon = bake(folder, "--speed=4", "--cpu-hz", HZ, path)
     try:
-        wait_for((folder / "shm").exists, "for the region")
+        wait_for((folder / "shm").exists, "the region")
         (folder / "h").mkdir()
 
         def keeper():
@@ -358,7 +351,7 @@ def test_kill_the_keeper_at_random_moments(folder):
         # How long one takes here until it has kept something: moments are drawn from before and after that.
         start, first = time.monotonic(), keeper()
         try:
-            wait_for(lambda: samples(folder / "h") > 0, "for a first sample")
+            wait_for(lambda: samples(folder / "h") > 0, "a first sample")
         finally:
             first.kill()
             first.wait()
@@ -394,9 +387,9 @@ def test_kill_xenbaked(folder):
         time.sleep(2.5)
         daemon.send_signal(signal.SIGKILL)
         finish(daemon, -signal.SIGKILL)
-        wait_for(lambda n=number: samples(folder / "h") >= 2 * (n + 1), "for the rest of a killed xenbaked")
+        wait_for(lambda n=number: samples(folder / "h") >= 2 * (n + 1), "the rest of a killed xenbaked")
         wait_for(lambda: subprocess.run(["flock", "-n", folder / "h/history.lock", "true"], check=False).returncode == 0,
-                 "for the keeper to end")
+                 "the keeper to end")
     intact(folder / "h")
     assert len(rows("runs", folder / "h")) == 3
 
@@ -421,7 +414,7 @@ def test_kill_all_at_random_moments(folder):
         daemon = bake(folder, "--speed=20", f"--history={folder}/h", f"--history-sync={int(sync_s * 1000)}ms", path)
         seen = []
         if number % 5:  # the others are killed while they start
-            wait_for(lambda: newest_sample(folder), "for a sample")
+            wait_for(lambda: newest_sample(folder), "a sample")
         end = time.monotonic() + dice.uniform(0, 1.2 if number % 5 else 0.5)
         while time.monotonic() < end:
             now = newest_sample(folder)
@@ -441,7 +434,7 @@ def test_kill_all_at_random_moments(folder):
         (folder / "shm").unlink(missing_ok=True)
         if not (folder / "h/history.db").exists():
             continue  # it was killed before it had begun
-        wait_for(lambda: subprocess.run(["flock", "-n", lock, "true"], check=False).returncode == 0, "for the keeper to end")
+        wait_for(lambda: subprocess.run(["flock", "-n", lock, "true"], check=False).returncode == 0, "the keeper to end")
         if samples(folder / "h"):
             intact(folder / "h")
         if not seen:
@@ -466,12 +459,12 @@ def test_a_keeper_that_dies_is_started_again(folder):
     daemon = bake(folder, f"--source=sim:{LIFECYCLE}", f"--history={folder}/h", "--history-sync=200ms")
     try:
         lock = folder / "h/history.lock"
-        wait_for(lambda: lock.exists() and lock.read_text().strip(), "for the keeper")
+        wait_for(lambda: lock.exists() and lock.read_text().strip(), "the keeper")
         first = int(lock.read_text())
         os.kill(first, signal.SIGKILL)
-        wait_for(lambda: int(lock.read_text() or first) != first, "for another keeper")
+        wait_for(lambda: int(lock.read_text() or first) != first, "another keeper")
         had = samples(folder / "h")
-        wait_for(lambda: samples(folder / "h") > had, "for samples")
+        wait_for(lambda: samples(folder / "h") > had, "samples")
     finally:
         daemon.terminate()
     said = finish(daemon)
@@ -485,7 +478,7 @@ def test_two_writers(folder):
     first = subprocess.Popen([XENMON, "history", "keep", "--region", folder / "shm", folder / "h"], stderr=subprocess.PIPE)
     try:
         lock = folder / "h/history.lock"
-        wait_for(lambda: lock.exists() and lock.read_text().strip(), "for the lock")
+        wait_for(lambda: lock.exists() and lock.read_text().strip(), "the lock")
         said = history("keep", "--region", folder / "shm", folder / "h", code=1).stderr
         assert f"process {first.pid} writes this history already" in said and said.count("\n") == 1, said
         said = finish(bake(folder, "--speed=max", "--exit-at-end", f"--history={folder}/h", path))
@@ -518,7 +511,7 @@ def test_a_full_disk(folder):
     path = trace(folder, "t", 120, LIFECYCLE, "--set=web.rate=20")
     daemon = bake(folder, "--speed=60", "--cpu-hz", HZ, path)
     try:
-        wait_for((folder / "shm").exists, "for the region")
+        wait_for((folder / "shm").exists, "the region")
         time.sleep(0.5)
         done = subprocess.run(["unshare", "-Urm", "bash", "-c", FULL, "full", folder, XENMON], check=False, timeout=60)
         assert done.returncode == 0, (done.returncode, (folder / "said").read_text())

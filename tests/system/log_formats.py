@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+from waiting import wait_for
+
 XENMON, XENBAKED, SIM = (os.path.abspath(program) for program in sys.argv[1:4])
 ROOT = pathlib.Path(sys.argv[4]).absolute()
 sys.path.insert(0, str(ROOT / "contrib/python"))
@@ -50,14 +52,6 @@ def expect(done, code, error="", output=""):
     assert error or not done.stderr, f"it complains: {done.stderr}"
     assert output in (done.stdout or ""), f"'{output}' is not in '{done.stdout}'"
     return done
-
-
-def wait_for(condition, what="something"):
-    for _ in range(1500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"waited in vain for {what}")
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
 import truth as captures
+from waiting import wait_for
 
 STATES = ("running", "runnable", "blocked", "offline")
 SUMS = {"executions": "executions", "migrations": "migrations", "wait_after_wake": "wait_after_wake_ns",
@@ -96,14 +96,6 @@ def compare_reports(d, xenmon, trace, region):
 
 def log_command(xenmon, region, out):
     return [xenmon, "log", "--region", region, "--format=csv", "-o", out, "--from-start", "-t", "60", "-i", "700"]
-
-
-def wait_for(condition, what):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise TimeoutError(what)
 
 
 def check_speed(d, xenbaked, xenmon, trace, folder, speed):

@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 
+from waiting import wait_for
+
 XENMON, XENBAKED, SERVER, CAPTURES = *sys.argv[1:4], pathlib.Path(sys.argv[4])
 NAME = "xen417-credit2-contend"
 HZ = 2793439000
@@ -49,7 +51,7 @@ def server(folder, *arguments, listeners=1, name="socket"):
     player = subprocess.Popen([SERVER, folder / name, folder / "trace", "--listeners", str(listeners),
                                *map(str, arguments)], stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: answers(folder / name))
+        wait_for(lambda: answers(folder / name), "the player")
         yield player
     finally:
         player.kill()
@@ -57,17 +59,9 @@ def server(folder, *arguments, listeners=1, name="socket"):
         (folder / name).unlink(missing_ok=True)
 
 
-def wait_for(condition):
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
-
-
 def settled(path):
     """The size of a file that has begun, once it grows no more."""
-    wait_for(lambda: path.exists() and path.stat().st_size > 0)
+    wait_for(lambda: path.exists() and path.stat().st_size > 0, path)
     size = -1
     while size != (size := path.stat().st_size):
         time.sleep(0.5)
@@ -134,8 +128,8 @@ def test_a_signal_ends_it_well(folder):
         out = folder / f"out{number}.zst"
         with server(folder, "--pause", 100):
             recorder = start(folder, "-o", out)
-            wait_for(out.exists)
-            wait_for(lambda path=out: path.stat().st_size > 0)
+            wait_for(out.exists, "the recording")
+            wait_for(lambda path=out: path.stat().st_size > 0, "something in it")
             recorder.send_signal(number)
             said = finish(recorder, 0)
         assert said.count("\n") == 1, said
@@ -152,10 +146,10 @@ def test_a_signal_that_is_ignored(folder):
     out = folder / "out"
     with server(folder, "--pause", 20, "--linger"):
         recorder = start(folder, "-o", out, preexec_fn=ignore)
-        wait_for(lambda: out.exists() and out.stat().st_size > 0)
+        wait_for(lambda: out.exists() and out.stat().st_size > 0, "the recording")
         for number in (signal.SIGHUP, signal.SIGINT):
             recorder.send_signal(number)
-        wait_for(lambda: out.stat().st_size == (folder / "trace").stat().st_size)
+        wait_for(lambda: out.stat().st_size == (folder / "trace").stat().st_size, "all of it")
         recorder.terminate()
         finish(recorder, 0)
 
@@ -202,12 +196,12 @@ def test_killed(folder):
     trace = (folder / "trace").read_bytes()
     with server(folder, "--pause", 60, listeners=2):
         plain, packed = (start(folder, "-o", folder / name) for name in ("p", "p.zst"))
-        wait_for(lambda: (folder / "p").exists() and (folder / "p.zst").exists())
-        wait_for(lambda: (folder / "p.zst").stat().st_size > 400000)  # more than one flush
+        wait_for(lambda: (folder / "p").exists() and (folder / "p.zst").exists(), "two recordings")
+        wait_for(lambda: (folder / "p.zst").stat().st_size > 400000, "a packed one")  # more than one flush
         packed.kill()
         finish(packed, -signal.SIGKILL)
         mine, done = report(folder / "p.zst")
-        wait_for(lambda: report(folder / "p")[0]["trace"]["records"] >= mine["trace"]["records"])
+        wait_for(lambda: report(folder / "p")[0]["trace"]["records"] >= mine["trace"]["records"], "as many records")
         plain.kill()
         finish(plain, -signal.SIGKILL)
     assert trace.startswith((folder / "p").read_bytes())
@@ -225,7 +219,7 @@ def test_another_xenbaked(folder):
         first.wait()
         assert trace.startswith((folder / "out").read_bytes())
     with server(folder, "--from", 30, "--linger"):
-        wait_for(lambda: (folder / "out").stat().st_size > size)
+        wait_for(lambda: (folder / "out").stat().st_size > size, "more of it")
         while size != (size := (folder / "out").stat().st_size):
             time.sleep(0.3)
         recorder.terminate()
@@ -256,7 +250,7 @@ def test_a_refusal_while_recording(folder):
             (folder / "socket").chmod(0)
             time.sleep(0.5)
     with server(folder, "--from", 30, "--linger"):
-        wait_for(lambda: out.stat().st_size > size)
+        wait_for(lambda: out.stat().st_size > size, "more of it")
         recorder.terminate()
         said = finish(recorder, 0)
     assert said.count("has gone") == 1 and "interrupted 1 time" in said, said
@@ -267,7 +261,7 @@ def region(folder, live):
     """A region, written, with nothing to record beside it; of a capture, which `live` hides."""
     with subprocess.Popen([XENBAKED, "--region", folder / "shm", folder / "trace"], stderr=subprocess.DEVNULL) as writer:
         try:
-            wait_for((folder / "shm").exists)
+            wait_for((folder / "shm").exists, "the region")
             if live:
                 with open(folder / "shm", "r+b") as shm:
                     shm.seek(0x108)  # `source`, in xenmon-region(5)

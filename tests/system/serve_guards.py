@@ -25,6 +25,7 @@ import threading
 import time
 
 import serve_kit as kit
+from waiting import wait_for
 
 TOKEN = "0123456789abcdef-our-token"
 HERE, ELSEWHERE = "127.0.0.1", [f"192.0.2.{n}" for n in range(1, 8)]
@@ -40,18 +41,11 @@ def made_region(path, domains, vcpus, pcpus):
     """A region of any size; its writer."""
     writer = subprocess.Popen([MADE_REGION, path, str(domains), str(vcpus), str(pcpus)])
     try:
-        until(path.exists, 10, "a region")
+        wait_for(path.exists, "a region", 10)
         yield writer
     finally:
         writer.kill()
         writer.wait()
-
-
-def until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
 
 
 def told(it, name):
@@ -155,7 +149,7 @@ def a_thread_that_hangs_ends_the_signs_of_life(folder):
         assert len(threads) in (3, 6), threads
         for tid in threads[::5] or threads:  # of the first listener, and of the last
             with held(tid):
-                until(lambda: it.count(1.5) == 0, 30, "the signs of life to end")
+                wait_for(lambda: it.count(1.5) == 0, "the signs of life to end", 30)
                 assert it.count(2) == 0
             assert it.wait(30) == "WATCHDOG=1", "it does not come back to life"
         it.process.terminate()
@@ -366,7 +360,7 @@ def crowd_of(folder, say, port, cert, title):
         return time.monotonic() - began
     crowd = Crowd(port, ELSEWHERE[1:5], say)
     try:
-        until(lambda: sum(map(len, crowd.held.values())) >= 40, 20, "a crowd")
+        wait_for(lambda: sum(map(len, crowd.held.values())) >= 40, "a crowd", 20)
         worst, failed = {}, []
         for round_number in range(12):
             for kind, call in (("here", lambda: ask(HERE, HERE)), ("new", lambda: ask(ELSEWHERE[5 + round_number % 2], ELSEWHERE[0])), ("unix", ask_unix)):
@@ -443,10 +437,10 @@ def idle_connections_give_way_when_many_are_open(folder):
         time.sleep(3.5)
         assert all(map(lives, old + silent)), "with few connections nobody is cut off"
         young = [kept_alive() for _ in range(5)]
-        until(lambda: not any(map(lives, silent)), 20, "who said nothing to be cut off")
+        wait_for(lambda: not any(map(lives, silent)), "who said nothing to be cut off", 20)
         assert sum(map(lives, old)) >= 3 and all(map(lives, young)), "enough was free without them"
         more = [kept_alive() for _ in range(4)]
-        until(lambda: sum(map(lives, old)) < 3, 20, "the oldest to be cut off")
+        wait_for(lambda: sum(map(lives, old)) < 3, "the oldest to be cut off", 20)
         assert all(map(lives, more)), "the youngest stay"
         for client in old + silent + young + more:
             client.close()
@@ -485,7 +479,7 @@ def a_stream_that_nobody_reads_ends(folder):
         reader.request("GET", "/api/v1/stream")
         answer = reader.getresponse()
         assert answer.status == 200
-        until(lambda: told(it, "xenmon_http_streams") == 3, 20, "three streams")
+        wait_for(lambda: told(it, "xenmon_http_streams") == 3, "three streams", 20)
         began, seen = deaf[-1][1], 0
         while told(it, "xenmon_http_streams") > 1:
             assert time.monotonic() - began < 90, "who reads nothing keeps its stream"
@@ -543,12 +537,12 @@ def the_log_tells_what_arrived(folder):
         client.sendall(b"GET /metrics?cut HTTP/1.1\r\nHost: localhost\r\n\r\n".replace(b"?cut", b""))
         client.recv(100)
         client.close()
-        until(lambda: ' 499 ' in log.read_text(), 20, "the one that was cut off")
+        wait_for(lambda: ' 499 ' in log.read_text(), "the one that was cut off", 20)
         stream = http.client.HTTPConnection("127.0.0.1", it.port, timeout=20)
         stream.request("GET", "/api/v1/stream")
         stream.getresponse().read(100)
         stream.close()
-        until(lambda: "/api/v1/stream" in log.read_text(), 20, "the stream")
+        wait_for(lambda: "/api/v1/stream" in log.read_text(), "the stream", 20)
         it.end()
         lines = log.read_text().splitlines()
         cut = [line for line in lines if " 499 " in line]

@@ -19,6 +19,7 @@ import time
 import xmlrpc.client
 
 import serve_kit as kit
+from waiting import wait_for
 
 try:
     from serve_described import description_of
@@ -50,19 +51,14 @@ def command(folder, *words):
     return subprocess.run([XENMON, "history", *words, folder / "h"], env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
 
 
-def until(probe, what):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            if probe():
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"waited in vain for {what}")
-
-
 def kept(folder, runs=1):
     """So many runs have ended, and all of them is in the database."""
-    until(lambda: command(folder, "runs").count("ended") == runs, "the history")
+    def there():
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return command(folder, "runs").count("ended") == runs
+        return False
+
+    wait_for(there, "the history", 60)
 
 
 def seconds_of(text):

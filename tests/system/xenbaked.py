@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+from waiting import wait_for
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "contrib" / "python"))
 import xenmon_region  # noqa: E402
 
@@ -53,16 +55,6 @@ def need(condition, what):
 
 def same(is_, should, what):
     need(is_ == should, f"{what} is {is_!r}, should be {should!r}")
-
-
-def wait_for(what, condition, seconds=20):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise Failed(f"waited {seconds} s in vain for {what}")
 
 
 class Bench:
@@ -135,7 +127,7 @@ class Daemon:
             return None
 
     def until(self, state, seconds=20):
-        wait_for(f"state {state}", lambda: self.state() == state, seconds)
+        wait_for(lambda: self.state() == state, f"state {state}", seconds)
         return self
 
     def stop(self, number=signal.SIGTERM):
@@ -443,7 +435,7 @@ def signals_end_it_cleanly(bench):
         for options in (["--speed=1"], ["--speed=max", "--repeat=forever"], ["--speed=max"]):
             pid_file = bench.directory / "pid"
             with Daemon(bench, *options, "--pid-file", str(pid_file), bench.capture("credit2-web-rate")) as d:
-                wait_for("a sample", lambda: d.state() in (RUNNING, ENDED))
+                wait_for(lambda: d.state() in (RUNNING, ENDED), "a sample")
                 same(int(pid_file.read_text()), d.process.pid, "the pid file")
                 with xenmon_region.Region(d.region) as region:
                     same(d.stop(number), 0, f"the exit status after {number!r}")
@@ -458,7 +450,7 @@ def hangup_reopens_the_log(bench):
         d.until(RUNNING)
         log.rename(bench.directory / "daemon.log.1")
         d.process.send_signal(signal.SIGHUP)
-        wait_for("the new log", lambda: log.exists() and "SIGHUP" in log.read_text())
+        wait_for(lambda: log.exists() and "SIGHUP" in log.read_text(), "the new log")
         need(" records" in log.read_text(), log.read_text())
         same(d.state(), RUNNING, "the state")
         same(d.stop(), 0, "the exit status")
@@ -497,11 +489,11 @@ def killed_and_started_again(bench):
             region.check()
             d.process.kill()
             d.process.wait()
-            wait_for("a reader to see that the writer is gone", lambda: outcome(region) == "Gone")
+            wait_for(lambda: outcome(region) == "Gone", "a reader to see that the writer is gone")
             region.sample("fast", region.newest("fast"))  # what it left can be read
             with Daemon(bench, bench.capture("credit2-idle")) as again:
-                wait_for("the new region", lambda: again.state() is not None and
-                         again.header()["writer_pid"] == again.process.pid)
+                wait_for(lambda: again.state() is not None and again.header()["writer_pid"] == again.process.pid,
+                         "the new region")
                 same(outcome(region), "Restarted", "what a reader sees then")
                 same(outcome(region), "", "what it sees next")
                 same(region.header()["writer_pid"], again.process.pid, "the writer's pid")
@@ -541,8 +533,8 @@ def in_the_background(bench):
         need(os.path.exists(region), "no region")
     finally:
         os.kill(pid, signal.SIGTERM)
-    wait_for("its end", lambda: not os.path.exists(pid_file))
-    wait_for("the lock's end", lambda: residue(bench) == ["daemon.log"], 5)
+    wait_for(lambda: not os.path.exists(pid_file), "its end")
+    wait_for(lambda: residue(bench) == ["daemon.log"], "the lock's end", 5)
     need("stopping" in pathlib.Path(log).read_text(), "the log says nothing")
     code, _, err = bench.run(*options, str(bench.directory / "missing"))
     same(code, 1, "the exit status of a start that fails")
