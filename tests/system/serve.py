@@ -23,6 +23,7 @@ import time
 
 import serve_kit as kit
 from serve_kit import Server, Skip, certificate, ended, free_port, host, run_tests, secret, server
+from waiting import wait_for
 
 XENMON, XENBAKED, ROOT, MADE_REGION = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
 SERVE = XENMON.with_name("xenmon-serve")
@@ -143,16 +144,6 @@ def names(found):
     return {name for name, _ in found}
 
 
-def until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
-
-
 def sanitized():
     return kit.sanitized(SERVE)
 
@@ -167,7 +158,7 @@ def it_listens_on_this_machine_alone(folder):
                                env={**os.environ, "XDG_RUNTIME_DIR": str(runtime), "RUNTIME_DIRECTORY": str(runtime)})
     try:
         path = runtime / "http.sock"
-        until(path.exists, 10, "the default socket")
+        wait_for(path.exists, "the default socket", 10)
         assert path.stat().st_mode & 0o777 == 0o660, oct(path.stat().st_mode)
         inodes = set()
         for entry in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
@@ -352,7 +343,7 @@ def a_stream_ends_when_tokens_are_read_again(folder):
         assert answer.status == 200 and answer.readline()
         tokens.write_text("another-token-of-tomorrow\n")
         it.process.send_signal(signal.SIGHUP)
-        until(lambda: it.ask("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 401, 10, "the old token to be refused")
+        wait_for(lambda: it.ask("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 401, "the old token to be refused", 10)
         begun = time.monotonic()
         answer.read()
         assert time.monotonic() - begun < 10
@@ -541,10 +532,10 @@ def domains_that_end_disappear_and_ids_do_not_mix(folder):
     with host(XENBAKED, folder, source=f"--source=sim:{scenario}") as (region, _), server(XENMON, region, "--linger=1s", "--interval=200ms") as it:
         def shown():
             return {tuple(sorted(labels)) for (name, labels) in series(it.ask("/metrics")[2]) if name == "xen_domain_info" and ("domid", "7") in labels}
-        first = until(shown, 20, "the first domain 7")
+        first = wait_for(shown, "the first domain 7", 20)
         assert len(first) == 1 and "incarnation" not in str(first), first
-        until(lambda: not shown(), 20, "the first domain 7 to disappear")
-        second = until(shown, 20, "the second domain 7")
+        wait_for(lambda: not shown(), "the first domain 7 to disappear", 20)
+        second = wait_for(shown, "the second domain 7", 20)
         assert len(second) == 1 and ("incarnation", "1") in list(second)[0], second
         found = series(it.ask("/metrics")[2])
         assert value(found, "xen_domain_state_seconds_total", domid=7, state="running", incarnation=1) < 60
@@ -645,13 +636,13 @@ def every_state_of_xenbaked_has_a_name(folder):
             return status, told["status"], told
 
         def becomes(name, status, seconds=15):
-            until(lambda: state()[:2] == (status, name), seconds, f"{name}, not {state()}")
+            wait_for(lambda: state()[:2] == (status, name), f"{name}, not {state()}", seconds)
             assert name == "running" or state()[2]["reason"], state()
         becomes("absent", 503)
         assert state("/readyz")[0] == 503
         with made_region(region, 2, 1, 1) as writer:
             becomes("running", 200)
-            until(lambda: state("/readyz")[0] == 200, 5, "ready")
+            wait_for(lambda: state("/readyz")[0] == 200, "ready", 5)
             assert value(series(it.ask("/metrics")[2]), "xenmon_up") == 1
             writer.send_signal(signal.SIGSTOP)
             becomes("stale", 503)
@@ -671,10 +662,10 @@ def every_state_of_xenbaked_has_a_name(folder):
             found = series(it.ask("/metrics")[2])
             assert value(found, "xenmon_baked_restarts_total") == 1
             assert value(found, "xen_vcpu_state_seconds_total", domid=0, state="running") < 10
-            until(lambda: state()[1] == "running", 20, "the restart to be long ago")
+            wait_for(lambda: state()[1] == "running", "the restart to be long ago", 20)
         region.unlink(missing_ok=True)
         region.write_bytes(b"this is no region" * 1000)
-        until(lambda: state()[1] in ("broken", "dead", "ended"), 15, "a file that is none")
+        wait_for(lambda: state()[1] in ("broken", "dead", "ended"), "a file that is none", 15)
         it.end()
 
 
@@ -686,7 +677,7 @@ def a_rate_is_a_rate(folder):
         assert codes[:9] == [503] * 9 and 429 in codes, codes
         status, headers, body = it.ask("/healthz")
         assert status == 429 and int(headers["Retry-After"]) >= 1 and json.loads(body)["error"]["code"] == "too_many_requests"
-        until(lambda: it.ask("/healthz")[0] == 503, 10, "the bucket to fill again")
+        wait_for(lambda: it.ask("/healthz")[0] == 503, "the bucket to fill again", 10)
 
 
 def guessing_is_slow(folder):
@@ -763,7 +754,7 @@ def slow_and_half_open_clients_starve_nobody(folder):
         assert unix().startswith(b"HTTP/1.1 200")
         for client in many:
             client.close()
-        until(lambda: it.ask("/healthz")[0] == 200, 10, "an answer after the flood")
+        wait_for(lambda: it.ask("/healthz")[0] == 200, "an answer after the flood", 10)
 
 
 def a_request_has_its_time_and_no_more(folder):

@@ -22,9 +22,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 import serve_kit as kit
+from waiting import wait_for
 
 XENMON, XENBAKED, ROOT = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
 SERVE = XENMON.with_name("xenmon-serve")
@@ -63,16 +63,6 @@ def open_to_all(folder):
     for path in (folder, *folder.parents[:-1]):
         if path.stat().st_uid == os.geteuid() and str(path).startswith(tempfile.gettempdir() + "/"):
             path.chmod(path.stat().st_mode | 0o755)
-
-
-def until(condition, what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def users(folder, *names):
@@ -203,15 +193,15 @@ def the_log_survives_rotation(folder):
     with running(words) as process:
         assert process.begun.count("\n") == 2, process.begun
         ask(port, "/first")
-        until(lambda: "/first" in log.read_text(), "the first line")
+        wait_for(lambda: "/first" in log.read_text(), "the first line")
         # Root made it, and who it is now may open it again.
         assert "not" not in reloaded(process)
         log.rename(log.with_name("access.log.1"))
         ask(port, "/between")
-        until(lambda: "/between" in log.with_name("access.log.1").read_text(), "a line in the old file")
+        wait_for(lambda: "/between" in log.with_name("access.log.1").read_text(), "a line in the old file")
         assert "not" not in reloaded(process)
         ask(port, "/second")
-        until(lambda: "/second" in log.read_text(), "the second line")
+        wait_for(lambda: "/second" in log.read_text(), "the second line")
         assert "/first" not in log.read_text()
         assert log.stat().st_uid == uid and log.stat().st_mode & 0o777 == 0o640
         logrotate = shutil.which("logrotate", path="/usr/sbin:/sbin:" + os.environ.get("PATH", ""))
@@ -232,7 +222,7 @@ def rotate(folder, logrotate, log, process):
     done = subprocess.run([logrotate, "--force", "--state", folder / "state", folder / "conf"], text=True, capture_output=True, check=False,
                           env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"})
     assert done.returncode == 0 and not done.stderr, done
-    until(log.exists, "the log that is made anew")
+    wait_for(log.exists, "the log that is made anew")
     assert before.startswith(log.with_name("access.log.1").read_text()[:len(before)])
 
 
@@ -335,7 +325,7 @@ def run_manual_example(folder):
         pathlib.Path("/var/log/xenmon-serve/access.log").rename("/var/log/xenmon-serve/access.log.1")
         assert "not" not in reloaded(process)
         assert ask(8436, "/metrics", ELSEWHERE, context, headers=bearer)[0] == 401
-        until(lambda: "/metrics" in pathlib.Path("/var/log/xenmon-serve/access.log").read_text(), "the new log")
+        wait_for(lambda: "/metrics" in pathlib.Path("/var/log/xenmon-serve/access.log").read_text(), "the new log")
     finally:
         process.kill()
         process.communicate()
@@ -384,7 +374,7 @@ def ask_every_route(folder, address):
             context = ssl.create_default_context(cafile=cert)
             context.check_hostname = False  # any address of this machine
             good = {"Authorization": f"Bearer {TOKEN}"}
-            until(lambda: b'"web"' in ask(port, "/api/v1/domains?window=1s", address, context, headers=good)[2], "data")
+            wait_for(lambda: b'"web"' in ask(port, "/api/v1/domains?window=1s", address, context, headers=good)[2], "data")
             described = json.loads(ask(port, "/api/v1/openapi.json", address, context, headers=good)[2])["paths"]
             everything = sorted(set(routes()) | {("GET", path) for path in described})
             known = None
@@ -480,7 +470,7 @@ def use_it_all(port, cert, process, log, daemon_restarts):
 
     def get(path, **headers):
         return ask(port, path, "localhost", context, headers={**good, **headers})
-    until(lambda: b'"web"' in get("/api/v1/domains?window=1s")[2], "data", 60)
+    wait_for(lambda: b'"web"' in get("/api/v1/domains?window=1s")[2], "data", 60)
     for path in ("/", "/healthz", "/readyz", "/nowhere", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/api/v1/region/samples?series=fast&after=0&limit=2",
                  "/api/v1/region/histograms?first=0&limit=2", "/api/v1/history?domain=1&metric=running_ratio"):
         assert get(path)[0] in (200, 400, 404, 503), path
@@ -493,9 +483,9 @@ def use_it_all(port, cert, process, log, daemon_restarts):
     assert ask(port, "/metrics", "localhost", context, headers={"Authorization": "Basic Ym9iOng="})[0] == 401
     log.rename(log.with_name("access.log.1"))
     process.send_signal(signal.SIGHUP)
-    until(log.exists, "the new log")
+    wait_for(log.exists, "the new log")
     daemon_restarts()
-    until(lambda: json.loads(get("/healthz")[2])["restarts"] >= 1 and b'"web"' in get("/api/v1/domains?window=1s")[2], "xenbaked again", 60)
+    wait_for(lambda: json.loads(get("/healthz")[2])["restarts"] >= 1 and b'"web"' in get("/api/v1/domains?window=1s")[2], "xenbaked again", 60)
     get("/metrics")
 
 
@@ -720,10 +710,10 @@ def the_fence_has_room_for_what_changes(folder):
         for _ in range(2):
             there.mkdir(exist_ok=True)
             with kit.host(XENBAKED, there):
-                until(lambda: json.loads(get("/healthz")[2])["status"] in ("running", "restarted"), "xenbaked", 60)
-                until(lambda: b'"web"' in get("/api/v1/domains?window=1s")[2], "data", 60)
+                wait_for(lambda: json.loads(get("/healthz")[2])["status"] in ("running", "restarted"), "xenbaked", 60)
+                wait_for(lambda: b'"web"' in get("/api/v1/domains?window=1s")[2], "data", 60)
             shutil.rmtree(there)
-            until(lambda: json.loads(get("/healthz")[2])["status"] in ("absent", "dead"), "that it is gone", 60)
+            wait_for(lambda: json.loads(get("/healthz")[2])["status"] in ("absent", "dead"), "that it is gone", 60)
         for path, there in zip((live / "cert.pem", live / "key.pem"), certs[1]):
             path.unlink()
             path.symlink_to(there)

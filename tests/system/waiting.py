@@ -11,4 +11,4 @@ def wait_for(condition, what, seconds=30):
         if found:
             return found
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
