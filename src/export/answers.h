@@ -24,9 +24,11 @@ struct xm_ask {
     const char *history;  /* directory of the durable history; NULL: none */
     /*
      * Asked before a dear answer is made, which is refused where it says false; NULL: none is. turn_user is
-     * for it.
+     * for it.  put_off (NULL where turn is): whether all that is made now is dropped, as the same will be
+     * asked again with its turn.
      */
     bool (*turn)(void *user);
+    bool (*put_off)(void *user);
     void *turn_user;
 };
 

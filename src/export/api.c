@@ -49,6 +49,11 @@ static bool take_turn(void *response)
     return xm_http_take_turn(response);
 }
 
+static bool is_put_off(void *response)
+{
+    return xm_http_is_put_off(response);
+}
+
 static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_request *request,
                             struct xm_http_response *response)
 {
@@ -58,6 +63,7 @@ static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_reque
                            .version = api->config.version,
                            .history = api->config.history,
                            .turn = take_turn,
+                           .put_off = is_put_off,
                            .turn_user = response};
 }
 

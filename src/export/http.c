@@ -148,7 +148,8 @@ static void add_headers(struct MHD_Response *made, const struct xm_http_response
             MHD_add_response_header(made, always[i].name, always[i].value);
 }
 
-static enum MHD_Result answer(struct xm_http_request *request, struct xm_http_response *response)
+/* Makes of a response one of libmicrohttpd's; NULL: out of memory. */
+static struct MHD_Response *finish(struct xm_http_request *request, struct xm_http_response *response)
 {
     if (response->overflow)
         xm_http_fail(response, 500, "answer_too_large",
@@ -157,19 +158,25 @@ static enum MHD_Result answer(struct xm_http_request *request, struct xm_http_re
     xm_http_settle_tag(request, response);
     xm_http_pack(request, response);
     request->status = response->status;
-    enum MHD_Result result = MHD_NO;
     struct MHD_Response *made = make(request, response);
     if (strcmp(request->method, "HEAD") == 0)
         request->answer_bytes = 0;
-    if (made) {
+    if (made)
         add_headers(made, response);
-        xm_http_set_phase(request->connection, response->streaming ? XM_HTTP_STREAMING : XM_HTTP_ANSWERING,
-                          request->answer_bytes);
-        result = MHD_queue_response(request->mhd, response->status, made);
-        MHD_destroy_response(made);
-    }
     xm_http_buffer_put(response->body);
     response->body = NULL;
+    return made;
+}
+
+/* Takes the reference; NULL: the connection is closed. */
+static enum MHD_Result hand_over(struct xm_http_request *request, struct MHD_Response *made)
+{
+    if (!made)
+        return MHD_NO;
+    xm_http_set_phase(request->connection, request->streaming ? XM_HTTP_STREAMING : XM_HTTP_ANSWERING,
+                      request->answer_bytes);
+    enum MHD_Result result = MHD_queue_response(request->mhd, request->status, made);
+    MHD_destroy_response(made);
     return result;
 }
 
@@ -393,7 +400,7 @@ static void *begin_request(void *user, const char *uri, struct MHD_Connection *m
 static enum MHD_Result refuse(struct xm_http_request *request, struct xm_http_response *response)
 {
     request->refused = true;
-    return answer(request, response);
+    return hand_over(request, finish(request, response));
 }
 
 static uint64_t cpu_ns(void)
@@ -425,20 +432,54 @@ static void settle(struct xm_http_request *request, const struct xm_http_respons
     pthread_mutex_unlock(&http->lock);
 }
 
+static struct xm_http_response empty_for(const struct xm_http_request *request)
+{
+    return (struct xm_http_response){.http = request->http,
+                                     .status = 200,
+                                     .address = (const struct sockaddr *)&request->connection->address};
+}
+
+/* The handler's answer; NULL: out of memory, or it is put off, and what there is of it is dropped. */
+static struct MHD_Response *ask_handler(struct xm_http_request *request, struct xm_http_response *response)
+{
+    struct xm_host *host = request->http->config.host;
+    struct MHD_Response *made = NULL;
+    uint64_t begun_ns = cpu_ns();
+    request->snapshot = xm_host_take(host);
+    request->route->handle(request->route_user, request, response);
+    if (response->put_off)
+        xm_http_buffer_put(response->body);
+    else
+        made = finish(request, response); /* packing is a part of the work */
+    xm_host_give_back(host, request->snapshot);
+    request->snapshot = NULL;
+    settle(request, response, cpu_ns() - begun_ns);
+    return made;
+}
+
 static enum MHD_Result run_handler(struct xm_http_request *request)
 {
-    struct xm_http *http = request->http;
-    struct xm_http_response response = {
-        .http = http, .status = 200, .address = (const struct sockaddr *)&request->connection->address};
-    uint64_t begun_ns = cpu_ns();
+    struct xm_http_response response = empty_for(request);
     xm_http_set_phase(request->connection, XM_HTTP_WORKING, 0);
-    request->snapshot = xm_host_take(http->config.host);
-    request->route->handle(request->route_user, request, &response);
-    enum MHD_Result result = answer(request, &response); /* packing is a part of the work */
-    xm_host_give_back(http->config.host, request->snapshot);
-    request->snapshot = NULL;
-    settle(request, &response, cpu_ns() - begun_ns);
-    return result;
+    struct MHD_Response *made = ask_handler(request, &response);
+    if (!response.put_off)
+        return hand_over(request, made);
+    xm_http_set_phase(request->connection, XM_HTTP_ASIDE, 0);
+    return xm_http_put_aside(request) ? MHD_YES : MHD_NO;
+}
+
+void xm_http_make_aside(struct xm_http_request *request)
+{
+    struct xm_http_response response = empty_for(request);
+    response.turn = true;
+    request->made = ask_handler(request, &response);
+}
+
+static enum MHD_Result take_from_worker(struct xm_http_request *request)
+{
+    struct MHD_Response *made = request->made;
+    request->made = NULL;
+    return hand_over(request, made);
 }
 
 static enum MHD_Result take_body(struct xm_http_request *request, const char *data, size_t *bytes)
@@ -465,6 +506,8 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *mhd, const char
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     if (!request || !info || !info->socket_context)
         return MHD_NO;
+    if (request->aside)
+        return take_from_worker(request);
     if (request->begun)
         return *bytes ? take_body(request, data, bytes) : request->refused ? MHD_YES : run_handler(request);
     request->begun = true;
@@ -511,6 +554,8 @@ static void end_request(void *user, struct MHD_Connection *mhd, void **context,
         http->counts.sent_bytes += request->answer_bytes;
     pthread_mutex_unlock(&http->lock);
     xm_http_buffer_put(request->body);
+    if (request->made) /* by a worker, for a client who had gone */
+        MHD_destroy_response(request->made);
     free(request);
     *context = NULL;
 }
@@ -573,6 +618,7 @@ static enum xm_status begin(struct xm_http *http, struct xm_error *err)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&http->changed, &attributes);
+    pthread_cond_init(&http->work, NULL);
     pthread_condattr_destroy(&attributes);
     http->limits = xm_limits_create(&limits);
     if (!http->limits)
@@ -587,7 +633,9 @@ static enum xm_status begin(struct xm_http *http, struct xm_error *err)
     int failed = pthread_create(&http->janitor, NULL, xm_http_janitor, http);
     http->has_janitor = failed == 0;
     status = failed ? xm_fail(err, XM_IO, XM_NO_OFFSET, "no thread for the server: %s", strerror(failed))
-                    : open_gates(http, err);
+                    : xm_http_hire(http, err);
+    if (status == XM_OK)
+        status = open_gates(http, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
@@ -637,7 +685,8 @@ static void drain(struct xm_http *http)
         busy = false;
         pthread_mutex_lock(&http->lock);
         for (struct xm_http_connection *c = http->connections; c; c = c->next)
-            busy = busy || c->phase == XM_HTTP_WORKING || c->phase == XM_HTTP_ANSWERING;
+            busy = busy || c->phase == XM_HTTP_WORKING || c->phase == XM_HTTP_ASIDE ||
+                   c->phase == XM_HTTP_ANSWERING;
         pthread_mutex_unlock(&http->lock);
         if (busy)
             nanosleep(&pause, NULL);
@@ -660,9 +709,11 @@ void xm_http_stop(struct xm_http *http)
     pthread_mutex_lock(&http->lock);
     http->stop = true;
     pthread_cond_signal(&http->changed);
+    pthread_cond_broadcast(&http->work);
     pthread_mutex_unlock(&http->lock);
     if (http->has_janitor)
         pthread_join(http->janitor, NULL);
+    xm_http_dismiss(http);
     for (unsigned i = 0; i < http->gates; i++)
         close_gate(&http->gate[i]);
     while (http->shelf) {
@@ -676,5 +727,6 @@ void xm_http_stop(struct xm_http *http)
     pthread_mutex_destroy(&http->lock);
     pthread_mutex_destroy(&http->tls_lock);
     pthread_cond_destroy(&http->changed);
+    pthread_cond_destroy(&http->work);
     free(http);
 }

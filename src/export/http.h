@@ -7,7 +7,8 @@
  * access log, errors as {"error":{"code":"...","message":"..."}}.  What is a route's: its answer.
  *
  * Threads: each listening address has some; handlers are called by any of them, several at once, and must
- * not block: an answer in the making keeps the other clients of that address waiting.
+ * not block: an answer in the making keeps the other clients of that thread waiting.  A dear one takes a turn
+ * (xm_http_take_turn), and is made by a thread that has no clients.
  */
 #ifndef XM_HTTP_H
 #define XM_HTTP_H
@@ -97,12 +98,17 @@ void xm_http_set_tag(struct xm_http_response *response, const char *tag);
 
 /*
  * The answer is a dear one, which takes seconds or much memory: at most XM_HTTP_TURNS of them are made at
- * once, for all clients together.  True: this one is among them until its handler returns (again for the
- * same answer: it is still); false: too many are being made, or others that were sent away go first
- * (places.h), and the handler refuses it with 503 before it does any work.
+ * once, for all clients together, each by a thread that has nothing else to do.  True: this one is among them
+ * and that thread is the caller, until the handler returns (again for the same answer: it is still).  False:
+ * the handler refuses it with 503 before it does any work.  That is the answer where too many are being made,
+ * others that were sent away go first (places.h), or the server ends.  Else it is dropped: the handler is
+ * called for the same request once more by such a thread, and is told true.  It changes nothing, then, but
+ * its response, and opens no stream.
  */
 #define XM_HTTP_TURNS 2u
 bool xm_http_take_turn(struct xm_http_response *response) XM_MUST_CHECK;
+/* Whether the handler will be called again so, and need not go on with what is dropped. */
+bool xm_http_is_put_off(const struct xm_http_response *response);
 
 /*
  * The body comes bit by bit, as long as the client listens.  `next` writes up to `bytes` bytes and returns
@@ -196,7 +202,7 @@ void xm_http_wake(struct xm_http *http);
 void xm_http_counts(struct xm_http *http, struct xm_http_counts *counts);
 /*
  * Whether all threads that answer have shown within patience_ns that they do: none that is making one
- * answer for longer, or hangs.  It asks them meanwhile, so call it several times in that time, from one
+ * answer for longer, dear or not, or hangs.  It asks them meanwhile, so call it several times in that time, from one
  * thread.  Cost: a pair of sockets for each of them, four times within patience_ns.
  */
 bool xm_http_answers(struct xm_http *http, uint64_t patience_ns);

@@ -67,6 +67,9 @@ struct xm_http_request {
     const struct xm_host_snapshot *snapshot;
     unsigned status;
     uint64_t answer_bytes;
+    bool aside;                   /* its answer was left to a worker */
+    struct xm_http_request *next; /* of those that wait for one */
+    struct MHD_Response *made;    /* by it, until it is handed over; NULL: out of memory */
 };
 
 /* ---- Responses. */
@@ -92,6 +95,7 @@ struct xm_http_response {
     struct xm_http_stream stream;
     const struct sockaddr *address; /* of the client */
     bool turn;                      /* it is one of the dear ones */
+    bool put_off; /* its turn is kept, and its handler is asked again by a worker */
 };
 
 /* Adds the ETag of an answer that may have one, and makes it a 304 where the client has it. */
@@ -141,13 +145,14 @@ bool xm_http_host_is_plain(const char *host);
 
 /*
  * What a connection is at: waiting for a request, reading it, finding out about a password, making its
- * answer, sending that, a stream.
+ * answer, having that made by a worker while its own thread is free, sending it, a stream.
  */
 enum xm_http_phase {
     XM_HTTP_WAITING,
     XM_HTTP_READING,
     XM_HTTP_CHECKING,
     XM_HTTP_WORKING,
+    XM_HTTP_ASIDE,
     XM_HTTP_ANSWERING,
     XM_HTTP_STREAMING
 };
@@ -169,7 +174,7 @@ struct xm_http_connection {
     bool suspended;       /* a stream that had nothing to send */
 };
 
-/* Threads of an address: one answer in the making does not keep all others waiting. */
+/* Threads of a listener: one answer in the making does not keep all others waiting. */
 #define XM_HTTP_THREADS 3u
 
 /* The last question to a thread whether it answers (http_pulse.c); under http->lock. */
@@ -186,6 +191,13 @@ struct xm_http_gate {
     struct xm_http_pulse pulse[XM_HTTP_THREADS];
 };
 
+/* A thread that makes dear answers (http_worker.c); since_ns is under http->lock. */
+struct xm_http_worker {
+    struct xm_http *http;
+    pthread_t thread;
+    uint64_t since_ns; /* when it took up what it is at; 0: it rests */
+};
+
 struct xm_http {
     struct xm_http_config config;
     struct xm_http_gate gate[XM_HTTP_LISTENERS];
@@ -200,7 +212,11 @@ struct xm_http {
     size_t shelved_bytes;
     struct xm_http_counts counts;
     unsigned streams;
-    struct xm_places turns; /* dear answers in the making */
+    struct xm_places turns;        /* dear answers in the making */
+    struct xm_http_request *aside; /* that wait for a worker, who came first at the front */
+    pthread_cond_t work;           /* there is one, or all are to end */
+    struct xm_http_worker worker[XM_HTTP_TURNS];
+    unsigned workers;
     bool stop, draining;
     bool has_janitor;
     pthread_t janitor;
@@ -226,6 +242,25 @@ bool xm_http_was_cut(struct xm_http_connection *c);
 void xm_http_mind_deafness(const struct xm_http_connection *c);
 /* Cuts off who is too slow, and asks streams again.  Runs until http->stop. */
 void *xm_http_janitor(void *user);
+
+/* ---- Dear answers (http_worker.c). */
+
+/*
+ * Suspends a request whose handler has been promised its turn, and leaves it to a worker.  Called by
+ * libmicrohttpd's thread within its handler, which then returns at once.  False: the server ends.
+ */
+bool xm_http_put_aside(struct xm_http_request *request);
+/* What a worker does (http.c): asks the handler again, fills request->made, and gives the turn back. */
+void xm_http_make_aside(struct xm_http_request *request);
+/* Begins the workers, after http->work.  XM_OK; XM_IO: no thread; those that began are there. */
+enum xm_status xm_http_hire(struct xm_http *http, struct xm_error *err) XM_MUST_CHECK;
+/*
+ * Waits until all of them have ended, after http->stop was set and signalled: each makes what it is at and
+ * what waits, and resumes it.  Before libmicrohttpd is stopped, which must have nothing suspended.
+ */
+void xm_http_dismiss(struct xm_http *http);
+/* Whether none of them has been at one answer for longer than patience_ns. */
+bool xm_http_works(struct xm_http *http, uint64_t now_ns, uint64_t patience_ns);
 
 /* ---- Pulses (http_pulse.c). */
 

@@ -96,5 +96,5 @@ bool xm_http_answers(struct xm_http *http, uint64_t patience_ns)
             else if (sent_ns == 0 || now_ns - sent_ns >= patience_ns / 4)
                 send_pulse(&http->gate[g], t, now_ns);
         }
-    return all;
+    return xm_http_works(http, now_ns, patience_ns) && all;
 }

@@ -239,10 +239,16 @@ bool xm_http_take_turn(struct xm_http_response *response)
     uint8_t key[XM_LIMITS_KEY];
     xm_limits_key(response->address, key);
     pthread_mutex_lock(&http->lock);
-    if (!response->turn)
-        response->turn = xm_places_take(&http->turns, XM_HTTP_TURNS, key, xm_clock_ns());
+    if (!response->turn && !response->put_off && !http->draining)
+        response->put_off = xm_places_take(&http->turns, XM_HTTP_TURNS, key, xm_clock_ns());
+    bool mine = response->turn && !http->draining;
     pthread_mutex_unlock(&http->lock);
-    return response->turn;
+    return mine;
+}
+
+bool xm_http_is_put_off(const struct xm_http_response *response)
+{
+    return response->put_off;
 }
 
 /* A quarter of all, two at least: one client must not keep the live page from all others. */

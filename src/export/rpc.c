@@ -411,6 +411,10 @@ static xmlrpc_value *run_method(xmlrpc_env *env, xmlrpc_value *array, void *user
         xmlrpc_env_set_fault_formatted(env, 400, "too_much: more than %u values in one call", XM_RPC_VALUES);
         return NULL;
     }
+    if (call->ask->put_off && call->ask->put_off(call->ask->turn_user)) { /* by another one of this call */
+        xmlrpc_env_set_fault_formatted(env, 503, "busy: this is asked again");
+        return NULL;
+    }
     json_t *answer = ask(call->ask, method->question, &a, &refusal);
     if (!answer) {
         xmlrpc_env_set_fault_formatted(env, (int)refusal.status, "%s: %s", refusal.code, refusal.text);
