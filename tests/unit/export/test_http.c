@@ -218,52 +218,121 @@ static void a_handler_that_hangs_is_noticed(void **state)
     assert_true(comes_to(s, true));
 }
 
-/* Two are made at once, others are refused at once, and the next one finds a place again. */
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/*
+ * Two are made at once, others are refused at once, and the next one finds a place again.  No thread is kept by
+ * one: of several connections each thread has some, and all are answered meanwhile.
+ */
 static void dear_answers_take_turns(void **state)
 {
     struct stage *s = *state;
     char text[1024];
-    int fd[2];
-    /*
-     * A connection belongs to a thread, and one that is asked while its thread waits waits too: so each of
-     * these is asked until it is inside, or refused.
-     */
-    fd[0] = ask(s, "/dear", "");
-    wait_for_inside(s, 1);
-    unsigned inside = 1, refused = 0, queued = 0;
-    int waiting[64];
-    fd[1] = -1;
-    for (unsigned i = 0; i < 64 && !refused; i++) {
-        int one = ask(s, "/dear", "");
-        pause_ms(50);
-        pthread_mutex_lock(&s->lock);
-        bool entered = s->inside > inside;
-        inside = s->inside;
-        pthread_mutex_unlock(&s->lock);
-        char c;
-        if (entered && fd[1] < 0)
-            fd[1] = one;
-        else if (recv(one, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1) {
-            assert_int_equal(answer(one, text, sizeof text), 503);
-            assert_non_null(strstr(text, "\"busy\""));
-            refused++;
-        } else
-            waiting[queued++] = one;
+    int fd[XM_HTTP_TURNS];
+    for (unsigned turn = 0; turn < XM_HTTP_TURNS; turn++) {
+        fd[turn] = ask(s, "/dear", "");
+        wait_for_inside(s, turn + 1);
+        for (unsigned i = 0; i < MANY; i++)
+            assert_int_equal(answer(ask(s, "/tagged", ""), text, sizeof text), 200);
     }
-    assert_int_equal(refused, 1);
-    assert_int_equal(inside, XM_HTTP_TURNS);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(answer(ask(s, "/dear", ""), text, sizeof text), 503);
+        assert_non_null(strstr(text, "\"busy\""));
+    }
     let_go(s);
-    assert_int_equal(answer(fd[0], text, sizeof text), 200);
-    assert_int_equal(answer(fd[1], text, sizeof text), 200);
-    for (unsigned i = 0; i < queued; i++)
-        answer(waiting[i], text, sizeof text);
+    for (unsigned turn = 0; turn < XM_HTTP_TURNS; turn++) {
+        assert_int_equal(answer(fd[turn], text, sizeof text), 200);
+        assert_non_null(strstr(text, "\r\n\r\ndear"));
+    }
     for (unsigned i = 0; i < 2 * XM_HTTP_TURNS; i++)
         assert_int_equal(answer(ask(s, "/dear", ""), text, sizeof text), 200);
 }
 
-static void send_text(int fd, const char *text)
+/* One that hangs keeps no thread of the listener, and is an alarm all the same. */
+static void a_dear_answer_that_hangs_is_noticed(void **state)
 {
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    struct stage *s = *state;
+    char text[1024];
+    int fd = ask(s, "/dear", "");
+    wait_for_inside(s, 1);
+    assert_true(comes_to(s, false));
+    let_go(s);
+    assert_int_equal(answer(fd, text, sizeof text), 200);
+    assert_true(comes_to(s, true));
+}
+
+/* Requests that wait on the same connection are answered after it, in their order; HEAD has no body. */
+static void a_connection_goes_on_after_a_dear_answer(void **state)
+{
+    struct stage *s = *state;
+    char text[4096];
+    int fd = connect_to(s);
+    let_go(s);
+    send_text(fd, "HEAD /dear HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                  "GET /dear HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                  "GET /tagged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_int_equal(answer(fd, text, sizeof text), 200);
+    const char *second = strstr(text, "\r\n\r\nHTTP/1.1 200");
+    assert_non_null(second);
+    assert_non_null(strstr(text, "Content-Length: 4\r\n"));
+    const char *third = strstr(second, "\r\n\r\ndearHTTP/1.1 200");
+    assert_non_null(third);
+    assert_non_null(strstr(third, "\r\n\r\nthe answer"));
+}
+
+/* Whose client goes while it waits leaves neither a connection behind nor a turn that is taken. */
+static void who_asked_for_it_may_go(void **state)
+{
+    struct stage *s = *state;
+    char text[1024];
+    struct xm_http_counts counts;
+    uint64_t until_ns = xm_clock_ns() + 60 * XM_NS_PER_S;
+    for (unsigned turn = 0; turn < XM_HTTP_TURNS; turn++) {
+        int fd = ask(s, "/dear", "");
+        wait_for_inside(s, turn + 1);
+        close(fd);
+    }
+    let_go(s);
+    do {
+        pause_ms(20);
+        xm_http_counts(s->http, &counts);
+    } while (counts.connections && xm_clock_ns() < until_ns);
+    assert_int_equal(counts.connections, 0);
+    for (unsigned i = 0; i < 2 * XM_HTTP_TURNS; i++)
+        assert_int_equal(answer(ask(s, "/dear", ""), text, sizeof text), 200);
+}
+
+/* Longer than answers have to arrive once the server is told to stop. */
+static void *let_go_late(void *user)
+{
+    pause_ms(2500);
+    let_go(user);
+    return NULL;
+}
+
+/* It waits for what is being made, and its clients get that or an end. */
+static void it_stops_while_dear_answers_are_made(void **state)
+{
+    struct stage *s = *state;
+    char text[1024];
+    int fd[XM_HTTP_TURNS];
+    pthread_t later;
+    for (unsigned turn = 0; turn < XM_HTTP_TURNS; turn++) {
+        fd[turn] = ask(s, "/dear", "");
+        wait_for_inside(s, turn + 1);
+    }
+    assert_int_equal(pthread_create(&later, NULL, let_go_late, s), 0);
+    xm_http_stop(s->http);
+    s->http = NULL;
+    assert_int_equal(s->inside, 0);
+    for (unsigned turn = 0; turn < XM_HTTP_TURNS; turn++) {
+        int status = answer(fd[turn], text, sizeof text);
+        assert_true(status == 200 || status == 0);
+    }
+    pthread_join(later, NULL);
 }
 
 /* Who has to wait for another's answer loses none of its own time: here all are busy for longer than that. */
@@ -314,6 +383,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_handler_that_hangs_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dear_answers_take_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dear_answer_that_hangs_is_noticed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_connection_goes_on_after_a_dear_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_asked_for_it_may_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_stops_while_dear_answers_are_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waiting_for_us_is_not_being_slow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_what_is_there_has_a_tag, set_up, tear_down),
     };
