@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/screen/fold.h"
 #include "front/screen/table_int.h"
 
 const struct xm_table *xm_table_of(enum xm_screen_view view)
@@ -232,26 +233,9 @@ static void sort_lines(const struct xm_table *table, const struct xm_painter *p,
 
 /* ---- What is left out. */
 
-static char folded(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-const char *xm_table_find_text(const char *text, const char *what)
-{
-    for (; *what && *text; text++) {
-        size_t i = 0;
-        while (what[i] && folded(text[i]) == folded(what[i]))
-            i++;
-        if (!what[i])
-            return text;
-    }
-    return NULL;
-}
-
 static bool has_text(const char *text, const char *what)
 {
-    return xm_table_find_text(text, what) != NULL;
+    return xm_fold_find(text, what, NULL) != NULL;
 }
 
 /* Its domain's name, number and uuid. */
@@ -357,6 +341,15 @@ struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct 
 
 /* ---- Which columns fit. */
 
+/* From left to right. */
+struct layout {
+    struct xm_choice_table choice;      /* without those that are only for wider grids */
+    unsigned dropped;                   /* columns that do not fit */
+    unsigned name;                      /* the names' room: columns [0, name) */
+    unsigned shown;                     /* so many of choice.column[] */
+    unsigned end[XM_TABLE_MAX_COLUMNS]; /* where each ends */
+};
+
 /* Room that the names have in any case; what the columns leave goes to them, as far as they need it. */
 static unsigned least_name(unsigned width)
 {
@@ -380,7 +373,7 @@ static unsigned longest_name(const struct xm_table *table, const struct xm_paint
     return (unsigned)longest + (p->grid->width >= XM_TABLE_NUMBERS_FROM ? 18 : 8);
 }
 
-void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, struct xm_table_layout *l)
+static void lay_out(const struct xm_table *table, const struct xm_painter *p, struct layout *l)
 {
     unsigned width = p->grid->width;
     unsigned fixed = table->columns[0].width;
@@ -462,9 +455,9 @@ static void paint_title(const struct xm_painter *p, unsigned y, const struct xm_
 
 void xm_table_header(const struct xm_table *table, const struct xm_painter *p, unsigned y)
 {
-    struct xm_table_layout l;
+    struct layout l;
     struct xm_grid *grid = p->grid;
-    xm_table_lay_out(table, p, &l);
+    lay_out(table, p, &l);
     bool down = l.choice.descending;
     const char *order = !grid->utf8 ? "*" : down ? "\xe2\x96\xbc" : "\xe2\x96\xb2";
     xm_grid_mark(grid, 0, grid->width, y, XM_MEANING_HEADER);
@@ -485,8 +478,8 @@ void xm_table_header(const struct xm_table *table, const struct xm_painter *p, u
 
 bool xm_table_title_at(const struct xm_table *table, const struct xm_painter *p, unsigned x, unsigned *column)
 {
-    struct xm_table_layout l;
-    xm_table_lay_out(table, p, &l);
+    struct layout l;
+    lay_out(table, p, &l);
     *column = 0;
     if (x < l.name)
         return true;
@@ -505,13 +498,14 @@ static void mark_found(const struct xm_painter *p, unsigned x, unsigned end, uns
 {
     const char *const wanted[] = {p->choice->search, p->choice->filter};
     for (unsigned i = 0; i < 2; i++) {
-        const char *found = wanted[i][0] ? xm_table_find_text(name, wanted[i]) : NULL;
+        size_t bytes = 0;
+        const char *found = xm_fold_find(name, wanted[i], &bytes);
         char before[sizeof((struct xm_table_cell *)0)->text];
         if (!found)
             continue;
         snprintf(before, sizeof before, "%.*s", (int)(found - name), name);
         unsigned from = x + xm_grid_columns(p->grid, before);
-        snprintf(before, sizeof before, "%.*s", (int)strlen(wanted[i]), found);
+        snprintf(before, sizeof before, "%.*s", (int)bytes, found);
         unsigned to = from + xm_grid_columns(p->grid, before);
         xm_grid_mark(p->grid, from, to < end ? to : end, y, XM_MEANING_FOUND);
     }
@@ -567,7 +561,7 @@ static void paint_cell(const struct xm_painter *p, const struct xm_table_column 
 }
 
 static void paint_line(const struct xm_table *table, const struct xm_painter *p,
-                       const struct xm_table_line *line, const struct xm_table_layout *l, unsigned y)
+                       const struct xm_table_line *line, const struct layout *l, unsigned y)
 {
     unsigned from = l->name;
     paint_name(table, p, line, y, l->name);
@@ -579,8 +573,8 @@ static void paint_line(const struct xm_table *table, const struct xm_painter *p,
 
 static void paint_lines(const struct xm_table *table, struct xm_painter *p)
 {
-    struct xm_table_layout l;
-    xm_table_lay_out(table, p, &l);
+    struct layout l;
+    lay_out(table, p, &l);
     for (unsigned i = 0; i < p->rows && p->first + i < p->line_count; i++) {
         unsigned y = p->top + i;
         paint_line(table, p, &p->lines[p->first + i], &l, y);

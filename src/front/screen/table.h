@@ -93,7 +93,7 @@ uint32_t xm_table_hidden(const struct xm_table *table, const struct xm_painter *
  */
 struct xm_table_line *xm_table_lines(const struct xm_table *table, const struct xm_painter *p, uint32_t *count);
 
-/* Whether the line has `text` in its name, number, uuid or state; ASCII letters in either case. */
+/* Whether the line has `text` in its name, number, uuid or state; letters in either case (front/screen/fold.h). */
 bool xm_table_matches(const struct xm_table *table, const struct xm_painter *p, const struct xm_table_line *line,
                       const char *text);
 

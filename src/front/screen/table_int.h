@@ -8,16 +8,6 @@
 /* On grids so wide a domain's number stands beside its name. */
 #define XM_TABLE_NUMBERS_FROM 120u
 
-/* Which columns fit, from left to right. */
-struct xm_table_layout {
-    struct xm_choice_table choice;      /* without those that are only for wider grids */
-    unsigned dropped;                   /* columns that do not fit */
-    unsigned name;                      /* the names' room: columns [0, name) */
-    unsigned shown;                     /* so many of choice.column[] */
-    unsigned end[XM_TABLE_MAX_COLUMNS]; /* where each ends */
-};
-void xm_table_lay_out(const struct xm_table *table, const struct xm_painter *p, struct xm_table_layout *l);
-
 /* The column (of table->columns) whose title is at x; false: none is. */
 bool xm_table_title_at(const struct xm_table *table, const struct xm_painter *p, unsigned x,
                        unsigned *column);
@@ -65,9 +55,6 @@ unsigned xm_table_domain_states(const struct xm_painter *p, uint32_t slot);
 /* The states that a line is in, in words: "running paused"; of a domain those of all its vCPUs.  O(vCPUs) then. */
 const char *xm_table_state_words(const struct xm_painter *p, const struct xm_table_line *line, char *text,
                                  size_t size);
-
-/* Where `what` stands in `text`, ASCII letters in either case; NULL: nowhere, or it is empty. */
-const char *xm_table_find_text(const char *text, const char *what);
 
 /* The chosen window; false: there is none.  coarse: it lacks what the slow series lacks.  last: the last execution. */
 bool xm_table_window(const struct xm_painter *p, struct xm_window *w, bool *coarse, bool *last);

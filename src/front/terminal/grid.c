@@ -52,9 +52,9 @@ struct glyph {
     const char *next;
 };
 
-/* Length in bytes and code point of a well-formed sequence; 0 where there is none. */
-static unsigned utf8_decode(const unsigned char *s, uint32_t *code)
+unsigned xm_grid_decode(const char *text, uint32_t *code)
 {
+    const unsigned char *s = (const unsigned char *)text;
     static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned size = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
     if (size < 2) {
@@ -75,7 +75,7 @@ static unsigned utf8_decode(const unsigned char *s, uint32_t *code)
 static struct glyph next_glyph(const struct xm_grid *grid, const char *text)
 {
     uint32_t code = 0;
-    unsigned size = utf8_decode((const unsigned char *)text, &code);
+    unsigned size = xm_grid_decode(text, &code);
     struct glyph g = {.bytes = "?", .size = 1, .columns = 1, .next = text + (size ? size : 1)};
     if (size == 1 && code >= 0x20 && code < 0x7f) {
         g.bytes = text;

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
+#include <wctype.h>
 
 #include <cmocka.h>
 
 #include "crowd.h"
 #include "fake.h"
 #include "front/screen/choice_int.h"
+#include "front/screen/fold.h"
 #include "front/screen/screen.h"
 #include "front/screen/table_int.h"
 #include "support.h"
@@ -201,6 +203,115 @@ static void test_found(void **state)
     for (unsigned x = 3; x < 11; x++)
         assert_int_equal(h->grid.cells[y * 80 + x].meaning,
                          x >= 5 && x < 9 ? XM_MEANING_FOUND : XM_MEANING_SUBJECT);
+}
+
+static void give_name(struct here *h, unsigned slot, const char *name)
+{
+    memset(h->fake.fact[slot].name, 0, sizeof h->fake.fact[slot].name);
+    memcpy(h->fake.fact[slot].name, name, strlen(name));
+}
+
+/* Names in any script, in either case, whatever the locale and the screen; and what only looks alike is not found. */
+static void test_any_script(void **state)
+{
+    static const struct {
+        const char *name, *filter;
+        bool found;
+    } names[] = {
+        {"W\u00e9bserver", "w\u00c9BS", true},
+        {"W\u00c9BSERVER", "w\u00e9bserver", true},
+        {"W\u00e9bserver", "webserver", false},
+        {"\u0411\u0430\u0437\u0430-1", "\u0431\u0410\u0417\u0410-1", true},
+        {"\u0451\u0436", "\u0401\u0416", true},
+        {"\u039f\u0394\u038c\u03a3", "\u03bf\u03b4\u03cc\u03c2", true},
+        {"stra\u00dfe", "STRA\u00dfE", true},
+        {"stra\u00dfe", "STRA\u1e9eE", true},
+        {"stra\u00dfe", "strasse", false},
+        {"\u0141\u00f3d\u017a", "\u0142\u00d3D\u0179", true},
+        {"\u1ec6", "\u1ec7", true},
+        {"\u00d7", "\u00f7", false},
+        {"a\xff\xc3", "A?", true},
+        {"a\xff\xc3", "\xc3", false}, /* on the screen they are question marks */
+        {"a\xff\xc3", "?", true},
+        {"\u00e9", "\xa9", false},
+    };
+    struct here *h = *state;
+    static const char *const locales[] = {"C.UTF-8", "C"};
+    for (unsigned l = 0; l < 2; l++) {
+        setlocale(LC_CTYPE, locales[l]);
+        h->grid.utf8 = l == 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            give_name(h, FAKE_WEB, names[i].name);
+            snprintf(h->choice.filter, sizeof h->choice.filter, "%s", names[i].filter);
+            build(h, 80, 24);
+            if (has(h, "no line has") == names[i].found)
+                fail_msg("%s: \"%s\" and \"%s\"", locales[l], names[i].name, names[i].filter);
+        }
+    }
+    setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+/* The mark is as long as what was found, not as what was searched. */
+static void test_found_folded(void **state)
+{
+    struct here *h = *state;
+    give_name(h, FAKE_DOM0, "ab\u00dfc");
+    snprintf(h->choice.search, sizeof h->choice.search, "B\u1e9e");
+    build(h, 80, 24);
+    unsigned y = fake_find(&h->grid, 0, "ab\u00dfc");
+    for (unsigned x = 3; x < 7; x++)
+        assert_int_equal(h->grid.cells[y * 80 + x].meaning,
+                         x >= 4 && x < 6 ? XM_MEANING_FOUND : XM_MEANING_SUBJECT);
+}
+
+/* A text of one character. */
+static const char *utf8_of(uint32_t c, char text[5])
+{
+    int size = c < 0x800 ? 2 : 3;
+    memset(text, 0, 5);
+    for (int i = size - 1; i > 0; i--, c >>= 6)
+        text[i] = (char)(0x80 | (c & 0x3f));
+    text[0] = (char)((size == 2 ? 0xc0 : 0xe0) | c);
+    return text;
+}
+
+/* Every letter of these scripts is found by its capital as the C library has it. */
+static void test_folding(void **state)
+{
+    static const uint32_t scripts[][2] = {{0xc0, 0x17f},   {0x1cd, 0x1db},   {0x1de, 0x1ef},   {0x1f8, 0x21f},
+                                          {0x222, 0x233},  {0x386, 0x3ce},   {0x400, 0x52f},   {0x531, 0x586},
+                                          {0x1e00, 0x1eff}, {0xff21, 0xff5a}};
+    unsigned pairs = 0;
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        for (uint32_t c = scripts[i][0]; c <= scripts[i][1]; c++) {
+            uint32_t small = (uint32_t)towlower((wint_t)c);
+            char a[5];
+            char b[5];
+            size_t bytes = 0;
+            if (small == c || small < 0x80)
+                continue;
+            utf8_of(c, a);
+            utf8_of(small, b);
+            assert_ptr_equal(xm_fold_find(a, b, &bytes), a);
+            assert_int_equal(bytes, strlen(a));
+            assert_ptr_equal(xm_fold_find(b, a, &bytes), b);
+            assert_int_equal(bytes, strlen(b));
+            pairs++;
+        }
+    assert_true(pairs > 500);
+    /* Letters one by one: none is another's. */
+    for (uint32_t c = 0xc0; c < 0x587; c++)
+        for (uint32_t d = c + 1; d < c + 3; d++) {
+            char a[5];
+            char b[5];
+            bool same = towlower((wint_t)c) == towlower((wint_t)d) || (c == 0x3c2 && d == 0x3c3);
+            if (!same)
+                assert_null(xm_fold_find(utf8_of(c, a), utf8_of(d, b), NULL));
+        }
+    assert_null(xm_fold_find("abc", "", NULL));
+    assert_null(xm_fold_find("", "a", NULL));
+    assert_null(xm_fold_find("\xe2\x82", "\xe2\x82\xac", NULL));
+    assert_non_null(xm_fold_find("x\xe2\x82", "X\xe2", NULL));
 }
 
 /* The cursor stays with what it is on; when that dies, where it was. */
@@ -644,6 +755,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_order),  TEST(test_filter),   TEST(test_found),    TEST(test_cursor), TEST(test_scroll),
+        TEST(test_any_script), TEST(test_found_folded), TEST(test_folding),
         TEST(test_units), TEST(test_one_cpu),  TEST(test_windows),  TEST(test_numbers),  TEST(test_tables), TEST(test_bad_choice),
         TEST(test_narrow), TEST(test_thousand), TEST(test_anything),
     };
