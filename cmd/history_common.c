@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
+
+#include "view/called.h"
 
 const char *xm_set_list(const struct xm_option *option, const char *text, void *where)
 {
@@ -82,11 +83,8 @@ int xm_history_begin(const char *program, int operands, char **argv, struct xm_r
 
 bool xm_history_selects(const struct xm_list *domains, const struct xm_history_domain *d)
 {
-    char number[16];
-    snprintf(number, sizeof number, "%u", xm_row_domid(d->row));
     for (size_t i = 0; i < domains->count; i++)
-        if (strcmp(domains->item[i], d->name) == 0 || strcmp(domains->item[i], number) == 0 ||
-            (d->uuid[0] && strcasecmp(domains->item[i], d->uuid) == 0))
+        if (xm_called(domains->item[i], xm_row_domid(d->row), d->name, d->uuid) != XM_CALLED_NOT)
             return true;
     return domains->count == 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "export/called.h"
 #include "export/past.h"
 #include "export/query.h"
 #include "export/shapes.h"
@@ -358,13 +359,20 @@ static uint64_t now_of(const struct xm_host_snapshot *s)
     return s->data ? s->window[0].to->host.real : s->made_real_ns;
 }
 
+/* A number is always an id, and never a name; "" is neither. */
+static bool is_number(const char *text)
+{
+    return text[strspn(text, "0123456789")] == '\0';
+}
+
 static bool read_domains(const struct xm_history_words *words, struct xm_past_question *q,
                          struct xm_refusal *refusal)
 {
     char fit[48];
     uint64_t domid = 0, top = 0;
-    if (words->domain && !xm_query_count(words->domain, XM_SHAPE_DOMID_MAX, &domid)) {
-        refuse(refusal, 400, "bad_domid", "'%s' is no domain id: a number up to %u",
+    if (words->domain && is_number(words->domain) &&
+        !xm_query_count(words->domain, XM_SHAPE_DOMID_MAX, &domid)) {
+        refuse(refusal, 400, "bad_domid", "'%s' is no domain: a number up to %u, a name or a UUID",
                quoted(words->domain, fit), XM_SHAPE_DOMID_MAX);
         return false;
     }
@@ -410,6 +418,19 @@ static bool has_turn(const struct xm_ask *ask, struct xm_refusal *refusal)
     return false;
 }
 
+/* A domain by another word than its id becomes that id. */
+static enum xm_status find_called(const struct xm_ask *ask, const char *text, struct xm_past_question *q,
+                                  struct xm_error *err)
+{
+    char fit[48];
+    if (!text || is_number(text) || xm_called_now(ask->snapshot, text, &q->domid))
+        return XM_OK;
+    enum xm_status status = ask->history ? xm_called_before(ask->history, text, &q->domid, err) : XM_END;
+    if (status == XM_END)
+        return xm_fail(err, XM_END, XM_NO_OFFSET, "there is no domain '%s'", quoted(text, fit));
+    return status;
+}
+
 /* Why there are no values, in the API's words. */
 static json_t *refuse_history(enum xm_status status, const struct xm_error *err, struct xm_refusal *refusal)
 {
@@ -437,8 +458,9 @@ json_t *xm_answer_history(const struct xm_ask *ask, const struct xm_history_word
         (ask->snapshot->data && !open_past(ask, &a, refusal)))
         return NULL;
     json_t *document = xm_shape_document(&a.shape);
-    enum xm_status status =
-        document ? xm_past_history(a.past, ask->history, &a.shape, &q, document, &err) : XM_NOMEM;
+    enum xm_status status = document ? find_called(ask, words->domain, &q, &err) : XM_NOMEM;
+    if (status == XM_OK)
+        status = xm_past_history(a.past, ask->history, &a.shape, &q, document, &err);
     answer_end(&a);
     if (status == XM_OK)
         return document;

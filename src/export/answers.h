@@ -57,8 +57,9 @@ json_t *xm_answer_version(const struct xm_ask *ask, struct xm_refusal *refusal);
 json_t *xm_answer_metrics(const struct xm_ask *ask, struct xm_refusal *refusal);
 
 /*
- * Values over time.  domain: a domid, NULL: all; metric: one to eight of xm_fields with commas, NULL: the
- * shares of the five states; from, to: as xm_query_time(), NULL: the last five minutes; step: a duration;
+ * Values over time.  domain: an id, or a name or UUID that becomes one (called.h), NULL: all; metric: one to
+ * eight of xm_fields with commas, NULL: the shares of the five states; from, to: as xm_query_time(), NULL:
+ * the last five minutes; step: a duration;
  * top: a count, of the domains those that ran longest.  What is older than the region comes from the durable
  * history, also while there is no region.  Refusals besides: bad_top, bad_metric, bad_time, bad_step,
  * bad_range, too_much (400), no_data, busy (503).

@@ -350,9 +350,8 @@ static const struct method methods[] = {
     {"xenmon.vcpus", VCPUS, 1, 2, "S:i,S:s,S:is,S:ss", "The vCPUs of a domain, by its id. " WINDOW_HELP},
     {"xenmon.cpus", CPUS, 0, 1, "S:,S:s", "The pCPUs. " WINDOW_HELP},
     {"xenmon.history", HISTORY, 0, 5, "S:,S:i,S:is,S:iss,S:isss,S:issss,S:s,S:ss,S:sss,S:ssss,S:sssss",
-     "Values over time: domid ('' is all), metrics with commas, from, to (RFC 3339, seconds since 1970, now, "
-     "or as "
-     "-5m), step (a duration). xenmon.metrics lists the metrics."},
+     "Values over time: domain (id, name or UUID; '' is all), metrics with commas, from, to (RFC 3339, "
+     "seconds since 1970, now, or as -5m), step (a duration). xenmon.metrics lists the metrics."},
     {"xenmon.history_ranges", RANGES, 0, 0, "S:", "What times xenmon.history can be asked about."},
     {"xenmon.metrics", METRICS, 0, 0, "S:", "What the values are called, and what they mean."},
     {"xenmon.version", VERSION, 0, 0, "S:", "Which program answers, from which region."},

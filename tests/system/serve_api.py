@@ -186,8 +186,12 @@ def bounds_are_held(folder):
         refused(history, "metric=running_s,running_s", "bad_metric")
         refused(history, "metric=" + ",".join(m["id"] for m in server.get("/api/v1/metrics")["metrics"][:9]), "bad_metric")
         refused(history, "from=-1h&step=1s", "too_much")
-        refused(history, "domain=x", "bad_domid")
-        refused(history, "domain=99", "no_such_domain", 404)
+        for text in ("", "32768", "99999999999999999999"):
+            refused(history, f"domain={text}", "bad_domid")
+        for text in ("99", "x", "-1", "0x1", "1.0", "%201", "web%20", "WEB", "we*", "w" * 70, "%27%3B%3Cb%3E", "%0a%e2%80%ae%07", "*", "%25s%25n"):
+            refused(history, f"domain={text}", "no_such_domain", 404)
+        refused(history, "domain=web%00", "bad_query")
+        refused(history, "domain=%ff", "bad_query")
         assert len(server.get(f"{history}?from=-1000s&step=1s&domain=1")["times_s"]) == 1000
         server.end()
 
@@ -301,6 +305,44 @@ def names_are_harmless(folder):
         assert headers["Content-Type"].startswith("application/json") and headers["X-Content-Type-Options"] == "nosniff", headers
         history = server.get("/api/v1/history?domain=2&from=-3s")
         assert history["domains"][0]["name"] == name
+        # Who copies the name as it is shown finds the domain.
+        again = server.get(f"/api/v1/history?domain={urllib.parse.quote(name, safe='')}&from=-3s")
+        assert [d["domid"] for d in again["domains"]] == [2] and again["domains"][0]["name"] == name
+        server.end()
+
+
+def domains_have_names(folder):
+    """The same answer by id, name and UUID, as the commands take them; what is all digits is an id."""
+    with running(folder) as (server, region):
+        # The simulated host has no UUIDs: one is put where it would be, behind the name.
+        uuid = "01234567-89ab-cdef-0123-456789abcdef"
+        data = region.read_bytes()
+        at = data.find(b"web\0")
+        while at >= 0:
+            with region.open("r+b") as file:
+                file.seek(at + 64)
+                assert file.read(40) == bytes(40)
+                file.seek(at + 64)
+                file.write(uuid.encode())
+            at = data.find(b"web\0", at + 1)
+
+        def known():
+            return server.get("/api/v1/domains/1?window=1s")["domain"]["uuid"] == uuid
+        deadline = time.monotonic() + 30
+        while not known() and time.monotonic() < deadline:
+            time.sleep(0.3)
+        assert known()
+        to = time.time()
+        asked = f"/api/v1/history?from={to - 3}&to={to}&step=1s&domain="
+        described = description_of(server)
+        for text, domid in (("web", 1), ("%77eb", 1), (uuid, 1), (uuid.upper(), 1), ("Domain-0", 0), ("Domain%2D0", 0), ("1", 1), ("001", 1)):
+            answer = server.get(asked + text)
+            described.answers("/api/v1/history", 200, answer)
+            assert [d["domid"] for d in answer["domains"]] == [domid], (text, answer["domains"])
+            assert answer["domains"][0]["values"].keys() == server.get(asked + str(domid))["domains"][0]["values"].keys()
+        schema = next(p["schema"] for p in described.document["paths"]["/api/v1/history"]["get"]["parameters"] if p["name"] == "domain")
+        for value, good in ((1, True), ("web", True), (uuid, True), (32768, False), ("", False), ("12", False)):
+            assert jsonschema.Draft7Validator(schema).is_valid(value) == good, value
         server.end()
 
 
@@ -501,7 +543,7 @@ def streams_of_one_client_leave_some_for_others(folder):
 
 
 TESTS = [the_description_is_openapi_3, every_path_that_is_served_is_described, every_path_answers_as_described, bounds_are_held, requests_at_random_get_an_answer,
-         numbers_are_the_regions, what_is_not_known_is_null, names_are_harmless, tags_save_the_answer,
+         numbers_are_the_regions, what_is_not_known_is_null, names_are_harmless, domains_have_names, tags_save_the_answer,
          answers_are_packed_for_who_reads_that, without_data_it_says_so,
          the_stream_is_live, a_stream_goes_on_where_it_was, streams_are_bounded,
          streams_of_one_client_leave_some_for_others]

@@ -114,6 +114,30 @@ def thin(database):
     assert len(gone) > 20
 
 
+def names_are_found(folder, server, rpc, start, end):
+    """By a name or UUID that only the database has, as the command finds them; of a name that went round, who had it last."""
+    uuid = "01234567-89ab-cdef-0123-456789abcdef"
+    with sqlite3.connect(folder / "h" / "history.db") as db:
+        runs = [run for (run,) in db.execute("SELECT id FROM run ORDER BY id")]
+        before = db.execute("SELECT id, name, uuid FROM domain").fetchall()
+        for run, domid, name, its in ((0, 1, "db 1 \u00e4<b>", uuid), (1, 1, "db 1 \u00e4<b>", uuid), (0, 2, "wanderer", ""), (1, 3, "wanderer", "")):
+            assert db.execute("UPDATE domain SET name = ?, uuid = ? WHERE run = ? AND row & 65535 = ?", (name, its, runs[run], domid)).rowcount == 1
+    by_id = {domid: server.get(question(start, end, 5, domain=domid))["domains"] for domid in (1, 3)}
+    for text, domid in (("db%201%20%C3%A4%3Cb%3E", 1), (uuid, 1), (uuid.upper(), 1), ("wanderer", 3)):
+        found = server.get(question(start, end, 5, domain=text))["domains"]
+        assert found == by_id[domid] and {d["domid"] for d in found} == {domid}, (text, found)
+    assert rpc.xenmon.history("wanderer", "running_s", str(start), str(end), "5s")["domains"][0]["domid"] == 3
+    for name in ("db 1 \u00e4<b>", uuid):
+        said = command(folder, f"--domain={name}", "--step=5s", "--format=csv").splitlines()
+        column = said[0].split(",").index("domid")
+        assert {line.split(",")[column] for line in said[1:]} - {""} == {"1"}, said[:3]
+    for text in ("wandere", "wanderer%20", "*", "%27%20OR%201--", "w" * 900):
+        status, _, body = server.ask(question(start, end, 5, domain=text))
+        assert status == 404 and json.loads(body)["error"]["code"] == "no_such_domain", (text, status, body)
+    with sqlite3.connect(folder / "h" / "history.db") as db:
+        db.executemany("UPDATE domain SET name = ?2, uuid = ?3 WHERE id = ?1", before)
+
+
 def values_are_those_of_the_command(folder):
     """All of two runs of xenbaked out of the database, with no region at all; steps on the clock's lines, so that both ask for the same."""
     for runs, name in enumerate(("a", "b"), 1):
@@ -161,6 +185,7 @@ def values_are_those_of_the_command(folder):
         for ours, theirs in zip(one["domains"], rpc.xenmon.history(1, ",".join(METRICS), str(start), str(end), "5s")["domains"], strict=True):
             assert all(close(a, b) for a, b in zip(ours["values"]["running_s"], theirs["values"]["running_s"], strict=True)), theirs
         assert rpc.xenmon.history_ranges()["runs"] == ranges["runs"]
+        names_are_found(folder, server, rpc, start, end)
         thin(folder / "h" / "history.db")
         sparse = server.get(question(start, end, 1))
         rows = [row for row in rows_of_command(folder, start, end, 1) if row["coverage"] > 0.99]

@@ -2,10 +2,10 @@
 #include "front/log/log_select.h"
 
 #include <fnmatch.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+
+#include "view/called.h"
 
 #define WORD_MAX 48u
 
@@ -182,12 +182,10 @@ void xm_selection_add_exact(struct xm_selection *selection, bool for_domains)
 bool xm_selection_has(const struct xm_selection *selection, uint32_t domid, const char *name,
                       const char *uuid)
 {
-    char number[16];
-    snprintf(number, sizeof number, "%" PRIu32, domid);
     for (size_t i = 0; i < selection->domain_count; i++) {
         const char *pattern = selection->domains[i];
-        if (strcmp(pattern, number) == 0 || (*name && strcmp(pattern, name) == 0) ||
-            (*uuid && strcasecmp(pattern, uuid) == 0) || (*name && fnmatch(pattern, name, 0) == 0))
+        if (xm_called(pattern, domid, name, uuid) != XM_CALLED_NOT ||
+            (*name && fnmatch(pattern, name, 0) == 0))
             return true;
     }
     return selection->domain_count == 0;
