@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Histories are dear, and keep nobody waiting who asks for something else.
+
+usage: serve_dear.py XENMON XENBAKED SOURCE_ROOT MADE_REGION     TAP on stdout, exit 1 when anything fails
+"""
+import contextlib
+import gzip
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import sqlite3
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import serve_kit as kit
+from waiting import wait_for
+
+XENMON, XENBAKED, ROOT, MADE_REGION = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
+# Of 34 domains nearly as much as one answer may have.
+METRICS = "running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio,executions_per_s"
+DEAR = f"/api/v1/history?from=-95s&to=now&step=100ms&metric={METRICS}"
+WORDS = "".join(f"<param><value><string>{word}</string></value></param>" for word in ("", METRICS, "-95s", "now", "100ms"))
+CALL = f"<methodCall><methodName>xenmon.history</methodName><params>{WORDS}</params></methodCall>"
+PAST = "/api/v1/history?from=-10m&step=1s"
+OTHERS = ("/healthz", "/metrics", "/api/v1/version")
+
+
+def ask(port, path, source="127.0.0.1", body=None, **headers):
+    """(seconds, status, headers, body) of one request on a connection of its own."""
+    begun = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
+    try:
+        connection.request("POST" if body else "GET", path, body, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        return time.monotonic() - begun, answer.status, answer.headers, data
+    finally:
+        connection.close()
+
+
+class Askers:
+    """Clients at addresses of their own that ask one dear question again and again; how long those took that were not sent away."""
+
+    def __init__(self, count, question):
+        self.stop, self.took, self.away, self.failed = threading.Event(), [], 0, []
+        self.threads = [threading.Thread(target=self.run, args=(f"127.0.0.{2 + n}", question)) for n in range(count)]
+
+    def run(self, source, question):
+        try:
+            while not self.stop.is_set():
+                seconds, status, _, body = question(source)
+                if status == 503 and json.loads(body)["error"]["code"] == "busy" or b"<fault>" in body[:300]:
+                    self.away += 1
+                    time.sleep(0.05)
+                else:
+                    self.took.append(seconds)
+        except Exception as error:  # a test may fail in any way
+            self.failed.append(repr(error))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def others(port, until):
+    """How long those wait who ask for something else, each time on a new connection, while until() is not true."""
+    took = []
+    while not until():
+        for path in OTHERS:
+            took.append(ask(port, path)[0])
+        time.sleep(0.03)
+    return took
+
+
+def say(title, took):
+    print(f"# {title}: {len(took)}, median {statistics.median(took) * 1000:.1f} ms, longest {max(took) * 1000:.0f} ms", flush=True)
+
+
+@contextlib.contextmanager
+def made_region(path):
+    """A region of 34 domains."""
+    writer = subprocess.Popen([MADE_REGION, path, "34", "1", "2"])
+    try:
+        wait_for(path.exists, "a region")
+        yield
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+@contextlib.contextmanager
+def locked_history(folder):
+    """A durable history that another process has locked: a question waits five seconds for it, and computes nothing."""
+    directory = folder / "h"
+    directory.mkdir()
+    with kit.host(XENBAKED, folder, f"--history={directory}", "--history-sync=300ms") as (_, daemon):
+        time.sleep(2)
+        daemon.terminate()
+        daemon.wait(timeout=20)
+    lock = sqlite3.connect(directory / "history.db", isolation_level=None, check_same_thread=False)
+    lock.execute("PRAGMA locking_mode = EXCLUSIVE")
+    lock.execute("BEGIN EXCLUSIVE")
+    lock.execute("UPDATE run SET ended = ended")
+    try:
+        yield directory, lock
+    finally:
+        lock.close()
+
+
+def nobody_waits_for_a_history_that_waits(folder):
+    with locked_history(folder) as (directory, lock), kit.server(XENMON, folder / "none", f"--history={directory}") as it:
+        with Askers(3, lambda source: ask(it.port, PAST, source)) as askers:
+            took = others(it.port, lambda: len(askers.took) >= 5)
+        say("histories of a locked database", askers.took)
+        say("others meanwhile", took)
+        assert not askers.failed and askers.away, (askers.failed, askers.away)
+        assert min(askers.took) > 4, "these waited for the lock"
+        assert max(took) < min(askers.took) / 2, "somebody waited for another's history"
+        lock.execute("ROLLBACK")
+        lock.close()
+        _, status, _, body = ask(it.port, PAST)
+        assert status == 200 and any(v for d in json.loads(body)["domains"] for v in d["coverage_ratio"]), body[:300]
+        it.end()
+
+
+def nobody_waits_for_histories_that_compute(folder):
+    """The dearest question by XML-RPC, two at a time: both CPUs of a small host are busy, and its threads are not."""
+    with made_region(folder / "shm"), kit.server(XENMON, folder / "shm") as it:
+        it.wait_for_data()
+        wait_for(lambda: len(ask(it.port, DEAR)[3]) > 1 << 20, "a history that is dear")
+        alone = others(it.port, lambda begun=time.monotonic(): time.monotonic() > begun + 3)
+        kinds = (lambda source: ask(it.port, "/RPC2", source, CALL, **{"Content-Type": "text/xml"}), lambda source: ask(it.port, DEAR, source))
+        with Askers(4, lambda source: kinds[int(source[-1]) % 2](source)) as askers:
+            until = time.monotonic() + 8
+            busy = others(it.port, lambda: time.monotonic() > until)
+        say("without histories", alone)
+        say("histories", askers.took)
+        say("others meanwhile", busy)
+        assert not askers.failed and len(askers.took) >= 4, (askers.failed, askers.took)
+        assert statistics.median(busy) < statistics.median(askers.took) / 4, "others waited for histories"
+        it.end()
+
+
+def a_history_is_whole_however_it_is_asked_for(folder):
+    """Packed, by TLS, without its body, one after the other on one connection; the log tells of them as of all others."""
+    if not shutil.which("openssl"):
+        raise kit.Skip("openssl is not installed")
+    cert, key = kit.certificate(folder, "one")
+    log = folder / "log"
+    with made_region(folder / "shm"), kit.server(XENMON, folder / "shm", f"--tls-cert={cert}", f"--tls-key={key}", f"--access-log={log}") as it:
+        connection = http.client.HTTPSConnection("127.0.0.1", it.port, timeout=60, context=ssl.create_default_context(cafile=cert))
+
+        def one(method, path, **headers):
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        wait_for(lambda: one("GET", "/healthz")[0] == 200, "a region")
+        time.sleep(5)
+        to = time.time() - 1
+        path = f"/api/v1/history?from={to - 3}&to={to}&step=1s"
+        _, plain_headers, plain = one("GET", path)
+        _, packed_headers, packed = one("GET", path, **{"Accept-Encoding": "gzip"})
+        status, head_headers, nothing = one("HEAD", path)
+        connection.close()
+        values = [json.loads(text)["domains"] for text in (plain, gzip.decompress(packed))]
+        assert values[0] == values[1] and len(values[0]) == 34, values
+        assert packed_headers["Content-Encoding"] == "gzip" and len(packed) < len(plain)
+        assert status == 200 and nothing == b"" and abs(int(head_headers["Content-Length"]) - int(plain_headers["Content-Length"])) < 100, head_headers
+        it.end()
+        logged = [line for line in log.read_text().splitlines() if path in line][-3:]
+        assert [line.split()[-1] for line in logged] == [str(len(plain)), str(len(packed)), "0"], logged
+        assert [line.split()[-2] for line in logged] == ["200"] * 3 and '"HEAD ' in logged[2], logged
+
+
+def who_goes_and_a_stop_leave_nothing_behind(folder):
+    """Clients that go while their histories wait, and an end meanwhile: it ends well, and long before it would be ended."""
+    with locked_history(folder) as (directory, _), kit.server(XENMON, folder / "none", f"--history={directory}") as it:
+        def gone(timeout):
+            connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=timeout)
+            connection.request("GET", PAST)
+            with contextlib.suppress(TimeoutError):
+                return connection.getresponse().status
+            connection.close()
+            return None
+        before = kit.settled(it.process.pid)
+        for _ in range(2):
+            assert gone(0.5) is None, "these wait"
+        assert gone(20) == 503, "both turns are taken, whoever has gone"
+        wait_for(lambda: gone(0.5) is None, "a turn that is free again")
+        time.sleep(6)
+        after = kit.settled(it.process.pid, like=before)
+        assert after["descriptors"] == before["descriptors"] and after["threads"] == before["threads"], (before, after)
+        assert gone(0.5) is None
+        begun = time.monotonic()
+        it.end()
+        print(f"# it ended within {time.monotonic() - begun:.1f} s, with a history in the making")
+
+
+TESTS = [nobody_waits_for_a_history_that_waits, nobody_waits_for_histories_that_compute, a_history_is_whole_however_it_is_asked_for,
+         who_goes_and_a_stop_leave_nothing_behind]
+
+
+def main():
+    only = os.environ.get("XM_ONLY", "")
+    with tempfile.TemporaryDirectory() as folder:
+        return kit.run_tests([t for t in TESTS if only in t.__name__], folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
