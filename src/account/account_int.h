@@ -28,7 +28,7 @@ enum unknown {
     KNOWN,
     NOT_YET,   /* no record so far: the old state has held since `learn_from` (law 3) */
     IN_GAP,    /* records are missing right now: nothing */
-    AFTER_GAP, /* the old state has held since the last gap closed, `learn_from` (law 5) */
+    AFTER_GAP, /* the old state has held since `learn_from`: a gap closed, or what was dropped ended (law 5) */
     EVICTED    /* another vCPU was dispatched on its pCPU: only an old state of running proves anything */
 };
 
@@ -46,7 +46,7 @@ struct vcpu {
     uint8_t unknown;     /* enum unknown */
     uint8_t assumed;     /* best guess while unknown; STATE_UNKNOWN: none */
     uint8_t cause;       /* enum wait_cause, while runnable */
-    bool start_seen;     /* `since` is the true beginning of the state */
+    bool start_seen;     /* `since` is the true beginning of the state, or the window's own cut it */
     bool yielded;        /* since its dispatch */
     bool will_block;     /* switch.c: asked to block, */
     bool will_sleep;     /* or to be paused, at the next switch, */
@@ -130,13 +130,14 @@ struct xm_account {
     uint64_t gap_since;       /* of the first open one */
     uint64_t gap;             /* union of the closed ones */
     uint64_t gap_closed;      /* when the last one closed; 0: there was none */
-    bool had_gap;
     uint64_t ends;
     uint64_t anomaly[XM_ANOMALIES];
     enum states_from from;
     uint64_t sampled;         /* what was before this is published */
     struct xm_event undecided[UNDECIDED_EVENTS];
     unsigned undecided_count;
+    uint64_t forgotten;       /* the last of them that was dropped: if it counted, what was before is unknown */
+    uint64_t reaped;          /* the latest end of a domain that has no row any more */
     struct rate_sample rate[RATE_SAMPLES];
     struct rate_sample *sorted; /* [RATE_SAMPLES], calibrate.c's own */
     unsigned rate_count, rate_stride, rate_skip;
@@ -223,8 +224,9 @@ void xm_gap_close(struct xm_account *a, uint32_t p, const struct xm_event *event
 bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_t p, uint64_t now);
 void xm_switch_decide(struct xm_account *a);
 /*
- * Drops what was kept to decide by: records are missing and it stands for nothing any more; or a domain begins, ends or
- * is told of, and a switch of before that, taken after it, would be one of an instance that was not there.
+ * Drops what was kept to decide by: records are missing and it stands for nothing any more; or a domain begins
+ * or ends, and a switch of before that, taken after it, would be one of an instance that was not there.  Should
+ * states come from such records, what was before the last of them stays unknown (a->forgotten).
  */
 void xm_switch_forget(struct xm_account *a);
 

@@ -59,7 +59,6 @@ void xm_gap_open(struct xm_account *a, uint32_t slot, uint64_t now)
     p->slice_pending = false;
     if (a->gaps_open++ == 0)
         a->gap_since = now;
-    a->had_gap = true;
     for (uint32_t i = 0; i < a->used.vcpus; i++) {
         struct vcpu *v = &a->vcpu[i];
         if (v->row.id == 0 || a->domain[v->domain].is_ended || seen_running(a, v))

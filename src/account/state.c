@@ -202,9 +202,9 @@ static void end_state(struct xm_account *a, struct vcpu *v, uint64_t now)
     if (v->state == XM_RUNNING)
         end_execution(a, v, now);
     else if (v->state == XM_RUNNABLE)
-        end_wait(a, v, now - v->since, true);
+        end_wait(a, v, now - v->since, v->start_seen);
     else if (v->state == XM_BLOCKED)
-        end_blocked(a, v, now - v->since, true);
+        end_blocked(a, v, now - v->since, v->start_seen);
 }
 
 void xm_slice_allocated(struct vcpu *v, uint64_t slice)
@@ -276,12 +276,13 @@ void xm_vcpu_forget(struct xm_account *a, struct vcpu *v, enum unknown why, uint
 void xm_vcpu_is(struct xm_account *a, struct vcpu *v, unsigned state, uint64_t now)
 {
     uint64_t since = v->learn_from;
+    bool cut_by_window = v->unknown == NOT_YET;
     xm_vcpu_settle(a, v, now);
     (&v->row.late_running)[state] += now - since;
     set_state(a, v, state, now);
     v->since = since; /* its wait or sleep counts from where the window began, as under law 3 */
     v->cause = WAIT_OTHER;
-    v->start_seen = false;
+    v->start_seen = cut_by_window;
 }
 
 void xm_vcpu_end(struct xm_account *a, struct vcpu *v, uint64_t now)

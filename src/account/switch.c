@@ -130,11 +130,15 @@ static void vcpu_late(struct xm_account *a, struct vcpu *v, uint64_t upto)
     uint64_t *late = &v->row.late_running;
     if (v->settled < upto)
         xm_vcpu_settle(a, v, upto);
+    uint64_t created = a->domain[v->domain].created;
+    uint64_t unborn = created > a->start ? created - a->start : 0; /* known, and published, all along */
+    known[XM_OFFLINE] -= unborn;
     for (unsigned state = XM_RUNNING; state <= XM_OFFLINE; state++) {
         late[state] += known[state];
         v->row.unknown += known[state];
         known[state] = 0;
     }
+    known[XM_OFFLINE] = unborn;
     v->row.wait_wake = v->row.wait_preempt = v->row.wait_other = 0;
 }
 
@@ -150,21 +154,42 @@ static void pcpu_late(struct xm_account *a, struct pcpu *p, uint64_t upto)
     row->busy = row->idle = row->switching = 0;
 }
 
-/* Up to the last sample nothing was known and all was published as unknown: what is known of it now is late. */
+/*
+ * Up to the last sample nothing was known and all was published as unknown: what is known of it now is late.
+ * Of a domain that has ended nothing is: whatever was kept of it has been dropped.
+ */
 static void all_late(struct xm_account *a)
 {
     for (uint32_t i = 0; i < a->used.vcpus; i++)
-        if (a->vcpu[i].row.id)
+        if (a->vcpu[i].row.id && !a->domain[a->vcpu[i].domain].is_ended)
             vcpu_late(a, &a->vcpu[i], a->sampled);
     for (uint32_t i = 0; i < a->used.pcpus; i++)
         pcpu_late(a, &a->pcpu[i], a->sampled);
 }
 
-void xm_switch_decide(struct xm_account *a)
+/* What was dropped counted after all: who was in which state before it is not what the next record says. */
+static void unlearn(struct xm_account *a)
 {
-    if (a->from != FROM_UNDECIDED || a->undecided_count == 0)
-        return;
+    for (uint32_t i = 0; i < a->used.vcpus; i++) {
+        struct vcpu *v = &a->vcpu[i];
+        if (v->state == STATE_UNKNOWN && v->unknown != IN_GAP && v->learn_from < a->forgotten) {
+            v->unknown = AFTER_GAP;
+            v->learn_from = a->forgotten;
+        }
+    }
+    for (uint32_t i = 0; i < a->used.pcpus; i++) {
+        struct pcpu *p = &a->pcpu[i];
+        if (p->learnable && p->learn_from < a->forgotten) {
+            p->learn_from = a->forgotten;
+            p->named = false;
+        }
+    }
+}
+
+static void decide(struct xm_account *a)
+{
     a->from = FROM_SWITCH;
+    unlearn(a);
     bool published = a->sampled > a->start;
     for (unsigned i = 0; i < a->undecided_count; i++) {
         const struct xm_event *e = &a->undecided[i];
@@ -182,11 +207,24 @@ void xm_switch_decide(struct xm_account *a)
     a->undecided_count = 0;
 }
 
+void xm_switch_decide(struct xm_account *a)
+{
+    if (a->from == FROM_UNDECIDED && a->undecided_count > 0)
+        decide(a);
+}
+
+static void drop_undecided(struct xm_account *a)
+{
+    if (a->undecided_count > 0)
+        a->forgotten = a->undecided[a->undecided_count - 1].tsc.v;
+    a->undecided_count = 0;
+}
+
 void xm_switch_forget(struct xm_account *a)
 {
     if (a->from != FROM_UNDECIDED)
         return;
-    a->undecided_count = 0;
+    drop_undecided(a);
     for (uint32_t i = 0; i < a->used.pcpus; i++)
         a->pcpu[i].switch_seen = false;
 }
@@ -207,13 +245,14 @@ bool xm_switch_event(struct xm_account *a, const struct xm_event *event, uint32_
         bool second = event->kind == XM_EV_SWITCH && a->pcpu[p].switch_seen;
         /* Requests alone prove nothing: of a vCPU that is awake they make no runstate record either. */
         if (a->undecided_count == UNDECIDED_EVENTS && !any_switch_seen(a))
-            a->undecided_count = 0;
+            drop_undecided(a);
         if (event->legacy || second || a->undecided_count == UNDECIDED_EVENTS) {
-            xm_switch_decide(a);
-            a->from = FROM_SWITCH;
+            decide(a);
         } else {
-            if (a->gaps_open)
+            if (a->gaps_open) {
+                a->forgotten = now;
                 return true; /* the runstate records may be those that were lost */
+            }
             if (event->kind == XM_EV_SWITCH)
                 a->pcpu[p].switch_seen = true;
             a->undecided[a->undecided_count] = *event;

@@ -176,7 +176,8 @@ uint32_t xm_new_pcpu(struct xm_account *a, uint32_t cpu)
     uint32_t slot = a->used.pcpus++;
     a->pcpu_slot[cpu] = slot + 1;
     /* It was there all along; who was on it will be learned from its first record. */
-    a->pcpu[slot] = (struct pcpu){.row = {.id = cpu | XM_ROW_USED}, .settled = a->start, .learn_from = a->start,
+    uint64_t upto = a->from == FROM_SWITCH && a->forgotten > a->start ? a->forgotten : a->start;
+    a->pcpu[slot] = (struct pcpu){.row = {.id = cpu | XM_ROW_USED}, .settled = a->start, .learn_from = upto,
                                   .learnable = true, .occupant = OCC_UNKNOWN, .vcpu = NOBODY};
     return slot;
 }
@@ -217,6 +218,21 @@ uint32_t xm_find_domain(struct xm_account *a, uint32_t domid)
     return new_domain(a, domid, 0);
 }
 
+/*
+ * Until when nothing can be known of a domain's vCPU that has no row yet: records of it may have been lost
+ * or dropped; or its id was another's, whose row is gone, and its own beginning was not seen.  0: law 3 holds.
+ */
+static uint64_t untold_upto(const struct xm_account *a, const struct domain *d)
+{
+    bool not_the_first = (d->row.id >> 32 & 0x7fffffffu) > 0;
+    uint64_t upto = a->gap_closed;
+    if (a->from == FROM_SWITCH && a->forgotten > upto)
+        upto = a->forgotten;
+    if (!d->created && not_the_first && a->reaped > upto)
+        upto = a->reaped;
+    return upto;
+}
+
 uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
 {
     uint32_t domid = word >> 16;
@@ -244,6 +260,7 @@ uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
     if (slot == a->used.vcpus)
         a->used.vcpus++;
     a->rows.vcpus++;
+    uint64_t upto = untold_upto(a, &a->domain[d]);
     uint64_t born = a->domain[d].created > a->start ? a->domain[d].created : a->start;
     struct vcpu *v = &a->vcpu[slot];
     *v = (struct vcpu){.row = {.id = (a->domain[d].row.id & ~UINT64_C(0xffff0000)) | (uint64_t)number << 16,
@@ -252,9 +269,9 @@ uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
                        .last_on = NOBODY, .state = STATE_UNKNOWN, .unknown = NOT_YET, .assumed = STATE_UNKNOWN};
     if (a->gaps_open)
         v->unknown = IN_GAP;
-    else if (a->had_gap && a->gap_closed > born) {
+    else if (upto > born) {
         v->unknown = AFTER_GAP;
-        v->learn_from = a->gap_closed;
+        v->learn_from = upto;
     }
     a->domain[d].row.vcpus++;
     hash_put(a, word, slot);
@@ -304,11 +321,11 @@ void xm_domain_removed(struct xm_account *a, uint32_t domid, uint64_t now, bool 
         a->rem_due[domid]--;
         return;
     }
+    xm_switch_forget(a); /* also where it has no row: they may be all that names it */
     uint32_t slot = a->domain_slot[domid];
     if (!slot || a->domain[slot - 1].is_ended)
         return;
     a->ends++;
-    xm_switch_forget(a);
     end_domain(a, slot - 1, now);
     if (!by_scheduler && a->rem_due[domid] < UINT8_MAX)
         a->rem_due[domid]++;
@@ -336,6 +353,8 @@ void xm_account_reap(struct xm_account *a, xm_cycles before)
         uint32_t domid = xm_row_domid(d->row.id);
         if (a->domain_slot[domid] == i + 1)
             a->domain_slot[domid] = 0;
+        if (d->ended > a->reaped)
+            a->reaped = d->ended;
         d->row.id = 0;
         a->rows.domains--;
     }

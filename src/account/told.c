@@ -4,7 +4,8 @@
 
 static bool holds(const struct xm_account *a, uint64_t told)
 {
-    return told && !a->gaps_open && a->gap_closed <= told && a->from != FROM_SWITCH;
+    /* Where no runstate record has come so far, a change may leave none. */
+    return told && !a->gaps_open && a->gap_closed <= told && a->from == FROM_RUNSTATE;
 }
 
 enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32_t vcpu, enum xm_runstate state,
@@ -26,10 +27,8 @@ enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32
     a->now = at; /* a record that comes after all, and is older, is taken as of now */
     v->assumed = (uint8_t)state;
     /* Of one that runs the pCPU would have to be known too. */
-    if (state != XM_RUNNING && holds(a, told.v)) {
-        xm_switch_forget(a);
+    if (state != XM_RUNNING && holds(a, told.v))
         xm_vcpu_is(a, v, state, at);
-    }
     return XM_OK;
 }
 

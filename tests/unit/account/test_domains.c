@@ -292,13 +292,30 @@ static void test_create(void **state)
 
 #define TEST(name) cmocka_unit_test(name)
 
+/* The id of one that is reaped is used again, its creation not seen: nothing is learned of before that end. */
+static void test_reaped_and_used_again(void **state)
+{
+    struct world w = world();
+    change(&w, 1100, 0, 5, 0, B, R);
+    EV(&w, XM_EV_DOM_REM, 1200, 0, 5);
+    xm_account_reap(w.a, xm_cycles_of(1300));
+    change(&w, 1400, 0, 5, 0, B, R);
+    change(&w, 1400, 1, 6, 0, B, R);
+    total(&w, 1500);
+    const struct xm_vcpu_row *again = xt_vcpu(&w.s, xt_vcpu_id(1, 5, 0));
+    assert_non_null(again);
+    STATES(again, 100, 0, 200, 0, 200);
+    STATES(vcpu(&w, 6, 0), 100, 0, 400, 0, 0);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_end), TEST(test_end_by_the_scheduler), TEST(test_reuse), TEST(test_reuse_unseen),
         TEST(test_created_alive), TEST(test_creation), TEST(test_created_only), TEST(test_growth),
         TEST(test_growth_keeps), TEST(test_refuse), TEST(test_refusing_is_quick),
-        TEST(test_reap), TEST(test_many_instances), TEST(test_create),
+        TEST(test_reap), TEST(test_reaped_and_used_again), TEST(test_many_instances), TEST(test_create),
     };
     return cmocka_run_group_tests_name("domains", tests, NULL, NULL);
 }

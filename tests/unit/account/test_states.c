@@ -381,6 +381,7 @@ static void test_switches_and_lost(void **state)
     STATES(vcpu(&w, 2, 0), 100, 100, 0, 0, 200);
     STATES(vcpu(&w, 3, 0), 150, 50, 0, 0, 200);
     assert_int_equal(vcpu(&w, 1, 0)->executions + vcpu(&w, 3, 0)->executions, 0);
+    PCPU(pcpu(&w, 1), 200, 50, 0, 150); /* that 3 came in the gap was dropped */
     assert_int_equal(all_anomalies(&w), 0);
     world_end(&w);
 }
@@ -479,11 +480,55 @@ static void test_undecided_and_a_domain(void **state)
         EV(&w, XM_EV_SWITCH, 1400, 0, XM_DOMID_IDLE, 0, 2, 0);
         assert_true(xm_account_from_switch(w.a));
         finish(&w, 1500);
-        STATES(vcpu(&w, 2, 0), 400, 100, 0, 0, 0);
-        PCPU(pcpu(&w, 0), 400, 100, 0, 0);
+        /* Known again from the last one that was dropped: nobody remembers that it was dispatched at 1100. */
+        STATES(vcpu(&w, 2, 0), 280, 100, 0, 0, 120);
+        PCPU(pcpu(&w, 0), 280, 100, 0, 120);
         PCPU(pcpu(&w, 1), 0, 0, 0, 500);
+        assert_null(xt_domain(&w.s, XM_ROW_USED | 3));
         world_end(&w);
     }
+}
+
+/* A domain of which only such a switch tells ends: it never runs. */
+static void test_undecided_and_a_stranger_ends(void **state)
+{
+    struct world w = world();
+    EV(&w, XM_EV_SWITCH, 1100, 0, XM_DOMID_IDLE, 0, 7, 0);
+    EV(&w, XM_EV_DOM_REM, 1200, 1, 7);
+    EV(&w, XM_EV_SWITCH, 1300, 0, XM_DOMID_IDLE, 0, 2, 0);
+    EV(&w, XM_EV_SWITCH, 1400, 0, 2, 0, 3, 0);
+    finish(&w, 1500);
+    assert_null(xt_domain(&w.s, XM_ROW_USED | 7));
+    STATES(vcpu(&w, 2, 0), 100, 300, 0, 0, 100);
+    assert_int_equal(vcpu(&w, 2, 0)->wait_max, 0); /* how long it had waited at 1100 is not known */
+    PCPU(pcpu(&w, 0), 200, 200, 0, 100);
+    world_end(&w);
+}
+
+/* What was published as known stays: its vCPUs were offline before a domain was created and after it ended. */
+static void test_undecided_and_known(void **state)
+{
+    struct world w = world();
+    struct xm_capacity want;
+    EV(&w, XM_EV_DOM_ADD, 1100, 0, 5);
+    EV(&w, XM_EV_YIELD, 1110, 0, 5, 0);
+    EV(&w, XM_EV_YIELD, 1120, 0, 6, 0);
+    EV(&w, XM_EV_DOM_REM, 1150, 0, 6);
+    assert_int_equal(xm_account_introduce(w.a, 7, 0, B, xm_cycles_of(1160), xm_cycles_of(1160), &want), XM_OK);
+    EV(&w, XM_EV_SWITCH, 1200, 0, XM_DOMID_IDLE, 0, 5, 0);
+    look(&w, 1250);
+    STATES(vcpu(&w, 5, 0), 0, 0, 0, 100, 150);
+    STATES(vcpu(&w, 6, 0), 0, 0, 0, 100, 150);
+    STATES(vcpu(&w, 7, 0), 0, 0, 0, 0, 250); /* no record has told so far that changes leave one */
+    EV(&w, XM_EV_SWITCH, 1300, 0, 5, 0, 7, 0);
+    look(&w, 1400);
+    STATES(vcpu(&w, 5, 0), 50, 100, 0, 100, 150);
+    STATES(vcpu(&w, 6, 0), 0, 0, 0, 250, 150);
+    STATES(vcpu(&w, 7, 0), 100, 0, 0, 0, 300);
+    total(&w, 1400);
+    STATES(vcpu(&w, 5, 0), 100, 200, 0, 100, 0);
+    STATES(vcpu(&w, 7, 0), 100, 300, 0, 0, 0);
+    world_end(&w);
 }
 
 /* Times that go back before it is clear: kept as of when they came, as where it is clear. */
@@ -511,7 +556,8 @@ int main(void)
         TEST(test_from_switch), TEST(test_undecided), TEST(test_undecided_and_sampled), TEST(test_undecided_and_lost), TEST(test_switches_and_lost),
         TEST(test_wake_of_the_unknown), TEST(test_paused_in_its_sleep),
         TEST(test_both_kinds),
-        TEST(test_undecided_at_the_end), TEST(test_undecided_and_a_domain), TEST(test_undecided_and_back), TEST(test_many_requests_first),
+        TEST(test_undecided_at_the_end), TEST(test_undecided_and_a_domain), TEST(test_undecided_and_a_stranger_ends),
+        TEST(test_undecided_and_known), TEST(test_undecided_and_back), TEST(test_many_requests_first),
     };
     return cmocka_run_group_tests_name("states", tests, NULL, NULL);
 }

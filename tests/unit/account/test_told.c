@@ -75,6 +75,12 @@ static void test_gap(void **state)
     STATES(vcpu(&w, 6, 0), 0, 0, 0, 0, 400);
     STATES(vcpu(&w, 7, 0), 0, 0, 0, 0, 400);
     STATES(vcpu(&w, 8, 0), 0, 0, 100, 0, 300);
+    /* That it was waiting when the gap ended is known, how long already is not. */
+    introduce(&w, 9, 0, W, 1320, 1400);
+    change(&w, 1450, 0, 9, 0, W, R);
+    total(&w, 1500);
+    STATES(vcpu(&w, 9, 0), 50, 150, 0, 0, 300);
+    assert_int_equal(vcpu(&w, 9, 0)->wait_max, 0);
     world_end(&w);
 }
 
