@@ -270,7 +270,7 @@ void xm_vcpu_forget(struct xm_account *a, struct vcpu *v, enum unknown why, uint
     v->learn_from = now;
     v->start_seen = false;
     v->will_block = v->will_sleep = v->sleep_paused = false;
-    v->on = NOBODY;
+    lose_occupant(a, v, now); /* one that a record showed in the middle of its pCPU's own gap is still there */
 }
 
 void xm_vcpu_is(struct xm_account *a, struct vcpu *v, unsigned state, uint64_t now)

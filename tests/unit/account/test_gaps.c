@@ -325,6 +325,27 @@ static void test_end_in_a_gap(void **state)
     world_end(&w);
 }
 
+/* A record in the middle of its pCPU's own gap shows somebody: a gap elsewhere makes both unknown, not the vCPU alone. */
+static void test_shown_in_its_own_gap(void **state)
+{
+    struct world w = world();
+    gap_opens(&w, 1200, 1);
+    change(&w, 1250, 1, 1, 0, W, R);
+    gap_opens(&w, 1300, 0);
+    total(&w, 1400);
+    STATES(vcpu(&w, 1, 0), 50, 0, 0, 0, 350);
+    PCPU(pcpu(&w, 1), 50, 0, 0, 350);
+    assert_int_equal(xt_pair(&w.s, XM_ROW_USED | 1, XM_ROW_USED | 1)->running, 50);
+    gap_closes(&w, 1500, 0, 1, XM_NO_DOM, XM_NO_VCPU);
+    gap_closes(&w, 1500, 1, 1, XM_NO_DOM, XM_NO_VCPU);
+    change(&w, 1600, 1, 1, 0, R, B);
+    total(&w, 1600);
+    STATES(vcpu(&w, 1, 0), 150, 0, 0, 0, 450);
+    PCPU(pcpu(&w, 1), 150, 0, 0, 450);
+    assert_int_equal(all_anomalies(&w), 0);
+    world_end(&w);
+}
+
 /* A preemption, a wake-up, a wait: whose beginning nobody saw. */
 static void test_causes(void **state)
 {
@@ -349,7 +370,7 @@ int main(void)
         TEST(test_two_gaps), TEST(test_gap_twice_opened), TEST(test_named), TEST(test_named_stranger),
         TEST(test_named_idle), TEST(test_named_between_gaps), TEST(test_named_but_gone), TEST(test_named_but_seen_elsewhere),
         TEST(test_named_twice), TEST(test_named_and_another_gap), TEST(test_newcomers), TEST(test_created_after), TEST(test_open_at_the_end),
-        TEST(test_open_at_the_start), TEST(test_end_in_a_gap), TEST(test_causes),
+        TEST(test_open_at_the_start), TEST(test_end_in_a_gap), TEST(test_shown_in_its_own_gap), TEST(test_causes),
     };
     return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
 }
