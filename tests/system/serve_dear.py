@@ -76,18 +76,43 @@ class Askers:
             thread.join()
 
 
-def others(port, until):
-    """How long those wait who ask for something else, each time on a new connection, while until() is not true."""
-    took = []
-    while not until():
-        for path in OTHERS:
-            took.append(ask(port, path)[0])
-        time.sleep(0.03)
-    return took
+class Others:
+    """
+    Connections that stay open, as a scraper's do, on which something else is asked.  A new one is taken up by a thread that is free: it would say
+    little about those that a busy one has.
+    """
+
+    def __init__(self, port):
+        self.connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(24)]
+        for connection in self.connections:
+            self.one(connection, "/healthz")
+
+    @staticmethod
+    def one(connection, path):
+        begun = time.monotonic()
+        connection.request("GET", path)
+        connection.getresponse().read()
+        return time.monotonic() - begun
+
+    def until(self, condition):
+        """How long each answer takes, on one connection after the other, while condition() is not true."""
+        took = []
+        while not condition():
+            for connection in self.connections:
+                took.append(self.one(connection, OTHERS[len(took) % len(OTHERS)]))
+            time.sleep(0.03)
+        return took
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for connection in self.connections:
+            connection.close()
 
 
 def say(title, took):
-    print(f"# {title}: {len(took)}, median {statistics.median(took) * 1000:.1f} ms, longest {max(took) * 1000:.0f} ms", flush=True)
+    print(f"# {title}: {len(took)}, median {statistics.median(took) * 1000:.1f} ms, mean {statistics.mean(took) * 1000:.1f} ms, longest {max(took) * 1000:.0f} ms", flush=True)
 
 
 @contextlib.contextmanager
@@ -123,8 +148,8 @@ def locked_history(folder):
 
 def nobody_waits_for_a_history_that_waits(folder):
     with locked_history(folder) as (directory, lock), kit.server(XENMON, folder / "none", f"--history={directory}") as it:
-        with Askers(3, lambda source: ask(it.port, PAST, source)) as askers:
-            took = others(it.port, lambda: len(askers.took) >= 5)
+        with Others(it.port) as others, Askers(3, lambda source: ask(it.port, PAST, source)) as askers:
+            took = others.until(lambda: len(askers.took) >= 5 or askers.failed)
         say("histories of a locked database", askers.took)
         say("others meanwhile", took)
         assert not askers.failed and askers.away, (askers.failed, askers.away)
@@ -132,8 +157,7 @@ def nobody_waits_for_a_history_that_waits(folder):
         assert max(took) < min(askers.took) / 2, "somebody waited for another's history"
         lock.execute("ROLLBACK")
         lock.close()
-        _, status, _, body = ask(it.port, PAST)
-        assert status == 200 and any(v for d in json.loads(body)["domains"] for v in d["coverage_ratio"]), body[:300]
+        wait_for(lambda: ask(it.port, PAST)[1] == 200, "a history of it")  # those that were sent away last go first
         it.end()
 
 
@@ -142,16 +166,17 @@ def nobody_waits_for_histories_that_compute(folder):
     with made_region(folder / "shm"), kit.server(XENMON, folder / "shm") as it:
         it.wait_for_data()
         wait_for(lambda: len(ask(it.port, DEAR)[3]) > 1 << 20, "a history that is dear")
-        alone = others(it.port, lambda begun=time.monotonic(): time.monotonic() > begun + 3)
         kinds = (lambda source: ask(it.port, "/RPC2", source, CALL, **{"Content-Type": "text/xml"}), lambda source: ask(it.port, DEAR, source))
-        with Askers(4, lambda source: kinds[int(source[-1]) % 2](source)) as askers:
-            until = time.monotonic() + 8
-            busy = others(it.port, lambda: time.monotonic() > until)
+        with Others(it.port) as others:
+            until = time.monotonic() + 2
+            alone = others.until(lambda: time.monotonic() > until)
+            with Askers(4, lambda source: kinds[int(source[-1]) % 2](source)) as askers:
+                busy = others.until(lambda: len(askers.took) >= 6 or askers.failed)
         say("without histories", alone)
         say("histories", askers.took)
         say("others meanwhile", busy)
-        assert not askers.failed and len(askers.took) >= 4, (askers.failed, askers.took)
-        assert statistics.median(busy) < statistics.median(askers.took) / 4, "others waited for histories"
+        assert not askers.failed, askers.failed
+        assert statistics.mean(busy) < statistics.median(askers.took) / 8, "others waited for histories"
         it.end()
 
 
@@ -204,7 +229,7 @@ def who_goes_and_a_stop_leave_nothing_behind(folder):
         time.sleep(6)
         after = kit.settled(it.process.pid, like=before)
         assert after["descriptors"] == before["descriptors"] and after["threads"] == before["threads"], (before, after)
-        assert gone(0.5) is None
+        wait_for(lambda: gone(0.5) is None, "a history in the making")
         begun = time.monotonic()
         it.end()
         print(f"# it ended within {time.monotonic() - begun:.1f} s, with a history in the making")
