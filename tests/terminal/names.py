@@ -140,6 +140,40 @@ def test_search(path, what, name):
         session.close()
 
 
+# Names, and what is typed.
+CASES = (('W\u00e9bserver', 'w\u00c9BS'), ('\u0411\u0430\u0437\u0430', '\u0431\u0410\u0417'),
+         ('\u0395\u03bb\u03bb\u03ac\u03c2', '\u03bb\u03bb\u0386\u03a3'), ('Stra\u00dfe', 'STRA\u00dfE'))
+
+
+def test_case(directory):
+    """Filter and search do not mind the case of letters of any script; where the locale is one of ASCII, too."""
+    for number, (name, typed) in enumerate(CASES):
+        path = os.path.join(directory, 'case%d' % number)
+        with Region(path, name.encode()):
+            for env in ({}, PLAIN):
+                shown = re.sub('[^ -~]', '?', name) if env else name
+                what = '%s%s' % (name, ', LANG=C' if env else '')
+                session = Session([XENMON, 'live', '--no-config', '--region', path, '--interval=200ms'], env=env)
+                try:
+                    session.wait(lambda s, shown=shown: shown in s.text() and 'guest' in s.text())
+                    session.send('\\' + typed)
+                    check(session.wait(lambda s, shown=shown: shown in s.text() and 'guest' not in s.text()),
+                          '%s: filtered by %s' % (what, typed), session)
+                    # A text with half a character is no text; then what is left of it.
+                    session.send(b'\x15' + typed[:3].encode() + b'\xc3')
+                    session.pump(0.3)
+                    session.send('\x1b\x1b')
+                    check(session.wait(lambda s: 'guest' in s.text() and 'Filter:' not in s.text()), '%s: and Esc is heard' % what,
+                          session)
+                    session.send('G/' + typed + '\r')
+                    check(session.wait(lambda s, shown=shown: re.search('(?m)^>..' + re.escape(shown), s.text())),
+                          '%s: found by %s' % (what, typed), session)
+                    session.send('/nobody')
+                    check(session.wait('no line has it'), '%s: and others are not' % what, session)
+                finally:
+                    session.close()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix='xenmon-names-') as directory:
         for number, (what, name, never) in enumerate(NAMES):
@@ -154,6 +188,7 @@ def main():
                                        stdout=subprocess.PIPE, check=False).stdout
                 check(frame.startswith(b'xenmon') and not any(piece in frame for piece in never), '%s: a frame of text' % what,
                       detail=frame)
+        test_case(directory)
     return tap.finish()
 
 

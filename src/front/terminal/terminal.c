@@ -30,6 +30,7 @@ struct xm_terminal {
     int signals; /* a descriptor that reads the blocked signals */
     sigset_t saved_mask;
     bool utf8;
+    bool ascii; /* the locale knows no other characters */
     unsigned colours; /* 0: none, or none wanted */
     bool own_colours; /* pairs can have the terminal's own colours in them */
     unsigned theme;
@@ -196,6 +197,7 @@ static void set_up_curses(struct xm_terminal *t, bool colour)
     find_colours(t, colour);
     set_theme(t, 0);
     t->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    t->ascii = strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") == 0 || strcmp(nl_langinfo(CODESET), "US-ASCII") == 0;
 }
 
 enum xm_status xm_terminal_open(bool colour, struct xm_terminal **terminal, struct xm_terminal_rescue *rescue,
@@ -414,11 +416,45 @@ static int function_key(struct xm_terminal *t, int key)
     return key == KEY_MOUSE ? read_mouse(t) : translate(keys, sizeof keys / sizeof keys[0], key);
 }
 
+/* More bytes of UTF-8 than `first` are there already: what they come to; 0: no character. */
+static wint_t rest_of_character(struct xm_terminal *t, int first)
+{
+    char text[5] = {(char)first};
+    unsigned size = first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 1;
+    uint32_t code = 0;
+    for (unsigned i = 1; i < size; i++) {
+        int byte = getch();
+        if (byte > 0xff)
+            t->next = function_key(t, byte);
+        else if (byte >= 0 && byte >> 6 != 2)
+            ungetch(byte);
+        if (byte < 0 || byte > 0xff || byte >> 6 != 2)
+            return 0;
+        text[i] = (char)byte;
+    }
+    return xm_grid_decode(text, &code) == size ? (wint_t)code : 0;
+}
+
+/*
+ * As get_wch(), a character that is none as 0.  In a locale of ASCII that one waits for more after any other byte, and
+ * swallows what comes; there the terminal may speak UTF-8 nevertheless, and names are UTF-8 anyway.
+ */
+static int read_key(struct xm_terminal *t, wint_t *c)
+{
+    if (!t->ascii)
+        return get_wch(c);
+    int key = getch();
+    if (key == ERR)
+        return ERR;
+    *c = key < 0x80 || key > 0xff ? (wint_t)key : rest_of_character(t, key);
+    return key > 0xff ? KEY_CODE_YES : OK;
+}
+
 /* The next character that is there already; 0: none, or another key, which is the next one then. */
 static wint_t next_character(struct xm_terminal *t)
 {
     wint_t c = 0;
-    int what = get_wch(&c);
+    int what = read_key(t, &c);
     if (what == KEY_CODE_YES)
         t->next = function_key(t, (int)c);
     return what == OK ? c : 0;
@@ -452,7 +488,9 @@ static int escape_key(struct xm_terminal *t)
     bool first = true;
     wint_t c = next_character(t);
     if (c != '[' && c != 'O') {
-        if (c)
+        if (c >= 0x80 && t->ascii)
+            t->next = (int)c; /* it cannot be given back */
+        else if (c)
             unget_wch((wchar_t)c);
         return XM_KEY_ESCAPE;
     }
@@ -496,7 +534,7 @@ static int curses_key(struct xm_terminal *t)
     t->next = XM_KEY_NONE;
     if (next != XM_KEY_NONE)
         return next;
-    switch (get_wch(&c)) {
+    switch (read_key(t, &c)) {
     case OK:
         return character_key(t, c);
     case KEY_CODE_YES:
