@@ -14,6 +14,22 @@
 
 #define SLOTS 48u
 
+/* Half of the events are of these kinds: by themselves they lead to rare places. */
+struct mix {
+    bool no_runstates; /* where states come from stays undecided for long */
+    uint8_t kinds;
+    uint8_t kind[8];
+};
+static const struct mix mixes[] = {
+    {false, 1, {XM_EV_RUNSTATE}},
+    {false, 1, {XM_EV_RUNSTATE}},
+    {true, 8, {XM_EV_SWITCH, XM_EV_WAKE, XM_EV_SLEEP, XM_EV_BLOCK, XM_EV_YIELD, XM_EV_INFNEXT, XM_EV_DOM_ADD,
+               XM_EV_DOM_REM}},
+    {true, 6, {XM_EV_SWITCH, XM_EV_SWITCH, XM_EV_WAKE, XM_EV_SLEEP, XM_EV_BLOCK, XM_EV_GAP_OPEN}},
+    {false, 5, {XM_EV_GAP_OPEN, XM_EV_GAP_CLOSE, XM_EV_RUNSTATE, XM_EV_CONTINUE, XM_EV_GAP_CLOSE}},
+    {false, 5, {XM_EV_DOM_ADD, XM_EV_DOM_REM, XM_EV_SCHED_ADD, XM_EV_SCHED_REM, XM_EV_RUNSTATE}},
+};
+
 struct story {
     struct xm_account *a;
     struct xm_sample s, before;
@@ -22,6 +38,8 @@ struct story {
     unsigned domids, cpus, vcpus; /* how many different ones the story tells of */
     bool sane;                    /* times mostly go on, kinds exist */
     bool listed;                  /* a live host */
+    bool reaped;                  /* domains have gone with their pairs */
+    const struct mix *mix;        /* which kinds come oftener */
     const char *wrong;
 };
 
@@ -60,9 +78,12 @@ static struct xm_event an_event(struct story *t)
                          .kind = (uint8_t)xt_below(&t->r, t->sane ? XM_EV_KINDS : 256),
                          .words = (uint8_t)xt_below(&t->r, 8),
                          .from_to = (uint8_t)xt_below(&t->r, t->sane ? 16 : 256),
-                         .legacy = xt_below(&t->r, 3) == 0};
+                         .legacy = !t->mix->no_runstates && xt_below(&t->r, 3) == 0};
     if (xt_below(&t->r, 2))
-        e.kind = XM_EV_RUNSTATE;
+        e.kind = t->mix->kind[xt_below(&t->r, t->mix->kinds)];
+    /* Once in a while they come after all. */
+    if (t->mix->no_runstates && (e.kind == XM_EV_RUNSTATE || e.kind == XM_EV_CONTINUE) && xt_below(&t->r, 60))
+        e.kind = XM_EV_WAKE;
     if (e.kind == XM_EV_RUNSTATE || e.kind == XM_EV_CONTINUE) {
         e.word[0] = (a_vcpu(t) & 0xffff) | a_domid(t) << 16;
     } else if (e.kind == XM_EV_GAP_CLOSE) {
@@ -124,15 +145,161 @@ static void compare(struct story *t)
         t->wrong = "the host's counters went back";
 }
 
-static void sample(struct story *t)
+/* What is known late was published as unknown. */
+static const char *late_broken(const struct xm_sample *s)
+{
+    for (uint32_t i = 0; i < s->used.vcpus; i++) {
+        const struct xm_vcpu_row *v = &s->vcpu[i];
+        if (v->id && v->late_running + v->late_runnable + v->late_blocked + v->late_offline > v->unknown)
+            return "a vCPU has more late than unknown";
+    }
+    for (uint32_t i = 0; i < s->used.domains; i++) {
+        const struct xm_domain_row *d = &s->domain[i];
+        if (d->id && d->late_running + d->late_runnable + d->late_blocked + d->late_offline > d->unknown)
+            return "a domain has more late than unknown";
+        if (d->id && d->wait_any > d->runnable + d->late_runnable)
+            return "a domain waits longer than all of its vCPUs";
+    }
+    for (uint32_t i = 0; i < s->used.pcpus; i++) {
+        const struct xm_pcpu_row *p = &s->pcpu[i];
+        if (p->late_busy + p->late_idle + p->late_switching > p->unknown)
+            return "a pCPU has more late than unknown";
+    }
+    return NULL;
+}
+
+/* Domains' times on a pCPU, as long as all are still there, are its busy time. */
+static const char *pairs_broken(const struct xm_sample *s, bool all_there)
+{
+    for (uint32_t p = 0; p < s->used.pcpus; p++) {
+        uint64_t running = 0, executions = 0;
+        for (uint32_t d = 0; d < s->used.domains; d++)
+            if (s->domain[d].id) {
+                running += s->pair[d * SLOTS + p].running;
+                executions += s->pair[d * SLOTS + p].executions;
+            }
+        if (running > s->pcpu[p].busy + s->pcpu[p].late_busy || executions > s->pcpu[p].executions)
+            return "more on a pCPU than it did";
+        if (all_there && (running < s->pcpu[p].busy || executions < s->pcpu[p].executions))
+            return "a pCPU did more than was on it";
+    }
+    return NULL;
+}
+
+/* Nobody is there twice, and who is dead rests. */
+static const char *identity_broken(const struct xm_sample *s)
+{
+    for (uint32_t i = 0; i < s->used.domains; i++)
+        for (uint32_t k = 0; k < i && s->domain[i].id; k++) {
+            if (s->domain[k].id == s->domain[i].id)
+                return "an instance is there twice";
+            if (xm_row_domid(s->domain[k].id) == xm_row_domid(s->domain[i].id) && !s->domain[k].ended &&
+                !s->domain[i].ended)
+                return "a number has two domains that live";
+        }
+    for (uint32_t i = 0; i < s->used.vcpus; i++) {
+        const struct xm_vcpu_row *v = &s->vcpu[i];
+        if (!v->id)
+            continue;
+        for (uint32_t k = 0; k < i; k++)
+            if (s->vcpu[k].id == v->id)
+                return "a vCPU is there twice";
+        const struct xm_domain_row *d = &s->domain[s->vcpu_domain[i]];
+        if (s->vcpu_domain[i] >= s->used.domains || !d->id || (d->id ^ v->id) & ~UINT64_C(0xffff0000))
+            return "a vCPU of another domain";
+        if (d->ended && v->state != XM_OFFLINE)
+            return "a dead domain's vCPU is not offline";
+    }
+    return NULL;
+}
+
+/* vCPUs and pCPUs agree about who runs where. */
+static const char *places_broken(const struct xm_sample *s)
+{
+    unsigned running = 0, occupied = 0;
+    for (uint32_t i = 0; i < s->used.vcpus; i++) {
+        const struct xm_vcpu_row *v = &s->vcpu[i];
+        if (!v->id || v->state != XM_RUNNING)
+            continue;
+        running++;
+        bool there = false;
+        for (uint32_t p = 0; p < s->used.pcpus; p++)
+            there |= v->pcpu == xm_row_domid(s->pcpu[p].id) + 1 &&
+                     s->pcpu[p].current == ((v->id & 0xffffffffu) | XM_ROW_USED);
+        if (!there)
+            return "a vCPU runs where another is";
+    }
+    for (uint32_t p = 0; p < s->used.pcpus; p++)
+        occupied += s->pcpu[p].current && (s->pcpu[p].current & 0xffff) != XM_DOMID_IDLE;
+    return running == occupied ? NULL : "a pCPU is occupied by one that does not run";
+}
+
+/* With nothing happening each row's state alone goes on, and somebody waits where a vCPU does. */
+static const char *rest_broken(const struct xm_sample *before, const struct xm_sample *s, uint64_t span)
+{
+    for (uint32_t i = 0; i < s->used.vcpus; i++) {
+        const struct xm_vcpu_row *v = &s->vcpu[i], *b = &before->vcpu[i];
+        unsigned state = v->state & 15u;
+        if (v->id && (v->id != b->id || (&v->running)[state] - (&b->running)[state] != span))
+            return "at rest a vCPU's state does not go on";
+    }
+    for (uint32_t d = 0; d < s->used.domains; d++) {
+        bool waits = false;
+        for (uint32_t i = 0; i < s->used.vcpus; i++)
+            waits |= s->vcpu[i].id && s->vcpu_domain[i] == d && s->vcpu[i].state == XM_RUNNABLE;
+        if (s->domain[d].id && s->domain[d].wait_any - before->domain[d].wait_any != (waits ? span : 0))
+            return "at rest waiting is not what runnable vCPUs make of it";
+    }
+    return NULL;
+}
+
+/* Of totals a pCPU's busy time is more than that of pairs, which have no late. */
+static void check(struct story *t, const struct xm_sample *s, bool totals)
+{
+    const char *broken = xt_broken_sum(s);
+    broken = broken ? broken : late_broken(s);
+    broken = broken ? broken : pairs_broken(s, !t->reaped && !totals);
+    broken = broken ? broken : identity_broken(s);
+    broken = broken ? broken : places_broken(s);
+    t->wrong = broken ? broken : t->wrong;
+}
+
+static void take(struct story *t)
 {
     struct xm_sample spare = t->before;
     t->before = t->s;
     t->s = spare;
     xm_account_sample(t->a, xm_cycles_of(t->now), xt_below(&t->r, 2), &t->s);
-    const char *broken = xt_broken_sum(&t->s);
-    t->wrong = broken ? broken : t->wrong;
+    check(t, &t->s, false);
     compare(t);
+}
+
+/* Totals of one and the same moment, into the older sample; the newer one takes its place again. */
+static void total(struct story *t)
+{
+    xm_account_sample(t->a, xm_cycles_of(t->now), false, &t->before);
+    xm_account_total(&t->before);
+    check(t, &t->before, true);
+    for (uint32_t i = 0; i < t->s.used.vcpus; i++) {
+        const struct xm_vcpu_row *v = &t->s.vcpu[i], *sum = &t->before.vcpu[i];
+        if (v->id && (sum->running != v->running + v->late_running || sum->unknown > v->unknown))
+            t->wrong = "a total is not counters plus late";
+    }
+    xm_account_sample(t->a, xm_cycles_of(t->now), false, &t->before);
+}
+
+static void sample(struct story *t)
+{
+    take(t);
+    if (xt_below(&t->r, 4) == 0)
+        total(t);
+    if (xt_below(&t->r, 4) == 0) {
+        uint64_t span = 1 + xt_below(&t->r, 100);
+        t->now += span;
+        take(t);
+        const char *broken = rest_broken(&t->before, &t->s, t->s.host.window - t->before.host.window);
+        t->wrong = broken ? broken : t->wrong;
+    }
 }
 
 /* A full table: sometimes it grows, sometimes newcomers are refused. */
@@ -192,16 +359,18 @@ static void tell_all(struct story *t, unsigned steps)
             a_list(t);
         if (xt_below(&t->r, 4) == 0)
             sample(t);
-        if (xt_below(&t->r, 20) == 0)
-            xm_account_reap(t->a, xm_cycles_of(t->now - xt_below(&t->r, 20000)));
+        if (xt_below(&t->r, 20) == 0) {
+            /* Some as soon as they have ended. */
+            uint64_t before = xt_below(&t->r, 3) ? t->now - xt_below(&t->r, 20000) : t->now + 1;
+            xm_account_reap(t->a, xm_cycles_of(before));
+            t->reaped = true;
+        }
         if (xt_below(&t->r, 50) == 0)
             (void)xm_account_calibrate(t->a);
     }
     xm_account_finish(t->a, xm_cycles_of(t->now));
     sample(t);
-    xm_account_total(&t->s);
-    const char *broken = xt_broken_sum(&t->s);
-    t->wrong = broken ? broken : t->wrong;
+    total(t);
 }
 
 static const char *story(uint64_t seed, uint64_t round)
@@ -211,10 +380,11 @@ static const char *story(uint64_t seed, uint64_t round)
     t.now = 1 + (xt_random(&t.r) >> 30);
     t.sane = xt_below(&t.r, 2);
     t.listed = xt_below(&t.r, 2);
+    t.mix = &mixes[xt_below(&t.r, sizeof mixes / sizeof mixes[0])];
     t.domids = 1 + (unsigned)xt_below(&t.r, 12);
     t.cpus = 1 + (unsigned)xt_below(&t.r, 6);
     t.vcpus = 1 + (unsigned)xt_below(&t.r, 5);
-    uint32_t n = 1 + (uint32_t)xt_below(&t.r, SLOTS);
+    uint32_t n = 1 + (uint32_t)xt_below(&t.r, xt_below(&t.r, 3) ? SLOTS : 2);
     t.a = xm_account_create((struct xm_capacity){n, n, n});
     if (!t.a || xm_sample_init(&t.s, room) != XM_OK || xm_sample_init(&t.before, room) != XM_OK)
         xt_die("out of memory");
