@@ -12,6 +12,8 @@
 /* Those of metrics_host.c, and of metrics_self.c, at most. */
 #define HOST_SERIES 43u
 #define SELF_SERIES 24u
+/* Of a line of them, on the average, at least: with more the buffer would grow past what it needs. */
+#define SERIES_BYTES 64u
 #define OPEN_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -120,7 +122,7 @@ static struct xm_http_buffer *choose(struct page *p, struct xm_http *http)
     const struct xm_capacity used = p->s->window[0].to->used;
     size_t rows = (size_t)used.domains + used.vcpus + used.pcpus;
     struct xm_http_buffer *buffer = xm_http_buffer_get(http);
-    if (!buffer || !xm_http_buffer_reserve(buffer, (rows + 1) * sizeof(struct shown), SIZE_MAX / 2)) {
+    if (!buffer || !xm_metrics_reserve(buffer, (rows + 1) * sizeof(struct shown), SIZE_MAX / 2)) {
         xm_http_buffer_put(buffer);
         return NULL;
     }
@@ -378,6 +380,13 @@ static bool is_shown(const struct xm_host_snapshot *s)
     return s->data && s->state != XM_HOST_DEAD && s->state != XM_HOST_BROKEN && s->state != XM_HOST_ABSENT;
 }
 
+/* What the answer will come to, from below; not beyond what is kept for the next one. */
+static size_t expected_bytes(const struct page *p)
+{
+    uint64_t bytes = SERIES_BYTES * xm_metrics_series(p->config, p->domains, p->vcpus, p->pcpus);
+    return bytes < XM_HTTP_BYTES_KEPT / 2 ? (size_t)bytes : XM_HTTP_BYTES_KEPT / 2;
+}
+
 void xm_metrics_write(const struct xm_metrics_config *config, const struct xm_host_snapshot *snapshot,
                       bool open, struct xm_http_response *response)
 {
@@ -387,9 +396,10 @@ void xm_metrics_write(const struct xm_metrics_config *config, const struct xm_ho
     xm_metrics_host(&p.out, config, snapshot);
     if (is_shown(snapshot)) {
         struct xm_http_buffer *labels = choose(&p, response->http);
-        if (labels)
+        if (labels) {
+            xm_metrics_expect(&p.out, expected_bytes(&p));
             put_data(&p);
-        else
+        } else
             response->overflow = true;
         xm_http_buffer_put(labels);
     }

@@ -39,6 +39,8 @@ const struct xm_metric *xm_metrics_find(enum xm_scope scope, const char *name);
 
 /* ---- Writing. */
 
+struct xm_http_buffer; /* export/http_int.h */
+
 struct xm_metrics_out {
     struct xm_http_response *response;
     char *at, *end; /* room in the answer that is reserved */
@@ -50,6 +52,18 @@ struct xm_metrics_out {
 
 /* Makes room for `bytes`; false: there is none. */
 bool xm_metrics_room(struct xm_metrics_out *out, size_t bytes);
+
+/*
+ * So much more will be written, more or less: where the answer may become as large, its buffer grows once,
+ * and not as it is filled.  Costs no memory before that is written to.
+ */
+void xm_metrics_expect(struct xm_metrics_out *out, size_t bytes);
+
+/*
+ * Room for `bytes` more in a buffer of the server's, as xm_http_buffer_reserve(), with the pages that lie
+ * there: many at a time, where the first write to each would have to wait for its own.
+ */
+bool xm_metrics_reserve(struct xm_http_buffer *buffer, size_t bytes, size_t most);
 
 #define XM_NUMBER_BYTES 32u /* no number is longer */
 static inline bool xm_has_room(struct xm_metrics_out *out, size_t bytes)

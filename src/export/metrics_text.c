@@ -1,10 +1,77 @@
 /* SPDX-License-Identifier: MIT */
 /* The text formats: numbers, labels, heads of families. */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/check.h"
 #include "export/http_int.h"
 #include "export/metrics_int.h"
 
 #define BLOCK 65536u
+/* Past this many bytes a buffer gets huge pages, and those that are to be written to next at once. */
+#define MANY_FROM (UINT64_C(1) << 20)
+#define HUGE_PAGE (UINT64_C(2) << 20) /* where they are of another size they are that many small ones */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+/*
+ * A page that is made when it is first written to takes longer than what is written there, most of all in a
+ * guest.  Where the kernel knows no such advice nothing is lost: pages come one by one then.  Those that are
+ * there already cost a look.
+ */
+static void advise(char *from, char *to, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t past = (uintptr_t)from % page;
+    size_t bytes = (size_t)(to - from) + past;
+    (void)madvise(from - past, bytes - bytes % page, advice);
+}
+
+/* As xm_http_buffer_reserve(); a large one begins where a huge page can. */
+static bool grow(struct xm_http_buffer *buffer, size_t bytes, size_t most)
+{
+    size_t used = buffer->used;
+    size_t size = HUGE_PAGE;
+    if (bytes <= most && used <= most - bytes && used + bytes <= buffer->size)
+        return true;
+    if (bytes > most || used > most - bytes || used + bytes <= MANY_FROM || used > MANY_FROM)
+        return xm_http_buffer_reserve(buffer, bytes, most);
+    while (size < used + bytes)
+        size *= 2;
+    char *data = aligned_alloc(HUGE_PAGE, size);
+    if (!data)
+        return false;
+    advise(data, data + size, MADV_HUGEPAGE); /* before the first byte: a small page would be in the way */
+    if (used)
+        memcpy(data, buffer->data, used);
+    free(buffer->data);
+    buffer->data = data;
+    buffer->size = size;
+    return true;
+}
+
+bool xm_metrics_reserve(struct xm_http_buffer *buffer, size_t bytes, size_t most)
+{
+    if (!grow(buffer, bytes, most))
+        return false;
+    if (buffer->size > MANY_FROM)
+        advise(buffer->data + buffer->used, buffer->data + buffer->used + bytes, MADV_POPULATE_WRITE);
+    return true;
+}
+
+void xm_metrics_expect(struct xm_metrics_out *out, size_t bytes)
+{
+    struct xm_http_response *r = out->response;
+    size_t most = r->http->config.limits.answer_bytes;
+    if (out->full || !r->body)
+        return;
+    if (out->at)
+        r->body->used = (size_t)(out->at - r->body->data);
+    out->at = out->end = NULL; /* it may move */
+    (void)grow(r->body, bytes, most);
+}
 
 bool xm_metrics_room(struct xm_metrics_out *out, size_t bytes)
 {
@@ -19,14 +86,18 @@ bool xm_metrics_room(struct xm_metrics_out *out, size_t bytes)
     if (bytes == 0)
         return true;
     size_t most = r->http->config.limits.answer_bytes;
-    if (!r->body || (!xm_http_buffer_reserve(r->body, bytes < BLOCK ? BLOCK : bytes, most) &&
-                     !xm_http_buffer_reserve(r->body, bytes, most))) {
+    if (!r->body || (!grow(r->body, bytes < BLOCK ? BLOCK : bytes, most) && !grow(r->body, bytes, most))) {
         out->full = true;
         r->overflow = true;
         return false;
     }
+    size_t room = r->body->size - r->body->used;
+    if (r->body->size > MANY_FROM && room > HUGE_PAGE && bytes <= HUGE_PAGE)
+        room = HUGE_PAGE;
     out->at = r->body->data + r->body->used;
-    out->end = r->body->data + r->body->size;
+    out->end = out->at + room;
+    if (r->body->size > MANY_FROM)
+        advise(out->at, out->end, MADV_POPULATE_WRITE);
     return true;
 }
 

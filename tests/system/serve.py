@@ -607,6 +607,7 @@ def a_thousand_domains_in_fifty_milliseconds(folder):
             tasks = pathlib.Path(f"/proc/{it.process.pid}/task").iterdir()
             return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
         begun_s = cpu_s()
+        first_s = 0
         for _ in range(30):
             start = time.monotonic()
             connection.request("GET", "/metrics")
@@ -614,10 +615,11 @@ def a_thousand_domains_in_fifty_milliseconds(folder):
             body = answer.read()
             times.append(time.monotonic() - start)
             sizes.append(len(body))
+            first_s = first_s or cpu_s() - begun_s
         spent_s = (cpu_s() - begun_s) / 30
         connection.close()
         print(f"# {sizes[-1]} bytes, {body.count(10)} lines: best {min(times) * 1000:.1f} ms, median {sorted(times)[15] * 1000:.1f} ms, "
-              f"worst {max(times) * 1000:.1f} ms, the server's CPU {spent_s * 1000:.1f} ms each, load {os.getloadavg()[0]:.0f}")
+              f"worst {max(times) * 1000:.1f} ms, the server's CPU {first_s * 1000:.1f} ms for the first, {spent_s * 1000:.1f} ms each, load {os.getloadavg()[0]:.0f}")
         assert min(times) < (0.5 if sanitized() else 0.05), times
         assert 0 < spent_s < (0.5 if sanitized() else 0.05), spent_s
         assert max(sizes) - min(sizes) < max(sizes) * 0.05

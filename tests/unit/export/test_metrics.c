@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "export/http_int.h"
 #include "export/metrics_int.h"
@@ -259,13 +261,102 @@ static void numbers_are_exact(void **state)
     drop(m);
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define LINE_OF_MANY "0123456789abcdef0123456789abcde\n" /* 32 bytes */
+
+/* Whether all of these pages are there. */
+static bool are_made(const char *from, const char *to)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char there[8192];
+    uintptr_t at = (uintptr_t)from / page * page;
+    size_t pages = ((uintptr_t)to - at) / page;
+    assert_true(pages <= sizeof there);
+    assert_int_equal(mincore((void *)at, pages * page, there), 0);
+    size_t made = 0;
+    while (made < pages && (there[made] & 1))
+        made++;
+    return made == pages;
+}
+
+/* Writes so many lines; how often the buffer moved. */
+static unsigned write_lines(struct xm_metrics_out *out, unsigned lines, bool look)
+{
+    const char *data = out->response->body->data;
+    unsigned moved = 0;
+    for (unsigned i = 0; i < lines; i++) {
+        const char *end = out->end;
+        xm_put(out, LINE_OF_MANY, 32);
+        moved += out->response->body->data != data;
+        data = out->response->body->data;
+        if (look && out->end != end)
+            assert_true(are_made(out->at, out->end));
+    }
+    assert_true(xm_metrics_room(out, 0));
+    assert_int_equal(out->response->body->used, 32 * lines);
+    for (unsigned i = 0; i < lines; i++)
+        assert_memory_equal(out->response->body->data + 32 * i, LINE_OF_MANY, 32);
+    return moved;
+}
+
+static void a_large_answer_finds_its_pages_made(void **state)
+{
+    struct made *m = make();
+    char *probe = aligned_alloc(4096, 65536);
+    bool can = madvise(probe, 65536, MADV_POPULATE_WRITE) == 0;
+    free(probe);
+    m->http.config.limits.answer_bytes = 64 << 20;
+    struct xm_http_response r = {.http = &m->http};
+    struct xm_metrics_out out = {.response = &r};
+    xm_put(&out, LINE_OF_MANY, 32);
+    xm_metrics_expect(&out, 5 << 20);
+    assert_true(r.body->size >= 5 << 20 && (uintptr_t)r.body->data % (2 << 20) == 0);
+    r.body->used = 0;
+    assert_int_equal(write_lines(&out, (5 << 20) / 32, can), 0);
+    xm_http_buffer_put(r.body);
+    /* A small one has no page too many. */
+    r.body = NULL;
+    while (m->http.shelf) {
+        struct xm_http_buffer *b = m->http.shelf;
+        m->http.shelf = b->next;
+        free(b->data);
+        free(b);
+    }
+    out = (struct xm_metrics_out){.response = &r};
+    xm_put(&out, LINE_OF_MANY, 32);
+    xm_metrics_expect(&out, 100000);
+    assert_true(r.body->size < 1 << 20);
+    xm_http_buffer_put(r.body);
+    drop(m);
+}
+
+static void an_answer_may_outgrow_what_was_expected(void **state)
+{
+    static const size_t expected[] = {0, 1000, 1 << 20, 3 << 20, 100 << 20};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        struct made *m = make();
+        m->http.config.limits.answer_bytes = 64 << 20;
+        struct xm_http_response r = {.http = &m->http};
+        struct xm_metrics_out out = {.response = &r};
+        assert_true(xm_metrics_room(&out, 1));
+        xm_metrics_expect(&out, expected[i]);
+        (void)write_lines(&out, (9 << 20) / 32, false);
+        assert_false(r.overflow);
+        xm_http_buffer_put(r.body);
+        drop(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_labels),     cmocka_unit_test(openmetrics_has_its_own_heads),
         cmocka_unit_test(collectors_and_bounds), cmocka_unit_test(who_is_gone_is_not_shown),
         cmocka_unit_test(an_answer_has_a_bound), cmocka_unit_test(nothing_is_forgotten),
-        cmocka_unit_test(numbers_are_exact),
+        cmocka_unit_test(numbers_are_exact),     cmocka_unit_test(a_large_answer_finds_its_pages_made),
+        cmocka_unit_test(an_answer_may_outgrow_what_was_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
