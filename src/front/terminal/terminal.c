@@ -478,6 +478,15 @@ static int sequence_key(unsigned parameter, wint_t final)
     return translate(finals, sizeof finals / sizeof finals[0], (int) final);
 }
 
+/* A character that came with an Esc and is a key of its own; 0: none. */
+static void give_back(struct xm_terminal *t, wint_t c)
+{
+    if (c >= 0x80 && t->ascii)
+        t->next = (int)c; /* curses would not take it */
+    else if (c)
+        unget_wch((wchar_t)c);
+}
+
 /*
  * An escape may be the key, or begin a sequence that curses does not know; its bytes must not be taken
  * for keys. Only a "[" or "O" that comes with it makes it one.
@@ -488,10 +497,7 @@ static int escape_key(struct xm_terminal *t)
     bool first = true;
     wint_t c = next_character(t);
     if (c != '[' && c != 'O') {
-        if (c >= 0x80 && t->ascii)
-            t->next = (int)c; /* it cannot be given back */
-        else if (c)
-            unget_wch((wchar_t)c);
+        give_back(t, c);
         return XM_KEY_ESCAPE;
     }
     if (c == 'O') {
