@@ -202,8 +202,8 @@ void xm_http_wake(struct xm_http *http);
 void xm_http_counts(struct xm_http *http, struct xm_http_counts *counts);
 /*
  * Whether all threads that answer have shown within patience_ns that they do: none that is making one
- * answer for longer, dear or not, or hangs.  It asks them meanwhile, so call it several times in that time, from one
- * thread.  Cost: a pair of sockets for each of them, four times within patience_ns.
+ * answer for longer, dear or not, or hangs.  It asks them meanwhile, so call it several times in that time,
+ * from one thread.  Cost: a pair of sockets for each of them, four times within patience_ns.
  */
 bool xm_http_answers(struct xm_http *http, uint64_t patience_ns);
 /*

@@ -4,9 +4,9 @@
  * answer none of them is heard.  So a request whose answer has a turn is suspended, one of as many threads of
  * our own as there are turns asks its handler again, and the request is resumed with what came of it.
  *
- * Whose it is: from xm_http_put_aside() until it is resumed the request, its connection and its headers are the
- * worker's alone.  libmicrohttpd ends nothing that is suspended, so they are there until then, wherever the
- * client is; one that has gone is noticed when its answer is sent.
+ * Whose it is: from xm_http_put_aside() until it is resumed the request, its connection and its headers are
+ * the worker's alone.  libmicrohttpd ends nothing that is suspended, so they are there until then, wherever
+ * the client is; one that has gone is noticed when its answer is sent.
  */
 #include "export/http_int.h"
 
