@@ -76,8 +76,9 @@ enum xm_status xm_account_events(struct xm_account *a, const struct xm_event *ev
  * Tells that this vCPU exists, though no record has named it so far: a live host's own list.  One that is known is left
  * alone.  state: what the host said it was in, at `told` or later, but not after `now`; told 0: that cannot be relied on.
  * Every event up to now has been taken, and where every pCPU is traced it has been in that state since the window began or
- * the last gap closed: a change would have left a record (law 3).  Where a gap closed after `told`, and for one that runs,
- * the state is a best guess and its time unknown.
+ * the last gap closed: a change would have left a record (law 3).  Where a gap closed after `told`, before the
+ * first runstate record, and for one that runs, the state is a best guess and its time unknown.
+ * `now` becomes the account's: an event that is older is taken as of then, and is an anomaly.
  * XM_OK, also for numbers that cannot be; XM_FULL as in xm_account_events().
  */
 enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32_t vcpu, enum xm_runstate state,
@@ -86,7 +87,7 @@ enum xm_status xm_account_introduce(struct xm_account *a, uint32_t domid, uint32
 /* Whether a vCPU of that number has a row, of a domain that lives. */
 bool xm_account_knows(const struct xm_account *a, uint32_t domid, uint32_t vcpu);
 
-/* The domain is no more, as of `now`: for a trace that does not tell ends.  Nothing where there is none. */
+/* The domain is no more, as of `now`, as above: for a trace that does not tell ends.  Nothing where there is none. */
 void xm_account_gone(struct xm_account *a, uint32_t domid, xm_cycles now);
 
 /*
