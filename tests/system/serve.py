@@ -345,8 +345,49 @@ def a_stream_ends_when_tokens_are_read_again(folder):
         it.process.send_signal(signal.SIGHUP)
         wait_for(lambda: it.ask("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 401, "the old token to be refused", 10)
         begun = time.monotonic()
-        answer.read()
-        assert time.monotonic() - begun < 10
+        while answer.readline():
+            assert time.monotonic() - begun < 10, "a stream outlives its token"
+        stream.close()
+
+
+def a_stream_goes_on_where_its_right_does(folder):
+    """Where a reload fails nothing was taken back; who comes by the Unix socket never needed a token."""
+    tokens, path = secret(folder / "tokens", TOKEN + "\n"), folder / "sock"
+    with made_region(folder / "shm", 2, 2, 2), server(XENMON, folder / "shm", f"--token-file={tokens}", f"--listen=unix:{path}") as it:
+        stream = http.client.HTTPConnection("127.0.0.1", it.port, timeout=20)
+        stream.request("GET", "/api/v1/stream", headers={"Authorization": f"Bearer {TOKEN}"})
+        by_token = stream.getresponse()
+        local = socket.socket(socket.AF_UNIX)
+        local.settimeout(20)
+        local.connect(str(path))
+        local.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        by_path = local.makefile("rb")
+
+        def events(answer, count):
+            """So many more events; fewer where it ends."""
+            seen = 0
+            while seen < count:
+                line = answer.readline()
+                if not line:
+                    break
+                seen += line.startswith(b"event: ")
+            return seen
+
+        def reload():
+            it.process.send_signal(signal.SIGHUP)
+            while "tokens: " not in (said := it.process.stderr.readline()):
+                assert said, "it ended"
+            return said
+        assert by_token.status == 200 and events(by_token, 1) == events(by_path, 1) == 1
+        tokens.write_text("short\n")
+        assert "not read again" in reload()
+        assert events(by_token, 3) == 3 and events(by_path, 3) == 3
+        tokens.write_text("another-token-of-tomorrow\n")
+        assert "not read again" not in reload()
+        assert events(by_token, 15) < 15, "a stream outlives its token"
+        assert events(by_path, 3) == 3
+        by_path.close()
+        local.close()
         stream.close()
 
 
@@ -914,6 +955,7 @@ def the_unit_is_well_formed(folder):
 
 TESTS = [it_listens_on_this_machine_alone, any_port_becomes_the_one_that_is_said, beyond_it_only_with_tls_and_authentication, nothing_is_said_without_authentication,
          passwords_are_asked_for, the_configuration_file_has_the_same_names, secrets_change_while_it_runs, root_steps_down_to_one_who_can_read_again, a_stream_ends_when_tokens_are_read_again,
+         a_stream_goes_on_where_its_right_does,
          sent_bytes_are_those_that_were_sent, foreign_names_are_not_answered,
          wrong_requests_get_an_error_that_says_what, both_formats_are_what_they_say, values_are_those_of_the_region, counters_never_go_back,
          domains_that_end_disappear_and_ids_do_not_mix, names_cannot_forge_labels, the_document_lists_every_family, collectors_bound_what_is_shown,
