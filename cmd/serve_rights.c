@@ -245,8 +245,8 @@ bool xm_serve_shut(const struct xm_serve_config *c, enum xm_serve_part part, con
             continue;
         bool leads = realpath(path, real) && strcmp(real, path) != 0;
         snprintf(text, size,
-                 "it is the fence (Landlock) that shuts out what --%s=%s names%s%s: it lies where nothing was "
-                 "to be opened when the server began; start it again, or say --no-fence",
+                 "it is the fence (Landlock) that shuts out what --%s=%s names%s%s: it lies where nothing "
+                 "was to be opened when the server began; start it again, or say --no-fence",
                  files[i].option, path, leads ? ", " : "", leads ? real : "");
         return true;
     }
