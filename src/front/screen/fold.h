@@ -2,9 +2,9 @@
 /*
  * Text found whatever its case: names of domains are UTF-8, in any script.
  *
- * Simple case folding, a character for a character: Latin, Greek (the final sigma is a sigma), Cyrillic, Armenian, and
- * full-width letters; a sharp s is itself, not two s.  The locale plays no part: in LANG=C the same is found.
- * Pure.  Nothing allocates.
+ * A character for a character, as the C library's C.UTF-8 pairs them: a final sigma is a sigma, a dotless i an i, a
+ * sharp s itself, not two s.  The user's locale plays no part: in LANG=C the same is found.  The first call opens that
+ * locale, which stays; where there is none, only ASCII folds.  From any thread.
  */
 #ifndef XM_FOLD_H
 #define XM_FOLD_H

@@ -304,7 +304,7 @@ static void test_folding(void **state)
         for (uint32_t d = c + 1; d < c + 3; d++) {
             char a[5];
             char b[5];
-            bool same = towlower((wint_t)c) == towlower((wint_t)d) || (c == 0x3c2 && d == 0x3c3);
+            bool same = towlower(towupper((wint_t)c)) == towlower(towupper((wint_t)d));
             if (!same)
                 assert_null(xm_fold_find(utf8_of(c, a), utf8_of(d, b), NULL));
         }
