@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "front/screen/fold.h"
 
-#include <locale.h>
-#include <pthread.h>
 #include <stdint.h>
-#include <wctype.h>
+#ifdef XM_HAVE_UTF8PROC
+#include <utf8proc.h>
+#endif
 
 #include "front/terminal/grid.h"
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static locale_t utf8; /* of the C library, whatever the user's is; 0: it has none, and only ASCII folds */
-
-static void open_utf8(void)
-{
-    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-}
 
 /* By way of the capital: so a final sigma is a sigma, and a long s an s. */
 static uint32_t folded(uint32_t code)
 {
     if (code < 0x80)
         return code >= 'A' && code <= 'Z' ? code + ('a' - 'A') : code;
-    return utf8 ? (uint32_t)towlower_l(towupper_l((wint_t)code, utf8), utf8) : code;
+#ifdef XM_HAVE_UTF8PROC
+    return code < 0x110000 ? (uint32_t)utf8proc_tolower(utf8proc_toupper((utf8proc_int32_t)code)) : code;
+#else
+    return code;
+#endif
 }
 
 /* A byte that is no UTF-8 is beyond all characters. */
@@ -50,7 +46,6 @@ static const char *end_of_prefix(const char *text, const char *what)
 
 const char *xm_fold_find(const char *text, const char *what, size_t *bytes)
 {
-    pthread_once(&once, open_utf8);
     while (*what && *text) {
         const char *end = end_of_prefix(text, what);
         if (end && bytes)

@@ -2,9 +2,9 @@
 /*
  * Text found whatever its case: names of domains are UTF-8, in any script.
  *
- * A character for a character, as the C library's C.UTF-8 pairs them: a final sigma is a sigma, a dotless i an i, a
- * sharp s itself, not two s.  The user's locale plays no part: in LANG=C the same is found.  The first call opens that
- * locale, which stays; where there is none, only ASCII folds.  From any thread.
+ * A character for a character, as Unicode pairs them (libutf8proc; built without it, only ASCII folds): a final sigma is a
+ * sigma, a dotless i an i, a sharp s itself, not two s.  The locale plays no part: in LANG=C the same is found.
+ * Pure.  Nothing allocates.
  */
 #ifndef XM_FOLD_H
 #define XM_FOLD_H
