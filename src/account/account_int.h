@@ -121,6 +121,7 @@ struct xm_account {
     uint32_t *domain_slot;    /* [65536] latest instance of a domid: slot + 1 */
     uint32_t *instances;      /* [65536] how many there were */
     uint8_t *rem_due;         /* [65536] SCHED_DOM_REMs still to come for instances that have ended */
+    uint64_t *reaped;         /* [65536] the end of the latest instance whose row is gone; 0: there is none */
     uint32_t *pcpu_slot;      /* [65536] slot + 1 */
     bool refuse;
     uint64_t refused;
@@ -137,7 +138,6 @@ struct xm_account {
     struct xm_event undecided[UNDECIDED_EVENTS];
     unsigned undecided_count;
     uint64_t forgotten;       /* the last of them that was dropped: if it counted, what was before is unknown */
-    uint64_t reaped;          /* the latest end of a domain that has no row any more */
     struct rate_sample rate[RATE_SAMPLES];
     struct rate_sample *sorted; /* [RATE_SAMPLES], calibrate.c's own */
     unsigned rate_count, rate_stride, rate_skip;

@@ -13,8 +13,8 @@ static bool seen_running(const struct xm_account *a, const struct vcpu *v)
 }
 
 /*
- * Who LOST_RECORDS named and of whom nothing came after was running: nobody else was seen there since.  `slot`: of a
- * vCPU that is named, NOBODY where it has none.
+ * Who LOST_RECORDS named and of whom nothing came after was running: nobody else was seen there since.  A switch
+ * that was dropped undecided may have been somebody.  `slot`: of a vCPU that is named, NOBODY where it has none.
  */
 static void settle_named(struct xm_account *a, struct pcpu *p, uint32_t slot, uint64_t now)
 {
@@ -22,6 +22,8 @@ static void settle_named(struct xm_account *a, struct pcpu *p, uint32_t slot, ui
     if (!p->named || p->occupant != OCC_UNKNOWN || !p->learnable)
         return;
     p->learnable = false;
+    if (a->from == FROM_UNDECIDED && a->forgotten >= p->named_at)
+        return;
     if (xm_is_idle(p->named_word)) {
         p->row.late_idle += now - p->learn_from;
         return;

@@ -26,7 +26,7 @@ size_t xm_account_bytes(struct xm_capacity c)
            c.vcpus * (sizeof(struct vcpu) + XM_HISTS * XM_HIST_BUCKETS * sizeof(uint64_t)) +
            c.domains * sizeof(struct domain) + c.pcpus * sizeof(struct pcpu) +
            (size_t)c.domains * c.pcpus * sizeof(struct xm_pair_row) +
-           (sizeof(struct slot_hash) << hash_bits_for(c.vcpus)) + IDS * (3 * sizeof(uint32_t) + 1);
+           (sizeof(struct slot_hash) << hash_bits_for(c.vcpus)) + IDS * (3 * sizeof(uint32_t) + 1 + sizeof(uint64_t));
 }
 
 static void hash_put(struct xm_account *a, uint32_t key, uint32_t slot)
@@ -118,8 +118,9 @@ struct xm_account *xm_account_create(struct xm_capacity capacity)
     a->domain_slot = calloc(IDS, sizeof *a->domain_slot);
     a->instances = calloc(IDS, sizeof *a->instances);
     a->rem_due = calloc(IDS, sizeof *a->rem_due);
+    a->reaped = calloc(IDS, sizeof *a->reaped);
     a->pcpu_slot = calloc(IDS, sizeof *a->pcpu_slot);
-    if (a->sorted && a->domain_slot && a->instances && a->rem_due && a->pcpu_slot &&
+    if (a->sorted && a->domain_slot && a->instances && a->rem_due && a->reaped && a->pcpu_slot &&
         xm_account_grow(a, capacity) == XM_OK)
         return a;
     xm_account_destroy(a);
@@ -140,6 +141,7 @@ void xm_account_destroy(struct xm_account *a)
     free(a->domain_slot);
     free(a->instances);
     free(a->rem_due);
+    free(a->reaped);
     free(a->pcpu_slot);
     free(a);
 }
@@ -224,13 +226,11 @@ uint32_t xm_find_domain(struct xm_account *a, uint32_t domid)
  */
 static uint64_t untold_upto(const struct xm_account *a, const struct domain *d)
 {
-    bool not_the_first = (d->row.id >> 32 & 0x7fffffffu) > 0;
+    uint64_t reaped = d->created ? 0 : a->reaped[xm_row_domid(d->row.id)];
     uint64_t upto = a->gap_closed;
     if (a->from == FROM_SWITCH && a->forgotten > upto)
         upto = a->forgotten;
-    if (!d->created && not_the_first && a->reaped > upto)
-        upto = a->reaped;
-    return upto;
+    return reaped > upto ? reaped : upto;
 }
 
 uint32_t xm_new_vcpu(struct xm_account *a, uint32_t word)
@@ -353,8 +353,8 @@ void xm_account_reap(struct xm_account *a, xm_cycles before)
         uint32_t domid = xm_row_domid(d->row.id);
         if (a->domain_slot[domid] == i + 1)
             a->domain_slot[domid] = 0;
-        if (d->ended > a->reaped)
-            a->reaped = d->ended;
+        if (d->ended > a->reaped[domid])
+            a->reaped[domid] = d->ended;
         d->row.id = 0;
         a->rows.domains--;
     }

@@ -298,7 +298,9 @@ static void test_reaped_and_used_again(void **state)
     struct world w = world();
     change(&w, 1100, 0, 5, 0, B, R);
     EV(&w, XM_EV_DOM_REM, 1200, 0, 5);
-    xm_account_reap(w.a, xm_cycles_of(1300));
+    change(&w, 1250, 2, 7, 0, B, R);
+    EV(&w, XM_EV_DOM_REM, 1350, 0, 7); /* another's end says nothing of it */
+    xm_account_reap(w.a, xm_cycles_of(1360));
     change(&w, 1400, 0, 5, 0, B, R);
     change(&w, 1400, 1, 6, 0, B, R);
     total(&w, 1500);

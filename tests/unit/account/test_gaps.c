@@ -232,6 +232,28 @@ static void test_named_twice(void **state)
     world_end(&w);
 }
 
+/* Named, and left by a switch of which it never became clear whether it counts: how long it ran is not known. */
+static void test_named_and_dropped(void **state)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        bool idles = i & 1;
+        bool gap = i & 2;
+        struct world w = world();
+        gap_opens(&w, 1100, 0);
+        gap_closes(&w, 1200, 0, 5, idles ? XM_DOMID_IDLE : 1, 0);
+        EV(&w, XM_EV_SWITCH, 1250, 0, idles ? XM_DOMID_IDLE : 1, 0, 2, 0);
+        if (gap)
+            gap_opens(&w, 1300, 0);
+        else
+            EV(&w, XM_EV_DOM_ADD, 1300, 1, 3);
+        finish(&w, 1500);
+        const struct xm_vcpu_row *named = xt_vcpu(&w.s, xt_vcpu_id(0, 1, 0));
+        assert_true(!named || named->running == 0);
+        PCPU(pcpu(&w, 0), 0, 0, 0, 500);
+        world_end(&w);
+    }
+}
+
 /* Named, then another pCPU's gap: it is still where it was. */
 static void test_named_and_another_gap(void **state)
 {
@@ -369,7 +391,7 @@ int main(void)
         TEST(test_elsewhere_stays_known), TEST(test_stops_in_a_gap), TEST(test_runs_in_a_gap), TEST(test_nested),
         TEST(test_two_gaps), TEST(test_gap_twice_opened), TEST(test_named), TEST(test_named_stranger),
         TEST(test_named_idle), TEST(test_named_between_gaps), TEST(test_named_but_gone), TEST(test_named_but_seen_elsewhere),
-        TEST(test_named_twice), TEST(test_named_and_another_gap), TEST(test_newcomers), TEST(test_created_after), TEST(test_open_at_the_end),
+        TEST(test_named_twice), TEST(test_named_and_dropped), TEST(test_named_and_another_gap), TEST(test_newcomers), TEST(test_created_after), TEST(test_open_at_the_end),
         TEST(test_open_at_the_start), TEST(test_end_in_a_gap), TEST(test_shown_in_its_own_gap), TEST(test_causes),
     };
     return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
