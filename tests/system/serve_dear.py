@@ -95,13 +95,12 @@ class Others:
         return time.monotonic() - begun
 
     def until(self, condition):
-        """How long each answer takes, on one connection after the other, while condition() is not true."""
-        took = []
+        """How long the longest answer of each round takes, on one connection after the other, while condition() is not true."""
+        longest = []
         while not condition():
-            for connection in self.connections:
-                took.append(self.one(connection, OTHERS[len(took) % len(OTHERS)]))
+            longest.append(max(self.one(connection, OTHERS[i % len(OTHERS)]) for i, connection in enumerate(self.connections)))
             time.sleep(0.03)
-        return took
+        return longest
 
     def __enter__(self):
         return self
@@ -151,7 +150,7 @@ def nobody_waits_for_a_history_that_waits(folder):
         with Others(it.port) as others, Askers(3, lambda source: ask(it.port, PAST, source)) as askers:
             took = others.until(lambda: len(askers.took) >= 5 or askers.failed)
         say("histories of a locked database", askers.took)
-        say("others meanwhile", took)
+        say("longest of each round of others meanwhile", took)
         assert not askers.failed and askers.away, (askers.failed, askers.away)
         assert min(askers.took) > 4, "these waited for the lock"
         assert max(took) < min(askers.took) / 2, "somebody waited for another's history"
@@ -172,11 +171,13 @@ def nobody_waits_for_histories_that_compute(folder):
             alone = others.until(lambda: time.monotonic() > until)
             with Askers(4, lambda source: kinds[int(source[-1]) % 2](source)) as askers:
                 busy = others.until(lambda: len(askers.took) >= 6 or askers.failed)
-        say("without histories", alone)
+        say("longest of each round without histories", alone)
         say("histories", askers.took)
-        say("others meanwhile", busy)
+        say("longest of each round of others meanwhile", busy)
         assert not askers.failed, askers.failed
-        assert statistics.mean(busy) < statistics.median(askers.took) / 8, "others waited for histories"
+        # Every round asks every thread: where one of them is busy with a history, each round has to wait for it.  A machine that halts us now and
+        # then is not that.
+        assert statistics.median(busy) < statistics.median(askers.took) / 4, "others waited for histories"
         it.end()
 
 
@@ -218,13 +219,13 @@ def who_goes_and_a_stop_leave_nothing_behind(folder):
             connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=timeout)
             connection.request("GET", PAST)
             with contextlib.suppress(TimeoutError):
-                return connection.getresponse().status
+                return json.loads(connection.getresponse().read())["error"]["code"]
             connection.close()
             return None
         before = kit.settled(it.process.pid)
         for _ in range(2):
             assert gone(0.5) is None, "these wait"
-        assert gone(20) == 503, "both turns are taken, whoever has gone"
+        assert gone(20) == "busy", "both turns are taken, whoever has gone: one that has a turn waits, and says no_data"
         wait_for(lambda: gone(0.5) is None, "a turn that is free again")
         time.sleep(6)
         after = kit.settled(it.process.pid, like=before)
