@@ -26,7 +26,8 @@ enum xm_status xm_serve_step_down(const struct xm_serve_config *config,
  * that these may be made anew; what is read again later and what lies beside that; and /proc.  It writes to
  * the directory of the access log, and removes the sockets that it made.  Before any thread begins, after
  * xm_confine().  Where the kernel has no such thing, or the configuration forbids it, nothing happens; where
- * it refuses, or where a directory is missing and will stay shut, a line on standard error says so.  True: it stands.
+ * it refuses, or where a directory is missing and will stay shut, a line on standard error says so.  True: it
+ * stands.
  */
 bool xm_serve_fence(const struct xm_serve_config *config, const struct xm_serve_sockets *sockets);
 

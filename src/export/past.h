@@ -60,9 +60,9 @@ struct xm_past_question {
 
 /*
  * Adds "from", "to", "step_s", "series", "durable_steps", "metrics", "times_s", "coarse", "cpus" and
- * "domains" to `document`.  past (NULL: there is no region that can be read) has what the region reaches; what is older
- * comes from the durable history in `directory` (NULL: there is none).  Steps that neither has anything of
- * are null. XM_OK; XM_END: no such domain; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
+ * "domains" to `document`.  past (NULL: there is no region that can be read) has what the region reaches; what
+ * is older comes from the durable history in `directory` (NULL: there is none).  Steps that neither has
+ * anything of are null. XM_OK; XM_END: no such domain; XM_INVALID: the question makes no sense; XM_LIMIT: it asks for too
  * much; XM_AGAIN: one of the two was needed and cannot be read; XM_NOMEM.  err->text says what and how much.
  * Cost: at most XM_PAST_ROWS rows of the region, or 600 000 of the durable history, which is read
  * for four seconds at most; one that another process has locked is waited for, for five seconds.
@@ -84,8 +84,8 @@ enum xm_status xm_past_region_range(struct xm_past *past, enum xm_series series,
                                     struct xm_error *err) XM_MUST_CHECK;
 
 /*
- * Of the durable history in `directory`; `runs` gets an object for each run of xenbaked.  known_ns is the time
- * in which one ran and was kept.  XM_OK; XM_AGAIN: it cannot be read, err says why; XM_NOMEM.
+ * Of the durable history in `directory`; `runs` gets an object for each run of xenbaked.  known_ns is the
+ * time in which one ran and was kept.  XM_OK; XM_AGAIN: it cannot be read, err says why; XM_NOMEM.
  */
 enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range *range, json_t *runs,
                                      struct xm_error *err) XM_MUST_CHECK;

@@ -78,8 +78,8 @@ uint64_t xm_past_begin(const struct xm_past_table *table, size_t point);
 uint64_t xm_past_end(const struct xm_past_table *table, size_t point);
 
 /*
- * Another domain, of which nothing is known yet.  *line: its index.  XM_OK; XM_LIMIT: more values than a table
- * has; XM_NOMEM.
+ * Another domain, of which nothing is known yet.  *line: its index.  XM_OK; XM_LIMIT: more values than a
+ * table has; XM_NOMEM.
  */
 enum xm_status xm_past_add_line(struct xm_past_table *table, const struct xm_past_line *like, size_t *line,
                                 struct xm_error *err) XM_MUST_CHECK;

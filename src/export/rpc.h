@@ -37,8 +37,8 @@ enum xm_status xm_rpc_call(struct xm_rpc *rpc, const struct xm_ask *ask, const c
 
 /*
  * Whether a call is worth handing to the parser: not too large, UTF-8 without a NUL and not declared to be
- * anything else, no document type, no <i8>, no element deeper than XM_RPC_DEPTH.  Pure; a copy and a pass or two;
- * false also when out of memory.
+ * anything else, no document type, no <i8>, no element deeper than XM_RPC_DEPTH.  Pure; a copy and a pass or
+ * two; false also when out of memory.
  */
 bool xm_rpc_fits(const char *xml, size_t bytes);
 
