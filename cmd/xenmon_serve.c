@@ -120,7 +120,12 @@ static enum xm_status begin_host(struct serve *s, struct xm_error *err)
     if (gethostname(s->hostname, sizeof s->hostname - 1) != 0)
         s->hostname[0] = '\0';
     struct xm_api_config api = {
-        .host = s->host, .hostname = s->hostname, .version = XM_VERSION, .history = c->history, .stream_bytes = STREAM_BYTES};
+        .host = s->host,
+        .hostname = s->hostname,
+        .version = XM_VERSION,
+        .history = c->history,
+        .stream_bytes = STREAM_BYTES,
+    };
     s->mirror = xm_mirror_create(c->region_path);
     if (!s->mirror)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
@@ -276,25 +281,34 @@ static bool updater_lives(const struct serve *s)
     return lives;
 }
 
-/* Says once why there is no region to be read, and once when there is.  Its state, for the next time. */
-static enum xm_host_state tell_region(const struct serve *s, enum xm_host_state told)
+/* What was said last of the region. */
+struct told {
+    enum xm_host_state state;
+    bool shut; /* the fence is why it is not read */
+};
+
+/*
+ * Says once why there is no region to be read, and once when there is.  One that the fence shuts out is as
+ * absent as one that is not there: the fence is asked again each time.  What is said now, for the next time.
+ */
+static struct told tell_region(const struct serve *s, struct told told)
 {
     const struct xm_host_snapshot *snapshot = xm_host_take(s->host);
+    const char *path = s->config->region_path;
     bool fault = snapshot->state == XM_HOST_BROKEN || snapshot->state == XM_HOST_ABSENT;
-    enum xm_host_state state = fault ? snapshot->state : XM_HOST_RUNNING;
-    char shut[2 * PATH_MAX + 256] = "";
-    bool fence = state != told && fault && s->fenced &&
-                 xm_serve_shut(s->config, XM_SERVE_REGION, snapshot->reason, shut, sizeof shut);
-    if (state != told && fault)
-        xm_complain(XM_SERVE_PROGRAM, "there is no data: %s%s%s", snapshot->reason, fence ? ": " : "", shut);
-    else if (state != told)
-        xm_complain(XM_SERVE_PROGRAM, "the region %s is read", s->config->region_path);
+    char why[2 * PATH_MAX + 256] = "";
+    struct told now = {.state = fault ? snapshot->state : XM_HOST_RUNNING};
+    now.shut = fault && s->fenced && xm_serve_shut(s->config, XM_SERVE_REGION, path, why, sizeof why);
+    if (now.shut ? !told.shut : fault && now.state != told.state)
+        xm_complain(XM_SERVE_PROGRAM, "there is no data: %s", now.shut ? why : snapshot->reason);
+    else if (!fault && now.state != told.state)
+        xm_complain(XM_SERVE_PROGRAM, "the region %s is read", path);
     xm_host_give_back(s->host, snapshot);
-    return state;
+    return now;
 }
 
 /* told: of the region, before it answered. */
-static void run(struct serve *s, struct xm_signals *signals, enum xm_host_state told)
+static void run(struct serve *s, struct xm_signals *signals, struct told told)
 {
     uint64_t watchdog_ns = xm_notify_watchdog_ns();
     struct timespec tick = {.tv_nsec = (long)TICK_NS};
@@ -346,7 +360,7 @@ int main(int argc, char **argv)
     struct xm_signals *signals = xm_signals_install();
     enum xm_status status = begin(&s, &err);
     if (status == XM_OK) {
-        enum xm_host_state told = tell_region(&s, XM_HOST_RUNNING);
+        struct told told = tell_region(&s, (struct told){.state = XM_HOST_RUNNING});
         for (unsigned i = 0; i < XM_HTTP_LISTENERS && s.sockets.name[i][0]; i++)
             xm_complain(XM_SERVE_PROGRAM, "answering at %s", s.sockets.name[i]);
         run(&s, signals, told);

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -106,6 +107,12 @@ def reloaded(process):
     while "read again" not in (said := process.stderr.readline()):
         assert said, "it ended"
     return said
+
+
+def next_line(process):
+    """What it says next by itself."""
+    assert select.select([process.stderr], [], [], 30)[0], "it says nothing"
+    return process.stderr.readline()
 
 
 def refused(command, code):
@@ -647,6 +654,40 @@ def what_the_fence_shuts_out_is_named(folder):
         assert "Permission denied" in said and "Landlock" not in said, said
 
 
+def a_region_that_the_fence_shuts_out_is_named(folder):
+    """One that was not there when the server began, and then leads elsewhere; again, when it is another for a while; else it is not the fence."""
+    if not has_fence():
+        raise kit.Skip("this kernel has no Landlock, or this build goes without it")
+    region, other = folder / "run/one/shm", folder / "other/shm"
+    for path in (region, other):
+        path.parent.mkdir(parents=True)
+    other.write_bytes(b"no region")
+    words = [SERVE, "--user=none", f"--listen=127.0.0.1:{kit.free_port()}", f"--region={region}"]
+    named = f"there is no data: it is the fence (Landlock) that shuts out what --region={region} names, {other}: "
+    with running(words) as process:
+        assert "No such file" in process.begun and "Landlock" not in process.begun, process.begun
+        region.symlink_to(other)
+        said = next_line(process)
+        assert named in said, said
+        region.unlink()
+        region.write_bytes(b"no region")
+        said = next_line(process)
+        assert "there is no data: " in said and "Landlock" not in said, said
+        again = region.with_name("again")
+        again.symlink_to(other)
+        again.replace(region)
+        said = next_line(process)
+        assert named in said, said
+        process.terminate()
+        said = process.stderr.read()
+        assert "no data" not in said, said
+    region.unlink()
+    with running([*words, "--no-fence"]) as process:
+        region.symlink_to(other)
+        said = next_line(process)
+        assert "there is no data: " in said and "Landlock" not in said, said
+
+
 def what_is_missing_stays_shut(folder):
     """A region and a history whose directories are not there, nor those above: said, and nothing else is open instead."""
     if not has_fence():
@@ -723,7 +764,8 @@ def the_fence_has_room_for_what_changes(folder):
 
 TESTS = [root_becomes_nobody_rather_than_staying, what_the_user_will_lack_is_said_at_the_start, the_log_survives_rotation,
          a_region_that_cannot_be_read_is_told_of, a_key_that_others_can_read_is_refused, the_manual_is_right_word_by_word, no_route_says_anything_to_strangers,
-         it_opens_what_it_was_told_and_no_more, the_kernel_holds_it_to_its_files, what_the_fence_shuts_out_is_named, what_is_missing_stays_shut,
+         it_opens_what_it_was_told_and_no_more, the_kernel_holds_it_to_its_files, what_the_fence_shuts_out_is_named,
+         a_region_that_the_fence_shuts_out_is_named, what_is_missing_stays_shut,
          a_fence_that_is_refused_is_said, the_fence_has_room_for_what_changes]
 
 
