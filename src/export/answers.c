@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "export/called.h"
 #include "export/past.h"
 #include "export/query.h"
@@ -412,6 +413,10 @@ static bool read_question(const struct xm_shape *shape, const struct xm_history_
 /* Dear answers are made a few at a time. */
 static bool has_turn(const struct xm_ask *ask, struct xm_refusal *refusal)
 {
+    if (ask->until_ns && xm_clock_ns() > ask->until_ns) {
+        refuse(refusal, 503, "busy", "the answers before this one took too long: ask for it in another call");
+        return false;
+    }
     if (!ask->turn || ask->turn(ask->turn_user))
         return true;
     refuse(refusal, 503, "busy", "other questions of this kind are being answered: try again");

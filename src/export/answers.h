@@ -10,6 +10,7 @@
 #define XM_EXPORT_ANSWERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -30,6 +31,11 @@ struct xm_ask {
     bool (*turn)(void *user);
     bool (*put_off)(void *user);
     void *turn_user;
+    /*
+     * CLOCK_MONOTONIC: no dear answer is begun later; 0: that is no matter.  For calls that ask for several:
+     * together they must not take as long as a thread that hangs.
+     */
+    uint64_t until_ns;
 };
 
 struct xm_refusal {

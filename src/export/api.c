@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "export/answers.h"
 #include "export/page.h"
 #include "export/query.h"
@@ -13,6 +14,8 @@
 #include "export/stream.h"
 
 #define JSON_TYPE "application/json"
+/* Into one request so long no dear answer is begun; the last one may take some ten seconds more. */
+#define DEAR_NS (20 * XM_NS_PER_S)
 /* Nothing but what this server itself serves, and no other page may frame it. */
 #define PAGE_POLICY                                                                                          \
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "    \
@@ -64,7 +67,8 @@ static struct xm_ask ask_of(const struct xm_api *api, const struct xm_http_reque
                            .history = api->config.history,
                            .turn = take_turn,
                            .put_off = is_put_off,
-                           .turn_user = response};
+                           .turn_user = response,
+                           .until_ns = xm_clock_ns() + DEAR_NS};
 }
 
 /* The answers to one question are the same for as long as the snapshot is. */

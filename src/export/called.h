@@ -18,9 +18,10 @@
 bool xm_called_now(const struct xm_host_snapshot *snapshot, const char *text, uint32_t *domid);
 
 /*
- * The one that had it last in the durable history.  XM_OK; XM_END: nobody had; XM_AGAIN: it cannot be read,
- * err says why; XM_NOMEM.  Cost: reads runs and domains of the database, for four seconds at most; one that
- * another process has locked is waited for, for five seconds.
+ * The one that had it last in the durable history.  XM_OK; XM_END: nobody had; XM_LIMIT: there is too much
+ * to be read in four seconds, the most that it takes; XM_AGAIN: it cannot be read; err says why; XM_NOMEM.
+ * Cost: reads runs and domains of the database; one that another process has locked is waited for, for five
+ * seconds.
  */
 enum xm_status xm_called_before(const char *directory, const char *text, uint32_t *domid,
                                 struct xm_error *err) XM_MUST_CHECK;

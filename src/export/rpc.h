@@ -17,7 +17,7 @@
 
 #define XM_RPC_CALL_BYTES (64u * 1024u) /* of a call */
 #define XM_RPC_DEPTH      32u           /* elements within each other in it */
-#define XM_RPC_ANSWERS    16u           /* answers within a system.multicall */
+#define XM_RPC_ANSWERS    16u           /* answers within a system.multicall; see xm_ask.until_ns */
 #define XM_RPC_VALUES     200000u       /* in all of them together; a single answer may have more */
 
 struct xm_rpc;

@@ -177,6 +177,51 @@ static void every_call_is_answered(void **state)
     xm_rpc_destroy(NULL);
 }
 
+static bool count_turn(void *user)
+{
+    ++*(unsigned *)user;
+    return true;
+}
+
+/* Past its time a call begins no dear answer more; others it still gets. */
+static void no_dear_answer_is_begun_late(void **state)
+{
+    static const struct xm_host_snapshot none = {
+        .state = XM_HOST_ABSENT, .reason = "no such file", .made_real_ns = UINT64_C(1700000000000000000)};
+    static const struct {
+        uint64_t until_ns;
+        const char *xml, *part;
+        unsigned turns;
+    } cases[] = {
+        {1, CALL("xenmon.history"), "<i4>503</i4>", 0},
+        {1, CALL("xenmon.history"), "busy: ", 0},
+        {1, CALL("xenmon.history_ranges"), "busy: ", 0},
+        {1, CALL("xenmon.version"), "1.2.3", 0},
+        {UINT64_MAX, CALL("xenmon.history"), "no_data: ", 1},
+        {UINT64_MAX, CALL("xenmon.history_ranges"), "durable", 1},
+        {0, CALL("xenmon.history"), "no_data: ", 1},
+    };
+    struct xm_rpc *rpc;
+    assert_int_equal(xm_rpc_create(&rpc, NULL), XM_OK);
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        unsigned turns = 0;
+        struct xm_ask ask = {.snapshot = &none,
+                             .path = "/nonexistent",
+                             .hostname = "",
+                             .version = "1.2.3",
+                             .history = "/nonexistent",
+                             .turn = count_turn,
+                             .turn_user = &turns,
+                             .until_ns = cases[i].until_ns};
+        struct answer answer = {0};
+        assert_int_equal(xm_rpc_call(rpc, &ask, cases[i].xml, strlen(cases[i].xml), keep, &answer), XM_OK);
+        assert_non_null(strstr(answer.text, cases[i].part));
+        assert_int_equal(turns, cases[i].turns);
+        free(answer.text);
+    }
+    xm_rpc_destroy(rpc);
+}
+
 /* A call cut anywhere is answered too, and nothing behind its end is read. */
 static void a_call_cut_anywhere(void **state)
 {
@@ -203,6 +248,7 @@ int main(void)
         cmocka_unit_test(only_utf8_fits),
         cmocka_unit_test(how_deep),
         cmocka_unit_test(every_call_is_answered),
+        cmocka_unit_test(no_dear_answer_is_begun_late),
         cmocka_unit_test(a_call_cut_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
