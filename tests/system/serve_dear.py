@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import xmlrpc.client
 
 import serve_kit as kit
 from waiting import wait_for
@@ -126,15 +127,21 @@ def made_region(path):
         writer.wait()
 
 
-@contextlib.contextmanager
-def locked_history(folder):
-    """A durable history that another process has locked: a question waits five seconds for it, and computes nothing."""
+def durable_history(folder):
+    """The directory of a durable history that nobody writes any more."""
     directory = folder / "h"
     directory.mkdir()
     with kit.host(XENBAKED, folder, f"--history={directory}", "--history-sync=300ms") as (_, daemon):
         time.sleep(2)
         daemon.terminate()
         daemon.wait(timeout=20)
+    return directory
+
+
+@contextlib.contextmanager
+def locked_history(folder):
+    """A durable history that another process has locked: a question waits five seconds for it, and computes nothing."""
+    directory = durable_history(folder)
     lock = sqlite3.connect(directory / "history.db", isolation_level=None, check_same_thread=False)
     lock.execute("PRAGMA locking_mode = EXCLUSIVE")
     lock.execute("BEGIN EXCLUSIVE")
@@ -236,8 +243,31 @@ def who_goes_and_a_stop_leave_nothing_behind(folder):
         print(f"# it ended within {time.monotonic() - begun:.1f} s, with a history in the making")
 
 
+def a_call_for_many_histories_ends(folder):
+    """
+    A durable history whose domains never end: a question gives up after four seconds, and says the same whether it is about a name or an id; a call
+    of sixteen ends long before a server that hangs would be ended.
+    """
+    directory = durable_history(folder)
+    with contextlib.closing(sqlite3.connect(directory / "history.db")) as database:
+        database.execute("ALTER TABLE domain RENAME TO ended")
+        database.execute("CREATE VIEW domain AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT ended.* FROM n CROSS JOIN ended WHERE i < 0")
+        database.commit()
+    calls = [{"methodName": "xenmon.history", "params": [word, "", "-10m", "now", "1s"]} for word in ("", "nobody") * 8]
+    with kit.server(XENMON, folder / "none", f"--history={directory}") as it:
+        for word in ("1", "nobody"):
+            seconds, status, _, body = ask(it.port, f"{PAST}&domain={word}")
+            assert status == 400 and json.loads(body)["error"]["code"] == "too_much" and seconds > 3, (word, seconds, status, body)
+        seconds, status, _, body = ask(it.port, "/RPC2", body=xmlrpc.client.dumps((calls,), "system.multicall"), **{"Content-Type": "text/xml"})
+        said = [answer["faultString"].split(":")[0] for answer in xmlrpc.client.loads(body)[0][0]]
+        made = said.count("too_much")
+        print(f"# {made} of {len(said)} were begun, within {seconds:.1f} s")
+        assert said == ["too_much"] * made + ["busy"] * (16 - made) and 1 < made < 7 and seconds < 45, (said, seconds)
+        it.end()
+
+
 TESTS = [nobody_waits_for_a_history_that_waits, nobody_waits_for_histories_that_compute, a_history_is_whole_however_it_is_asked_for,
-         who_goes_and_a_stop_leave_nothing_behind]
+         who_goes_and_a_stop_leave_nothing_behind, a_call_for_many_histories_ends]
 
 
 def main():
