@@ -142,8 +142,8 @@ static void raise_files(unsigned connections)
     files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
     if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < wanted)
         xm_complain(XM_SERVE_PROGRAM,
-                    "%u connections need %llu open files, and it may have %llu (RLIMIT_NOFILE): those that are "
-                    "over it will not be taken up",
+                    "%u connections need %llu open files, and it may have %llu (RLIMIT_NOFILE): those that "
+                    "are over it will not be taken up",
                     connections, (unsigned long long)wanted, (unsigned long long)files.rlim_cur);
 }
 

@@ -69,8 +69,9 @@ enum xm_status xm_called_before(const char *directory, const char *text, uint32_
     if (status == XM_NOMEM)
         return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
     if (status != XM_OK && deadline.passed) /* as in past_durable.c */
-        return xm_fail(err, XM_LIMIT, XM_NO_OFFSET,
-                       "there is too much in the durable history to find a name in it: ask by the domain's id");
+        return xm_fail(
+            err, XM_LIMIT, XM_NO_OFFSET,
+            "there is too much in the durable history to find a name in it: ask by the domain's id");
     if (status != XM_OK)
         return xm_fail(err, XM_AGAIN, XM_NO_OFFSET, "the durable history cannot be read: %.180s", why.text);
     const struct xm_history_domain *found = last_of(&history, text);
