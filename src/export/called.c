@@ -17,10 +17,11 @@ bool xm_called_now(const struct xm_host_snapshot *s, const char *text, uint32_t 
     for (uint32_t slot = 0; s->data && slot < now->used.domains; slot++) {
         const struct xm_domain_row *row = &now->domain[slot];
         const struct xm_region_domain *fact = &s->domain[slot].fact;
-        if (!row->id || fact->id != row->id || s->domain[slot].expired)
+        if (!row->id || fact->id != row->id)
             continue;
         enum xm_called how = xm_called(text, xm_row_domid(row->id), fact->name, fact->uuid);
-        unsigned rank = how == XM_CALLED_NOT ? 0 : 4 * (row->ended == 0) + (unsigned)how;
+        unsigned there = row->ended == 0 ? 2 : !s->domain[slot].expired;
+        unsigned rank = how == XM_CALLED_NOT ? 0 : 4 * there + (unsigned)how;
         if (rank == 0 || rank < best_rank ||
             (best && rank == best_rank && fact->created_tsc < best->created_tsc))
             continue;

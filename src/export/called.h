@@ -12,7 +12,7 @@
 
 /*
  * The domain with that name or UUID in a snapshot (without data: none): one that lives before one that has
- * ended and is still shown, a UUID before a name, the youngest of several.  False: there is none, *domid is
+ * ended and is still shown, that before one that is not, a UUID before a name, the youngest of several.  False: there is none, *domid is
  * left alone.  O(domains).
  */
 bool xm_called_now(const struct xm_host_snapshot *snapshot, const char *text, uint32_t *domid);

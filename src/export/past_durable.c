@@ -72,12 +72,21 @@ static void match_lines(struct durable *d)
     for (size_t i = 0; i < h->domains; i++) {
         const struct xm_history_run *run = run_of(h, h->domain[i].run);
         for (size_t l = 0; l < d->table->lines; l++) {
-            const struct xm_past_line *line = &d->table->line[l];
+            struct xm_past_line *line = &d->table->line[l];
             bool same = run->lineage == line->lineage && h->domain[i].row == line->row;
+            if (same && !line->name[0])
+                memcpy(line->name, h->domain[i].name, sizeof line->name);
             if (same || (run == newest && goes_on(&h->domain[i], line)))
                 d->line[first_life(h, i)] = l;
         }
     }
+}
+
+static void be_of(const struct durable *d, struct xm_past_line *line, const struct xm_history_domain *life)
+{
+    line->row = life->row;
+    line->lineage = run_of(&d->history, life->run)->lineage;
+    memcpy(line->name, life->name, sizeof line->name);
 }
 
 /* The line of a domain, made where there is none; NO_LINE: it is not asked for. */
@@ -89,17 +98,15 @@ static enum xm_status line_of(struct durable *d, size_t domain, size_t *line, st
     if (*known == NO_LINE) {
         if (!d->table->question->all && xm_row_domid(life->row) != d->table->question->domid)
             return XM_OK;
-        struct xm_past_line like = {.row = life->row, .slot = UINT32_MAX};
+        struct xm_past_line like = {.slot = UINT32_MAX};
+        be_of(d, &like, life);
         enum xm_status status = xm_past_add_line(d->table, &like, known, err);
         if (status != XM_OK)
             return status;
     }
     struct xm_past_line *l = &d->table->line[*known];
-    if (l->slot == UINT32_MAX) { /* the newest of its lives says what it is called */
-        l->row = life->row;
-        l->lineage = run_of(&d->history, life->run)->lineage;
-        memcpy(l->name, life->name, sizeof l->name);
-    }
+    if (l->slot == UINT32_MAX && (!d->lineage || l->lineage != d->lineage))
+        be_of(d, l, life); /* the newest of its lives says what it is called, and none is newer than the region's */
     *line = *known;
     return XM_OK;
 }
@@ -292,7 +299,7 @@ static enum xm_status read_all(struct durable *d, struct xm_error *err)
     for (size_t i = 0; i < d->history.domains; i++)
         d->line[i] = NO_LINE;
     match_lines(d);
-    for (size_t i = 0; i < d->history.runs && status == XM_OK; i++)
+    for (size_t i = 0; d->steps && i < d->history.runs && status == XM_OK; i++)
         status = read_run(d, &d->history.run[i], err);
     xm_past_settle(d->table);
     free(d->line);

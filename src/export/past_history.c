@@ -9,6 +9,7 @@
 #include "export/past_int.h"
 
 #define POINTS_UNASKED 300u
+#define NO_LINE        SIZE_MAX
 #define ROWS           (1u << XM_SCOPE_VCPU | 1u << XM_SCOPE_DOMAIN | 1u << XM_SCOPE_PCPU)
 
 struct walk {
@@ -20,6 +21,7 @@ struct walk {
     uint64_t newest_real_ns, newest_window;
     bool peaks;       /* a metric is asked for that is kept by interval: what lies between is read too */
     uint64_t held[2]; /* index of the sample in past->sample[0], [1]; UINT64_MAX: none */
+    size_t *line_at;  /* [slot] line of the domain that was last seen there; NO_LINE: of none */
 };
 
 /* ---- What is asked. */
@@ -125,43 +127,85 @@ static bool fold_between(struct walk *w, uint64_t first, uint64_t last, int to)
     return true;
 }
 
-/* What happened between two samples. */
-static void put_values(struct walk *w, size_t point, const struct xm_window *window, bool no_peaks)
+/* Of a domain that is no more, and that the list of now may not have: it is found by its samples. */
+static enum xm_status add_gone_line(struct walk *w, uint32_t slot, uint64_t row, size_t *line,
+                                    struct xm_error *err)
 {
-    struct xm_past_table *t = &w->table;
-    xm_past_put_cpus(t, point, 1, window);
-    for (size_t i = 0; i < t->lines; i++) {
-        const struct xm_past_line *l = &t->line[i];
+    const struct xm_host_snapshot *s = w->shape->snapshot;
+    struct xm_past_line like = {.lineage = s->info.lineage_id, .row = row, .slot = UINT32_MAX};
+    if (slot < s->window[0].to->used.domains && s->domain[slot].fact.id == row)
+        snprintf(like.name, sizeof like.name, "%s", s->domain[slot].fact.name);
+    return xm_past_add_line(&w->table, &like, line, err);
+}
+
+/* The line of the domain in that slot, made where there is none; NO_LINE: it is not asked for. */
+static enum xm_status line_of(struct walk *w, const struct xm_window *window, uint32_t slot, size_t *line,
+                              struct xm_error *err)
+{
+    const struct xm_domain_row *then = window->from ? &window->from->domain[slot] : NULL;
+    const struct xm_domain_row *now = &window->to->domain[slot];
+    const struct xm_past_table *t = &w->table;
+    bool asked = w->question->all || xm_row_domid(now->id) == w->question->domid;
+    bool ended_before = now->ended && then && slot < window->from->used.domains && then->id == now->id && then->ended;
+    size_t at = asked ? w->line_at[slot] : t->lines;
+    if (at >= t->lines || t->line[at].row != now->id)
+        for (at = asked ? 0 : t->lines; at < t->lines && t->line[at].row != now->id;)
+            at++;
+    enum xm_status status = XM_OK;
+    *line = at < t->lines ? at : NO_LINE;
+    if (*line == NO_LINE && asked && !ended_before)
+        status = add_gone_line(w, slot, now->id, line, err);
+    w->line_at[slot] = *line;
+    return status;
+}
+
+/* What happened between two samples. */
+static enum xm_status put_values(struct walk *w, size_t point, const struct xm_window *window, bool no_peaks,
+                                 bool no_sums, struct xm_error *err)
+{
+    enum xm_status status = XM_OK;
+    xm_past_put_cpus(&w->table, point, 1, window);
+    for (uint32_t slot = 0; slot < window->to->used.domains && status == XM_OK; slot++) {
         struct xm_usage u;
-        if (l->slot < window->to->used.domains && window->to->domain[l->slot].id == l->row &&
-            xm_usage_domain(window, l->slot, &u))
-            xm_past_put(t, i, point, 1, &u, w->series == XM_SERIES_SLOW, no_peaks);
+        size_t line;
+        if (!window->to->domain[slot].id || !xm_usage_domain(window, slot, &u))
+            continue;
+        status = line_of(w, window, slot, &line, err);
+        if (status == XM_OK && line != NO_LINE) {
+            xm_past_put(&w->table, line, point, 1, &u, w->series == XM_SERIES_SLOW, no_peaks);
+            w->table.line[line].step.no_sums = no_sums;
+        }
     }
+    return status;
 }
 
 /*
  * One step: between the samples at its two ends.  Where both are the same one, as when steps are as long as
- * the series' interval and the two drift, it is the interval that the sample ends.
+ * the series' interval and the two drift, its shares are those of the interval that the sample ends, whose
+ * sums are another step's already.
  */
-static void put_step(struct walk *w, size_t point)
+static enum xm_status put_step(struct walk *w, size_t point, struct xm_error *err)
 {
     struct xm_window window = {.scale = &w->past->snapshot->scale, .io_seen = w->past->info.io_seen};
     uint64_t first, last;
     if (!sample_at(w, xm_past_end(&w->table, point), &last) ||
         !sample_at(w, xm_past_begin(&w->table, point), &first))
-        return;
-    if (first >= last)
+        return XM_OK;
+    bool borrowed = first >= last;
+    if (borrowed)
         first = last ? last - 1 : 0;
     int from = hold(w, first, -1);
     int to = from < 0 || first == last ? -1 : hold(w, last, from);
     if (to < 0)
-        return;
+        return XM_OK;
     window.from = &w->past->sample[from];
     window.to = &w->past->sample[to];
     bool folded = w->peaks && fold_between(w, first, last, to);
-    put_values(w, point, &window, !folded);
+    w->table.coarse[point] = borrowed;
+    enum xm_status status = put_values(w, point, &window, !folded, borrowed, err);
     if (folded && last - first != 1)
         w->held[to] = UINT64_MAX; /* it has more than its own interval's peaks now */
+    return status;
 }
 
 static enum xm_status add_region_line(struct walk *w, uint32_t slot, struct xm_error *err)
@@ -237,18 +281,55 @@ static enum xm_status make_table(struct walk *w, struct xm_error *err)
     return status;
 }
 
+/* The steps from `first` on, which the region has. */
+static enum xm_status fill_from_region(struct walk *w, size_t first, struct xm_error *err)
+{
+    if (!w->past)
+        return XM_OK;
+    size_t slots = w->past->info.capacity.domains;
+    w->line_at = malloc((slots + 1) * sizeof *w->line_at);
+    if (!w->line_at)
+        return xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
+    for (size_t slot = 0; slot < slots; slot++)
+        w->line_at[slot] = NO_LINE;
+    enum xm_status status = XM_OK;
+    for (size_t i = first; i < w->table.points && status == XM_OK; i++)
+        status = put_step(w, i, err);
+    xm_past_settle(&w->table);
+    free(w->line_at);
+    return status;
+}
+
+static bool is_nameless(const struct xm_past_table *t)
+{
+    for (size_t i = 0; i < t->lines; i++)
+        if (t->line[i].slot == UINT32_MAX && !t->line[i].name[0])
+            return true;
+    return false;
+}
+
+/* The steps before `first`; and names of those that the region has no names of any more, if they can be had. */
+static enum xm_status fill_from_durable(struct walk *w, const char *directory, size_t first, struct xm_error *err)
+{
+    struct xm_error why = {0};
+    uint64_t lineage = w->past ? w->past->info.lineage_id : 0;
+    w->table.durable = first;
+    if (first)
+        return xm_past_durable(directory, &w->table, first, lineage, err);
+    if (is_nameless(&w->table))
+        (void)!xm_past_durable(directory, &w->table, 0, lineage, &why);
+    return XM_OK;
+}
+
 static enum xm_status fill(struct walk *w, const char *directory, struct xm_error *err)
 {
     enum xm_status status = make_table(w, err);
     if (status != XM_OK)
         return status;
     size_t first = first_of_region(w);
-    w->table.durable = directory ? first : 0;
-    if (w->table.durable)
-        status = xm_past_durable(directory, &w->table, first, w->past ? w->past->info.lineage_id : 0, err);
-    for (size_t i = first; i < w->table.points && status == XM_OK; i++)
-        put_step(w, i);
-    xm_past_settle(&w->table);
+    status = fill_from_region(w, first, err);
+    if (status == XM_OK && directory)
+        status = fill_from_durable(w, directory, first, err);
     if (status == XM_OK && w->table.lines == 0 && !w->question->all)
         status = xm_fail(err, XM_END, XM_NO_OFFSET, "there is no domain %u", (unsigned)w->question->domid);
     return status == XM_OK ? check_size(w, err) : status; /* there may be more of them now */

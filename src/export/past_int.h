@@ -40,6 +40,7 @@ struct xm_past_step {
     bool begun;
     size_t at, steps; /* which, and over how many it goes: samples may lie further apart */
     bool coarse, no_peaks;
+    bool no_sums;      /* they are in another step */
     uint64_t known_ns; /* of the time that the steps stand for */
     struct xm_usage usage;
 };
@@ -49,7 +50,7 @@ struct xm_past_line {
     uint64_t lineage; /* the run of xenbaked that `row` is of */
     uint64_t row;     /* its id in samples: domid and instance */
     char name[64];    /* "": not known; any bytes */
-    uint32_t slot;    /* in the region's samples; UINT32_MAX: it is not there */
+    uint32_t slot;    /* in the region's newest sample; UINT32_MAX: it is not there */
     double *value;    /* [metric][point], then its coverage; NAN: not known */
     uint64_t running_ns;
     struct xm_past_step step;
@@ -99,7 +100,7 @@ void xm_past_settle(struct xm_past_table *table);
 
 /*
  * Fills the first `steps` steps from the durable history; finds its domains among the lines of the region
- * (whose run is `lineage`), and adds those that are not there any more.  XM_OK, also where it has nothing of
+ * (whose run is `lineage`), names those that have no name, and adds those that are not there any more.  XM_OK, also where it has nothing of
  * that time; XM_AGAIN: it cannot be read: err says why; XM_LIMIT; XM_NOMEM; XM_UNSUPPORTED: this program has
  * none.  Cost: rows of domains and pCPUs of all samples that bound a step, some 5 us each.
  */

@@ -134,7 +134,7 @@ static void settle_line(struct xm_past_table *t, struct xm_past_line *l)
     double coverage = asked_ns ? (double)s->known_ns / (double)asked_ns : 0;
     for (size_t m = 0; m < q->metrics; m++) {
         double value;
-        bool known = (s->steps == 1 || !is_sum(t->fields, q->metric[m])) &&
+        bool known = ((s->steps == 1 && !s->no_sums) || !is_sum(t->fields, q->metric[m])) &&
                      xm_field_value(t->fields, q->metric[m], &of, &value);
         for (size_t i = s->at; i < s->at + s->steps; i++)
             l->value[m * t->points + i] = known ? value : (double)NAN;
@@ -158,7 +158,13 @@ void xm_past_put(struct xm_past_table *t, size_t line, size_t at, size_t steps, 
         return;
     }
     settle_line(t, l);
-    *s = (struct xm_past_step){true, at, steps, coarse, no_peaks, known_ns(usage), *usage};
+    *s = (struct xm_past_step){.begun = true,
+                               .at = at,
+                               .steps = steps,
+                               .coarse = coarse,
+                               .no_peaks = no_peaks,
+                               .known_ns = known_ns(usage),
+                               .usage = *usage};
 }
 
 static void settle_cpus(struct xm_past_table *t)

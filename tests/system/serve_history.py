@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import xmlrpc.client
 
 import serve_kit as kit
@@ -275,6 +276,38 @@ def lives_go_on_over_a_restart(folder):
         server.end()
 
 
+def one_that_has_ended_keeps_its_past(folder):
+    """Off the lists of now, and in the answers for the time in which it ran: by id, by name, and among all; with a database and without."""
+    path = folder / "brief.ini"
+    path.write_text(kit.SCENARIO + "\n[domain late]\nid = 9\nrole = hog\nfrom = 500ms\nto = 4s\n")
+    begin = time.time()
+    with kit.host(XENBAKED, folder, "--history-sync=300ms", f"--history={folder}/h", source=f"--source=sim:{path}") as (region, _), \
+            kit.server(XENMON, region, "--linger=1s") as plain, kit.server(XENMON, region, "--linger=1s", f"--history={folder}/h") as both:
+        for server in (plain, both):
+            server.wait_for_data()
+
+        def listed():
+            return [d["domid"] for d in json.loads(plain.ask("/api/v1/domains")[2])["domains"]]
+        wait_for(lambda: 9 in listed(), "it to come")
+        wait_for(lambda: 9 not in listed(), "it to be off the list", 60)
+        assert plain.ask("/api/v1/domains/9")[0] == 404
+        for server in (plain, both):
+            sums = {}
+            for domain in ("9", "late", None):
+                ask = {"from": begin - 1, "to": time.time(), "step": "1s", "metric": "running_s,offline_s"}
+                if domain:
+                    ask["domain"] = domain
+                status, _, body = server.ask("/api/v1/history?" + urllib.parse.urlencode(ask))
+                assert status == 200, (domain, body)
+                lines = [d for d in json.loads(body)["domains"] if d["domid"] == 9]
+                assert len(lines) == 1 and lines[0]["name"] == "late", (domain, lines)
+                sums[domain] = sum(v or 0 for v in lines[0]["values"]["running_s"])
+            # Two pCPUs for a web server and three that never rest, and all its 3.5 s but a sample or two at the beginning.
+            assert all(0.8 < v < 2.5 for v in sums.values()), sums
+            assert server.ask("/api/v1/history?domain=nobody")[0] == 404
+            assert server.ask("/api/v1/history?domain=8")[0] == 404
+
+
 def what_is_wrong_with_it_is_said(folder):
     with baked(folder, trace(folder, "a", 20), "--speed=max", "--slow-history=60s"):
         kept(folder)
@@ -398,7 +431,7 @@ def without_it_nothing_has_changed(folder):
         server.end()
 
 
-TESTS = [values_are_those_of_the_command, region_and_database_make_one_answer, what_is_wrong_with_it_is_said, without_it_nothing_has_changed]
+TESTS = [values_are_those_of_the_command, region_and_database_make_one_answer, one_that_has_ended_keeps_its_past, what_is_wrong_with_it_is_said, without_it_nothing_has_changed]
 SLOW = [a_day_of_a_large_host_can_be_asked_for, lives_go_on_over_a_restart, one_that_is_locked_is_not_waited_for_long]
 
 
