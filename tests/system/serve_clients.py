@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 import serve_kit as kit
 from waiting import wait_for
@@ -41,6 +42,42 @@ def client(name, *words, code=0, **environment):
     return done.stderr if code == 2 or (code == 1 and name.endswith(".py")) else done.stdout
 
 
+def refused(name, *words):
+    """(stdout, stderr) of a Python client that ends with 1 and one line that says why."""
+    done = subprocess.run([sys.executable, CLIENTS / name, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr, (name, words, done)
+    return done.stdout, done.stderr
+
+
+@contextlib.contextmanager
+def answering(answers):
+    """A server that knows these paths, each with the JSON it answers, and no others: (URL, what it was asked)."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            where = urllib.parse.urlsplit(self.path)
+            asked.append((where.path, urllib.parse.parse_qs(where.query, strict_parsing=bool(where.query))))
+            body = answers.get(where.path)
+            self.send_response(200 if body else 503)
+            self.end_headers()
+            self.wfile.write(json.dumps(body or {"error": {"code": "no_data", "message": "there is no data"}}).encode())
+
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"no XML")
+
+        def log_message(self, *_):
+            pass
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as there:
+        threading.Thread(target=there.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{there.server_port}", asked
+        finally:
+            there.shutdown()
+
+
 def needs_shell_tools():
     for tool in ("curl", "jq"):
         if not shutil.which(tool):
@@ -59,16 +96,102 @@ def python_over_json(folder):
         assert [r["domid"] for r in rows] == ["0", "1", "2"] and 0 < sum(float(r["cpu_seconds"]) for r in rows) <= 2 * 3 + 0.01, rows
         rows = list(csv.DictReader(io.StringIO(client("xenmon_api.py", *url, "history", "1", "--from=-3s", "--step=1s"))))
         assert len(rows) == 3 and all(abs(sum(float(r[k]) for k in ("running_ratio", "wait_ratio", "blocked_ratio")) - 1) < 1e-6 for r in rows), rows
-        said = client("xenmon_api.py", *url, "history", "77", code=1)
-        assert "404 no_such_domain" in said and said.count("\n") == 1, said
-    said = client("xenmon_api.py", *url, "top", code=1)
-    assert "xenmon_api: " in said and "Traceback" not in said, said
+        for domain in ("77", "no body&metric=x"):
+            printed, said = refused("xenmon_api.py", *url, "history", domain)
+            assert printed == "" and said.startswith(f"xenmon_api: {server.url}: 404 no_such_domain: ") and domain in said, said
+        # Of five minutes it lived some seconds: what was before is not time of which nothing is known.
+        rows = list(csv.DictReader(io.StringIO(client("xenmon_api.py", *url, "bill"))))
+        assert len(rows) == 3 and all(float(r["seconds_not_known"]) < 120 for r in rows), rows
+    for words in (("top",), ("bill",), ("history", "1"), ("watch",)):
+        printed, said = refused("xenmon_api.py", *url, *words)
+        assert printed == "" and said.startswith(f"xenmon_api: {server.url}: ") and "efused" in said, (words, printed, said)
 
 
 def python_over_xml_rpc(folder):
     with running(folder) as server:
         said = client("xenmon_rpc.py", server.url)
         assert re.fullmatch(r"2 pCPUs, \d+\.\d% busy, \d+\.\d\d vCPUs waiting on average\n(no )?room.*\n", said), said
+    printed, said = refused("xenmon_rpc.py", server.url)
+    assert printed == "" and said.startswith(f"xenmon_rpc: {server.url}: ") and "efused" in said, said
+    with kit.server(XENMON, folder / "nothing") as server:
+        for name, *words in (("xenmon_rpc.py", server.url), ("xenmon_api.py", "--url", server.url, "top")):
+            printed, said = refused(name, *words)
+            assert printed == "" and f"{name[:-3]}: {server.url}: 503 no_data: there is no data" in said, said
+    with answering({}) as (url, _):
+        printed, said = refused("xenmon_rpc.py", url)
+        assert printed == "" and said.startswith(f"xenmon_rpc: {url}: "), said
+    for url in ("localhost:8436", "http://[::"):
+        assert refused("xenmon_rpc.py", url)[1].startswith(f"xenmon_rpc: {url}: ")
+
+
+def a_bill_is_of_what_lived(_):
+    """Of six steps of ten seconds: what was before a domain began and after it ended is not time without knowledge."""
+    def line(domid, name, values, covered):
+        return {"domid": domid, "instance": 0, "run": "1", "name": name, "values": {"running_s": values}, "coverage_ratio": covered}
+    body = {"state": "running", "step_s": 10.0, "metrics": ["running_s"], "times_s": [10.0 * i for i in range(1, 7)], "domains": [
+        line(9, None, [None, 1.0, None, 2.0, None, None], [0.0, 0.5, 0.0, 0.2, 0.0, 0.0]),
+        line(10, "short", [None, None, 3.0, None, None, None], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
+        line(11, "thinned", [None, None, None, 4.0, None, None], [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]),
+        line(12, "unseen", [None] * 6, [0.0] * 6),
+        line(13, 'quo"ted, name', [1.0] * 6, [1.0] * 6)]}
+    with answering({"/api/v1/history": body}) as (url, asked):
+        rows = list(csv.reader(io.StringIO(client("xenmon_api.py", "--url", url, "bill", "--from", "-1m", "--step=10s"))))
+        assert rows[1:] == [["9", "0", "domain 9", "3.000000", "10"], ["10", "0", "short", "3.000000", "0"],
+                            ["11", "0", "thinned", "4.000000", "20"], ["12", "0", "unseen", "0.000000", "0"],
+                            ["13", "0", 'quo"ted, name', "6.000000", "0"]], rows
+        assert asked == [("/api/v1/history", {"metric": ["running_s"], "from": ["-1m"], "to": ["now"], "step": ["10s"]})], asked
+
+
+def a_past_is_asked_for_once(_):
+    """The server looks the domain up, whatever is in its name; where it has no past, it says so."""
+    body = {"state": "absent", "step_s": 1.0, "metrics": ["wait_s"], "times_s": [5.0, 6.0], "domains": [
+        {"domid": 4, "instance": 0, "run": "1", "name": None, "values": {"wait_s": [None, 0.5]}, "coverage_ratio": [0.0, 1.0]}]}
+    with answering({"/api/v1/history": body}) as (url, asked):
+        for domain in ("4", "a b+c", "x&top=1", "50%41#/?", "n\u00e4me", "7d5b8a4e-0000-4000-8000-000000000000"):
+            asked.clear()
+            said = client("xenmon_api.py", "--url", url, "history", domain, "--metric=wait_s", "--from=2026-01-02T03:04:05+01:00")
+            assert said == "time,wait_s\n5.000,\n6.000,0.5\n", said
+            assert asked == [("/api/v1/history", {"metric": ["wait_s"], "domain": [domain], "from": ["2026-01-02T03:04:05+01:00"],
+                                                  "to": ["now"]})], asked
+        body["domains"] *= 2
+        done = subprocess.run([sys.executable, CLIENTS / "xenmon_api.py", "--url", url, "history", "4"], capture_output=True, text=True,
+                              timeout=60, check=True)
+        assert "first of 2 domains" in done.stderr and done.stdout.count("\n") == 3, done
+        body["domains"] = []
+        printed, said = refused("xenmon_api.py", "--url", url, "history", "4")
+        assert printed == "" and said == f"xenmon_api: {url}: nothing is known of domain '4' in that time\n", said
+    with answering({}) as (url, _):
+        assert refused("xenmon_api.py", "--url", url, "history", "4") == ("", f"xenmon_api: {url}: 503 no_data: there is no data\n")
+
+
+def a_kept_past_needs_no_region(folder):
+    """Nobody writes a region any more, and the durable history still has the domain by its name."""
+    if not (XENMON.parent / "xenmon-history").exists():
+        raise kit.Skip("no durable history in this build")
+    kept = f"--history={folder / 'kept'}"
+    with kit.host(XENBAKED, folder, kept) as (region, daemon):
+        with kit.server(XENMON, region) as server:
+            server.wait_for_data()
+            time.sleep(2)
+        daemon.terminate()
+        daemon.wait(30)
+    with kit.server(XENMON, folder / "nothing", kept) as server:
+        url = ["--url", server.url]
+        rows = list(csv.DictReader(io.StringIO(client("xenmon_api.py", *url, "history", "web", "--step=1s"))))
+        assert any(r["running_ratio"] for r in rows), rows
+        rows = list(csv.DictReader(io.StringIO(client("xenmon_api.py", *url, "bill", "--step=1s"))))
+        assert "web" in [r["name"] for r in rows] and all(float(r["seconds_not_known"]) < 120 for r in rows), rows
+        assert "404 no_such_domain: there is no domain 'nobody'" in refused("xenmon_api.py", *url, "history", "nobody")[1]
+
+
+def help_names_the_times(_):
+    """What --from takes is the server's, and so is what it is without."""
+    for command in ("bill", "history"):
+        said = " ".join(client("xenmon_api.py", command, "--help").split())
+        for word in ("RFC 3339", "seconds since 1970", "'now'", "-5m", "five minutes ago", "(default: now)"):
+            assert word in said, (command, word, said)
+    said = " ".join(client("xenmon_api.py", "bill", "--help").split())
+    assert "from the first to the last one in which anything is known of the domain" in said, said
 
 
 def shell_finds_who_waits(folder):
@@ -129,7 +252,7 @@ def old_numbers_are_called_old(folder):
         assert any("Z waiting: " in line for line in said), said
         for words in (("bill", "--from", "-2s", "--to", "now", "--step", "1s"), ("history", "web", "--from", "-2s", "--step=1s")):
             assert len(client(*api, *words).splitlines()) > 2, words
-        assert "no domain is called 'nobody' now" in client(*api, "history", "nobody", code=1)
+        assert "404 no_such_domain: there is no domain 'nobody'" in client(*api, "history", "nobody", code=1)
         daemon.kill()
         daemon.wait()
         for _ in range(200):
@@ -284,7 +407,8 @@ def a_token_goes_to_whom_it_is_for(folder):
         assert there.asked[0][1]["Authorization"] == "Bearer client-token-0123456789"
 
 
-TESTS = [a_token_goes_to_whom_it_is_for, python_over_json, python_over_xml_rpc, shell_finds_who_waits, shell_follows_the_stream,
+TESTS = [a_token_goes_to_whom_it_is_for, python_over_json, python_over_xml_rpc, a_bill_is_of_what_lived,
+         a_past_is_asked_for_once, a_kept_past_needs_no_region, help_names_the_times, shell_finds_who_waits, shell_follows_the_stream,
          the_last_window_keeps_its_waits, old_numbers_are_called_old, what_is_not_known_is_not_zero, tokens_are_handed_over,
          a_token_stays_in_its_quotes, the_shell_keeps_a_token_here]
 
