@@ -106,7 +106,7 @@ static enum xm_status line_of(struct durable *d, size_t domain, size_t *line, st
     }
     struct xm_past_line *l = &d->table->line[*known];
     if (l->slot == UINT32_MAX && (!d->lineage || l->lineage != d->lineage))
-        be_of(d, l, life); /* the newest of its lives says what it is called, and none is newer than the region's */
+        be_of(d, l, life); /* the newest of its lives says what it is called: the region's where it has one */
     *line = *known;
     return XM_OK;
 }

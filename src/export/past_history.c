@@ -138,23 +138,39 @@ static enum xm_status add_gone_line(struct walk *w, uint32_t slot, uint64_t row,
     return xm_past_add_line(&w->table, &like, line, err);
 }
 
+/* The line of that domain, which was last seen in that slot; NO_LINE: there is none. */
+static size_t find_line(const struct walk *w, uint32_t slot, uint64_t row)
+{
+    const struct xm_past_table *t = &w->table;
+    size_t at = w->line_at[slot];
+    if (at < t->lines && t->line[at].row == row)
+        return at;
+    for (at = 0; at < t->lines; at++)
+        if (t->line[at].row == row)
+            return at;
+    return NO_LINE;
+}
+
+/* Whether the domain in that slot had ended before the window began. */
+static bool was_over(const struct xm_window *window, uint32_t slot)
+{
+    const struct xm_domain_row *now = &window->to->domain[slot];
+    const struct xm_domain_row *then = &window->from->domain[slot];
+    return slot < window->from->used.domains && then->id == now->id && then->ended && now->ended;
+}
+
 /* The line of the domain in that slot, made where there is none; NO_LINE: it is not asked for. */
 static enum xm_status line_of(struct walk *w, const struct xm_window *window, uint32_t slot, size_t *line,
                               struct xm_error *err)
 {
-    const struct xm_domain_row *then = window->from ? &window->from->domain[slot] : NULL;
-    const struct xm_domain_row *now = &window->to->domain[slot];
-    const struct xm_past_table *t = &w->table;
-    bool asked = w->question->all || xm_row_domid(now->id) == w->question->domid;
-    bool ended_before = now->ended && then && slot < window->from->used.domains && then->id == now->id && then->ended;
-    size_t at = asked ? w->line_at[slot] : t->lines;
-    if (at >= t->lines || t->line[at].row != now->id)
-        for (at = asked ? 0 : t->lines; at < t->lines && t->line[at].row != now->id;)
-            at++;
+    uint64_t row = window->to->domain[slot].id;
     enum xm_status status = XM_OK;
-    *line = at < t->lines ? at : NO_LINE;
-    if (*line == NO_LINE && asked && !ended_before)
-        status = add_gone_line(w, slot, now->id, line, err);
+    *line = NO_LINE;
+    if (!w->question->all && xm_row_domid(row) != w->question->domid)
+        return XM_OK;
+    *line = find_line(w, slot, row);
+    if (*line == NO_LINE && !was_over(window, slot))
+        status = add_gone_line(w, slot, row, line, err);
     w->line_at[slot] = *line;
     return status;
 }
@@ -308,8 +324,9 @@ static bool is_nameless(const struct xm_past_table *t)
     return false;
 }
 
-/* The steps before `first`; and names of those that the region has no names of any more, if they can be had. */
-static enum xm_status fill_from_durable(struct walk *w, const char *directory, size_t first, struct xm_error *err)
+/* The steps before `first`; and names of those that the region has no names of any more, if it has them. */
+static enum xm_status fill_from_durable(struct walk *w, const char *directory, size_t first,
+                                        struct xm_error *err)
 {
     struct xm_error why = {0};
     uint64_t lineage = w->past ? w->past->info.lineage_id : 0;
