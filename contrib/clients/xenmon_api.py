@@ -193,7 +193,7 @@ def bill(host, words):
     for domain in answer["domains"]:
         known = [v for v in domain["values"]["running_s"] if v is not None]
         name = name_of(domain).replace('"', '""')
-        print(f"{domain['domid']},{domain['instance']},\"{name}\",{sum(known):.6f},"
+        print(f"{domain['domid']},{domain['instance']},\"{name}\",{f'{sum(known):.6f}' if known else ''},"
               f"{seconds_not_known(domain, 'running_s', answer['step_s']):g}")
 
 
@@ -234,9 +234,9 @@ ABOUT = {
 }
 COLUMNS = {
     "bill": "Columns: domid; instance, which counts the domains that had this id before; name, or 'domain ID' where it is not known; "
-            "cpu_seconds, the sum of what is known; seconds_not_known, the steps without a number, from the first to the last one "
-            "in which anything is known of the domain: time before it began and after it ended does not count.  A step that is "
-            "known in part counts as known.",
+            "cpu_seconds, the sum of what is known, empty where nothing is; seconds_not_known, the steps without a number, from the "
+            "first to the last one in which anything is known of the domain: time before it began and after it ended does not "
+            "count.  A step that is known in part counts as known.",
     "history": "Columns: time, the end of the step in seconds since 1970; then the metrics.",
 }
 
