@@ -176,15 +176,18 @@ def watch(host, words):
             return
 
 
-def seconds_not_known(domain, metric, step_s):
+def seconds_not_known(answer, domain, metric):
     """
     Of the steps from the first to the last one in which anything is known of the domain, those without a value, in seconds.
     Before and after these nobody can tell a domain that was not there from one that was not seen.
+    What a coarse step of the region has been through is summed in the steps beside it.
     """
     seen = [i for i, covered in enumerate(domain["coverage_ratio"]) if covered > 0]
     if not seen:
         return 0.0
-    return domain["values"][metric][seen[0]:seen[-1] + 1].count(None) * step_s
+    durable = answer["durable_steps"]
+    return answer["step_s"] * sum(domain["values"][metric][i] is None and not (answer["coarse"][i] and i >= durable)
+                                  for i in range(seen[0], seen[-1] + 1))
 
 
 def bill(host, words):
@@ -194,7 +197,7 @@ def bill(host, words):
         known = [v for v in domain["values"]["running_s"] if v is not None]
         name = name_of(domain).replace('"', '""')
         print(f"{domain['domid']},{domain['instance']},\"{name}\",{f'{sum(known):.6f}' if known else ''},"
-              f"{seconds_not_known(domain, 'running_s', answer['step_s']):g}")
+              f"{seconds_not_known(answer, domain, 'running_s'):g}")
 
 
 def history(host, words):

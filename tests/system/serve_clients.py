@@ -128,16 +128,18 @@ def a_bill_is_of_what_lived(_):
     """Of six steps of ten seconds: what was before a domain began and after it ended is not time without knowledge."""
     def line(domid, name, values, covered):
         return {"domid": domid, "instance": 0, "run": "1", "name": name, "values": {"running_s": values}, "coverage_ratio": covered}
-    body = {"state": "running", "step_s": 10.0, "metrics": ["running_s"], "times_s": [10.0 * i for i in range(1, 7)], "domains": [
+    body = {"state": "running", "step_s": 10.0, "metrics": ["running_s"], "times_s": [10.0 * i for i in range(1, 7)], "durable_steps": 3,
+            "coarse": [False, False, True, False, True, False], "domains": [
         line(9, None, [None, 1.0, None, 2.0, None, None], [0.0, 0.5, 0.0, 0.2, 0.0, 0.0]),
         line(10, "short", [None, None, 3.0, None, None, None], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
         line(11, "thinned", [None, None, None, 4.0, None, None], [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]),
         line(12, "unseen", [None] * 6, [0.0] * 6),
+        line(14, "beside", [1.0, 1.0, 1.0, 2.0, None, 1.0], [1.0] * 6),
         line(13, 'quo"ted, name', [1.0] * 6, [1.0] * 6)]}
     with answering({"/api/v1/history": body}) as (url, asked):
         rows = list(csv.reader(io.StringIO(client("xenmon_api.py", "--url", url, "bill", "--from", "-1m", "--step=10s"))))
         assert rows[1:] == [["9", "0", "domain 9", "3.000000", "10"], ["10", "0", "short", "3.000000", "0"],
-                            ["11", "0", "thinned", "4.000000", "20"], ["12", "0", "unseen", "", "0"],
+                            ["11", "0", "thinned", "4.000000", "20"], ["12", "0", "unseen", "", "0"], ["14", "0", "beside", "6.000000", "0"],
                             ["13", "0", 'quo"ted, name', "6.000000", "0"]], rows
         assert asked == [("/api/v1/history", {"metric": ["running_s"], "from": ["-1m"], "to": ["now"], "step": ["10s"]})], asked
 
