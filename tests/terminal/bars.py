@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 
 from session import Session, Tap
 
@@ -19,6 +18,7 @@ XENMON, XENBAKED, ROOT = (os.path.abspath(path) for path in sys.argv[1:4])
 sys.path[:0] = [os.path.join(ROOT, 'contrib/python'), os.path.join(ROOT, 'tests/support')]
 import windows  # noqa: E402
 import xenmon_region  # noqa: E402
+from replayed import Replayed  # noqa: E402
 
 tap = Tap()
 check = tap.check
@@ -338,31 +338,6 @@ def check_power(text, parts, utf8, view):
     return len(moved)
 
 
-class Replayed:
-    """A xenbaked that has replayed a trace to its end."""
-
-    def __init__(self, directory, trace):
-        self.path = os.path.join(directory, 'shm')
-        self.process = subprocess.Popen([XENBAKED, '--no-config', '--foreground', '--speed=max', '--log-level=error', '--region',
-                                         self.path, trace], stdin=subprocess.DEVNULL)
-
-    def __enter__(self):
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                with xenmon_region.Region(self.path) as region:
-                    if region.header()['state'] == xenmon_region.ENDED:
-                        return self.path
-            except (OSError, xenmon_region.RegionError):
-                pass
-            time.sleep(0.05)
-        raise SystemExit('not replayed in a minute')
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
-
 def main():
     with tempfile.TemporaryDirectory(prefix='xenmon-bars-') as directory:
         scenario, trace = (os.path.join(directory, name) for name in ('sim.ini', 'sim.trace'))
@@ -370,7 +345,7 @@ def main():
             file.write(SCENARIO)
         subprocess.run([XENMON, 'sim', scenario, '--duration=66s', '--seed=5', '-q', '-o', trace], check=True)
         moved = 0
-        with Replayed(directory, trace) as path:
+        with Replayed(XENBAKED, directory, trace) as path:
             pasts = {back: Past(path, back) for back in (0, 180)}
             for view, make, columns, screens in VIEWS:
                 for utf8, width, back in screens:

@@ -20,6 +20,7 @@ XENMON, XENBAKED, ROOT = (os.path.abspath(path) for path in sys.argv[1:4])
 sys.path[:0] = [os.path.join(ROOT, 'contrib/python'), os.path.join(ROOT, 'tests/support')]
 import windows  # noqa: E402
 import xenmon_region  # noqa: E402
+from replayed import Replayed  # noqa: E402
 
 tap = Tap()
 check = tap.check
@@ -917,31 +918,6 @@ def check_report(title, path, trace):
     check(compared >= 10, '%s: and %d numbers on the screen are the report\'s' % (title, compared))
 
 
-class Replayed:
-    """A xenbaked that has replayed a trace to its end."""
-
-    def __init__(self, directory, trace, *options):
-        self.path = os.path.join(directory, 'shm')
-        self.process = subprocess.Popen([XENBAKED, '--no-config', '--foreground', '--speed=max', '--log-level=error', '--region',
-                                         self.path, *options, trace], stdin=subprocess.DEVNULL)
-
-    def __enter__(self):
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                with xenmon_region.Region(self.path) as region:
-                    if region.header()['state'] == xenmon_region.ENDED:
-                        return self.path
-            except (OSError, xenmon_region.RegionError):
-                pass
-            time.sleep(0.05)
-        raise SystemExit('not replayed in a minute')
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
-
 SCENARIO = '''
 [host]
 cpus = 3
@@ -991,7 +967,7 @@ def test_captures(directory):
     for name, positions, cpu in (('xen417-credit2-contend', (0, 7, 31), True), ('xen417-credit2-web-c16-all', (0, 12), True),
                                  ('xen417-credit-lost', (0, 20), False), ('xen417-credit2-lifecycle', (0, 25), False)):
         trace = os.path.join(captures, name + '.trace.zst')
-        with Replayed(directory, trace) as path:
+        with Replayed(XENBAKED, directory, trace) as path:
             check_views(name, path, positions, cpu)
             check_report(name, path, trace)
 
@@ -1008,9 +984,9 @@ def test_simulated(directory):
     trace = os.path.join(directory, 'sim.trace')
     scenario = write_scenario(directory)
     subprocess.run([XENMON, 'sim', scenario, '--duration=75s', '--seed=3', '-q', '-o', trace], check=True)
-    with Replayed(directory, trace, '--fast-history=20s', '--slow-history=120s') as path:
+    with Replayed(XENBAKED, directory, trace, '--fast-history=20s', '--slow-history=120s') as path:
         check_views('simulated', path, (0, 55, 230), True)
-    with Replayed(directory, trace, '--fast-history=80s', '--slow-history=120s') as path:
+    with Replayed(XENBAKED, directory, trace, '--fast-history=80s', '--slow-history=120s') as path:
         check_report('simulated', path, trace)
 
 
