@@ -966,5 +966,4 @@ TESTS = [it_listens_on_this_machine_alone, any_port_becomes_the_one_that_is_said
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        only = os.environ.get("XM_ONLY")
-        sys.exit(run_tests([t for t in TESTS if not only or only in t.__name__], temporary))
+        sys.exit(run_tests(TESTS, temporary))

@@ -220,7 +220,8 @@ def seeded(seed_text):
 
 
 def run_tests(tests, folder):
-    """TAP for functions that take a folder; a program's exit code."""
+    """TAP for functions that take a folder, those with XM_ONLY in their names where that is set; a program's exit code."""
+    tests = [test for test in tests if os.environ.get("XM_ONLY", "") in test.__name__]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     for number, test in enumerate(tests, 1):
