@@ -153,13 +153,57 @@ def test_dead_writer(directory):
     s.close()
 
 
+CTRL_L = b'\x0c'
+
+
 class Job(Session):
     """The program as a shell's job: something has to stay in the terminal's foreground when it stops."""
 
     def __init__(self, argv, **how):
-        shell = 'set -m; %s; read line; fg; read line; fg'
-        quoted = ' '.join("'%s'" % word for word in argv)
-        super().__init__(['/bin/bash', '-c', shell % quoted], **how)
+        super().__init__(['/bin/bash', '-c', 'set -m; %s; read line; fg; read line; fg' % quoted(argv)], **how)
+
+
+def quoted(argv):
+    return ' '.join("'%s'" % word for word in argv)
+
+
+def stopped(session, seconds=10):
+    """All jobs of the shell in `session` are stopped, now or within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not all(state_of(pid) == 'T' for pid in children_of(session.pid)):
+        session.pump(0.05)
+    return all(state_of(pid) == 'T' for pid in children_of(session.pid))
+
+
+def test_suspend_writing(baked):
+    """curses, if one lets it, ignores SIGTSTP for as long as it writes to the terminal, and what was pending is gone then."""
+    s = Job([XENMON, 'live', '--region', baked.region, '--no-config'], env={'TERM': 'xterm-256color'})
+    shown(s)
+    pid = children_of(s.pid)[0]
+    if not WRITE or not os.access('/proc/%d/syscall' % pid, os.R_OK):
+        s.close()
+        return # what it waits for cannot be seen here
+    end = time.monotonic() + 20
+    while not writes(pid) and time.monotonic() < end: # nobody reads: at some time it has to wait for the terminal
+        s.send(CTRL_L)
+        time.sleep(0.01)
+    check(writes(pid), 'nobody reads: it waits for the terminal', s)
+    check(not ignores(pid, signal.SIGTSTP), 'and does not ignore SIGTSTP', s)
+    os.kill(pid, signal.SIGTSTP)
+    check(stopped(s), 'kill -TSTP while it writes: it stops', s)
+    s.close()
+
+
+def test_suspend_ignored(baked):
+    argv = [XENMON, 'live', '--region', baked.region, '--no-config']
+    s = Session(['/bin/bash', '-c', "trap '' TSTP; exec %s" % quoted(argv)], env={'TERM': 'xterm-256color'})
+    shown(s)
+    s.kill(signal.SIGTSTP)
+    s.send('2')
+    check(s.wait(lambda s: re.search(r'v0 ', s.text())) and LEAVE not in s.raw, 'started with SIGTSTP ignored: it goes on', s)
+    s.send('q')
+    check(s.wait_end() == 0, 'and can be left', s)
+    s.close()
 
 
 def test_suspend(baked):
@@ -174,10 +218,7 @@ def test_suspend(baked):
             for pid in children_of(s.pid):
                 os.kill(pid, signal.SIGTSTP)
         check(s.wait(lambda s: LEAVE in s.raw[before:]), '%s: the alternate screen is left' % how, s)
-        end = time.monotonic() + 10
-        while time.monotonic() < end and not all(state_of(pid) == 'T' for pid in children_of(s.pid)):
-            s.pump(0.05)
-        check(all(state_of(pid) == 'T' for pid in children_of(s.pid)), '%s: it has stopped' % how)
+        check(stopped(s), '%s: it has stopped' % how)
         tail = s.raw[before:]
         check(MOUSE_OFF in tail and b'\x1b[?25h' in tail, '%s: mouse and cursor are the shell\'s' % how)
         check(termios.tcgetattr(s.slave)[3] & (termios.ICANON | termios.ECHO) == termios.ICANON | termios.ECHO,
@@ -209,6 +250,20 @@ def test_suspend(baked):
 def children_of(pid):
     with open('/proc/%d/task/%d/children' % (pid, pid)) as f:
         return [int(word) for word in f.read().split()]
+
+
+WRITE = {'x86_64': '1', 'aarch64': '64'}.get(os.uname().machine) # the number of write(2)
+
+
+def writes(pid):
+    with open('/proc/%d/syscall' % pid) as f:
+        return f.read().split()[0] == WRITE
+
+
+def ignores(pid, number):
+    with open('/proc/%d/status' % pid) as f:
+        ignored = next(line for line in f if line.startswith('SigIgn:')).split()[1]
+    return bool(int(ignored, 16) & 1 << number - 1)
 
 
 def state_of(pid):
@@ -467,7 +522,8 @@ def main():
     try:
         for name, test in (('colours', lambda: test_colours(baked)), ('themes', lambda: test_themes(baked)),
                            ('out', lambda: test_ways_out(baked)), ('dead', lambda: test_dead_writer(directory)),
-                           ('suspend', lambda: test_suspend(baked)), ('mouse', lambda: test_mouse(baked)),
+                           ('suspend', lambda: test_suspend(baked)),
+                           ('writing', lambda: test_suspend_writing(baked)), ('ignored', lambda: test_suspend_ignored(baked)), ('mouse', lambda: test_mouse(baked)),
                            ('unknown', lambda: test_unknown_sequences(baked)),
                            ('ahead', lambda: test_typed_ahead(baked, directory)), ('escape', lambda: test_escape(baked)),
                            ('piped', lambda: test_piped(baked)),

@@ -29,6 +29,7 @@ struct xm_terminal {
     SCREEN *screen;
     int signals; /* a descriptor that reads the blocked signals */
     sigset_t saved_mask;
+    struct sigaction saved_stop;
     bool utf8;
     bool ascii; /* the locale knows no other characters */
     unsigned colours; /* 0: none, or none wanted */
@@ -145,16 +146,41 @@ void xm_terminal_rescue(const struct xm_terminal_rescue *rescue)
 
 /* ---- Open and close. */
 
+/* It is blocked, and read from the descriptor. */
+static void never_run(int number)
+{
+    (void)number;
+}
+
+/*
+ * Where SIGTSTP has its default action, curses handles it, and ignores it for as long as it writes: one that came a
+ * moment before would be dropped.  What has a handler already, it leaves alone.  False: whoever started the process
+ * wants it to ignore the signal.
+ */
+static bool take_stop(struct xm_terminal *t)
+{
+    const struct sigaction ours = {.sa_handler = never_run};
+    sigaction(SIGTSTP, NULL, &t->saved_stop);
+    if (t->saved_stop.sa_handler == SIG_IGN)
+        return false;
+    sigaction(SIGTSTP, &ours, NULL);
+    return true;
+}
+
 static enum xm_status take_signals(struct xm_terminal *t, struct xm_error *err)
 {
-    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
+    static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
         sigaddset(&set, taken[i]);
+    if (take_stop(t))
+        sigaddset(&set, SIGTSTP);
     t->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (t->signals < 0)
+    if (t->signals < 0) {
+        sigaction(SIGTSTP, &t->saved_stop, NULL);
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "signals cannot be read: %s", strerror(errno));
+    }
     sigprocmask(SIG_BLOCK, &set, &t->saved_mask);
     return XM_OK;
 }
@@ -241,6 +267,7 @@ void xm_terminal_close(struct xm_terminal *terminal)
     }
     xm_grid_fini(&terminal->shown);
     close(terminal->signals);
+    sigaction(SIGTSTP, &terminal->saved_stop, NULL);
     sigprocmask(SIG_SETMASK, &terminal->saved_mask, NULL);
     free(terminal);
 }

@@ -61,7 +61,7 @@ void xm_terminal_redraw(struct xm_terminal *terminal);
  * The next key: a character's code, or an enum xm_key (front/terminal/keys.h).  Waits at most `timeout_ms` (0:
  * not at all), then XM_KEY_NONE.  Signals come before keys.  XM_KEY_RESIZE when the window changed, XM_KEY_END when the process was
  * told to end or the terminal has gone.  SIGTSTP stops the process, with the terminal restored, inside
- * this call; coming back is XM_KEY_RESIZE, too.
+ * this call; coming back is XM_KEY_RESIZE, too.  A process that was started with SIGTSTP ignored goes on.
  */
 int xm_terminal_key(struct xm_terminal *terminal, int timeout_ms);
 
