@@ -154,6 +154,8 @@ int main(int argc, char **argv)
         argv[from] = connect;
         return xm_helper_run("xenmon-connect", argc - from, argv + from);
     }
+    if (command && argc == 3 && strcmp(argv[2], "--version") == 0)
+        return print_version();
     if (command)
         return run(command, argc - 1, argv + 1);
     if (wants_batch(argc, argv))

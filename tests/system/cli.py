@@ -75,6 +75,7 @@ def test_every_command_helps(_folder):
     commands = [line.split()[0] for line in run("--help").stdout.splitlines() if line.startswith("  ") and line[2] not in "- "]
     assert {"live", "serve", "connect", "help"} <= set(commands), commands
     for command in commands:
+        expect(run(command, "--version"), 0, output="xenmon 0.")
         for words in ((command, "--help"), ("help", command)):
             done = run(*words)
             if done.returncode == 1 and "is not installed here" in done.stderr:
