@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "export/answers.h"
 #include "export/page.h"
+#include "export/past.h"
 #include "export/query.h"
 #include "export/rpc.h"
 #include "export/stream.h"
@@ -303,6 +304,11 @@ void xm_api_destroy(struct xm_api *api)
     xm_stream_destroy(api->stream);
     xm_rpc_destroy(api->rpc);
     free(api);
+}
+
+enum xm_status xm_api_try_history(const struct xm_api *api, struct xm_error *err)
+{
+    return api->config.history ? xm_past_durable_try(api->config.history, err) : XM_OK;
 }
 
 void xm_api_made(struct xm_api *api)

@@ -29,6 +29,13 @@ void xm_api_destroy(struct xm_api *api);
 /* All its routes, for the server's configuration. */
 struct xm_http_table xm_api_table(struct xm_api *api);
 
+/*
+ * Whether the durable history that it was told of can be read now.  XM_OK, also where it was told of none;
+ * XM_AGAIN: it cannot, err says why; XM_NOMEM.  Cost: as the shortest history; one that another process has
+ * locked is waited for, for five seconds.
+ */
+enum xm_status xm_api_try_history(const struct xm_api *api, struct xm_error *err) XM_MUST_CHECK;
+
 /* There is a new snapshot: for whoever is told by the host (see export/stream.h).  Any thread. */
 void xm_api_made(struct xm_api *api);
 

@@ -4,9 +4,8 @@
 #include "base/clock.h"
 #include "view/called.h"
 #ifdef XM_HAVE_HISTORY
+#include "export/past.h"
 #include "history/query.h"
-
-#define DEADLINE_NS (4 * XM_NS_PER_S)
 #endif
 
 bool xm_called_now(const struct xm_host_snapshot *s, const char *text, uint32_t *domid)
@@ -64,7 +63,7 @@ enum xm_status xm_called_before(const char *directory, const char *text, uint32_
                                 struct xm_error *err)
 {
     struct xm_history history;
-    struct xm_history_deadline deadline = {.mono_ns = xm_clock_ns() + DEADLINE_NS};
+    struct xm_history_deadline deadline = {.mono_ns = xm_clock_ns() + XM_PAST_READ_NS};
     struct xm_error why = {0};
     enum xm_status status = xm_history_open_until(directory, &deadline, &history, &why);
     if (status == XM_NOMEM)

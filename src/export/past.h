@@ -25,6 +25,7 @@
 #define XM_PAST_POINTS        1000u    /* of one series */
 #define XM_PAST_VALUES        200000u  /* in one answer */
 #define XM_PAST_ROWS          2000000u /* read for one answer */
+#define XM_PAST_READ_NS       UINT64_C(4000000000) /* the durable history, for one answer */
 #define XM_PAST_STEP_MIN_NS   UINT64_C(100000000)
 #define XM_PAST_WINDOW_MIN_NS UINT64_C(100000000)
 #define XM_PAST_WINDOW_MAX_NS (UINT64_C(86400) * 1000000000u)
@@ -89,5 +90,8 @@ enum xm_status xm_past_region_range(struct xm_past *past, enum xm_series series,
  */
 enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range *range, json_t *runs,
                                      struct xm_error *err) XM_MUST_CHECK;
+
+/* Whether it can be read at all, with the same outcomes. */
+enum xm_status xm_past_durable_try(const char *directory, struct xm_error *err) XM_MUST_CHECK;
 
 #endif

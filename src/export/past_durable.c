@@ -11,9 +11,8 @@
 #include "history/grid.h"
 #include "history/query.h"
 
-#define MOST_ROWS   600000u /* read for one answer */
-#define DEADLINE_NS (4 * XM_NS_PER_S)
-#define NO_LINE     SIZE_MAX
+#define MOST_ROWS 600000u /* read for one answer */
+#define NO_LINE   SIZE_MAX
 
 struct durable {
     struct xm_history history;
@@ -323,7 +322,7 @@ enum xm_status xm_past_durable(const char *directory, struct xm_past_table *tabl
                         .steps = steps,
                         .lineage = lineage,
                         .rows = MOST_ROWS,
-                        .deadline = {.mono_ns = xm_clock_ns() + DEADLINE_NS}};
+                        .deadline = {.mono_ns = xm_clock_ns() + XM_PAST_READ_NS}};
     enum xm_status status = xm_history_open_until(directory, &d.deadline, &d.history, err);
     if (status == XM_OK)
         status = read_all(&d, err);
@@ -355,7 +354,7 @@ enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range
                                      struct xm_error *err)
 {
     struct xm_history history;
-    struct xm_history_deadline deadline = {.mono_ns = xm_clock_ns() + DEADLINE_NS};
+    struct xm_history_deadline deadline = {.mono_ns = xm_clock_ns() + XM_PAST_READ_NS};
     uint64_t span_ns = 0;
     bool good = true;
     enum xm_status status = xm_history_open_until(directory, &deadline, &history, err);
@@ -379,6 +378,16 @@ enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range
     return good ? XM_OK : xm_fail(err, XM_NOMEM, XM_NO_OFFSET, "out of memory");
 }
 
+enum xm_status xm_past_durable_try(const char *directory, struct xm_error *err)
+{
+    struct xm_history history;
+    struct xm_history_deadline deadline = {.mono_ns = xm_clock_ns() + XM_PAST_READ_NS};
+    enum xm_status status = xm_history_open_until(directory, &deadline, &history, err);
+    if (status == XM_OK)
+        xm_history_end(&history);
+    return as_answer(status, err);
+}
+
 #else
 
 static enum xm_status none(struct xm_error *err)
@@ -394,6 +403,11 @@ enum xm_status xm_past_durable(const char *directory, struct xm_past_table *tabl
 
 enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range *range, json_t *runs,
                                      struct xm_error *err)
+{
+    return none(err);
+}
+
+enum xm_status xm_past_durable_try(const char *directory, struct xm_error *err)
 {
     return none(err);
 }

@@ -356,7 +356,12 @@ def what_is_wrong_with_it_is_said(folder):
         refused("No such file")
         put(good)
         assert server.get(asked)["domains"] == whole["domains"], "the right one again, and nothing was started anew"
-        server.end()
+        said = server.end()
+        assert "--history" not in said, said
+    database.unlink()
+    with kit.server(XENMON, folder / "nothing", f"--history={directory}") as server:
+        said = server.end()
+        assert f"--history={directory}: the durable history cannot be read" in said, said
 
 
 def one_that_is_locked_is_not_waited_for_long(folder):
