@@ -270,7 +270,8 @@ static int start(const struct xm_own_config *config, const char **region)
     return await_region(config, *region);
 }
 
-bool xm_own_is_dom0(void)
+/* Where a xenbaked can be started. */
+static bool is_dom0(void)
 {
     char text[64] = "";
     FILE *f = fopen("/proc/xen/capabilities", "re");
@@ -293,7 +294,7 @@ int xm_own_find(const struct xm_own_config *config, char buffer[PATH_MAX], const
         return XM_EXIT_FAILED;
     }
     *region = buffer;
-    bool dom0 = xm_own_is_dom0();
+    bool dom0 = is_dom0();
     if (dom0 ? is_written(buffer) : access(buffer, F_OK) == 0)
         return XM_EXIT_DONE;
     if (dom0)

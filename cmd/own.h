@@ -34,9 +34,6 @@ int xm_own_find(const struct xm_own_config *config, char buffer[PATH_MAX], const
 /* The xenbaked that would be started: that of this build or installation, else as the shell would find it. */
 void xm_own_program(char path[PATH_MAX]);
 
-/* Whether this is dom0, where a xenbaked can be started. */
-bool xm_own_is_dom0(void);
-
 /* Whether a xenbaked of our own runs; false too once it has ended. */
 bool xm_own_runs(void);
 

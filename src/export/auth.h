@@ -71,7 +71,4 @@ const char *xm_auth_challenge(const struct xm_auth *auth);
 /* Whether a and b, of so many bytes, are the same.  The time depends on the lengths alone. */
 bool xm_auth_same(const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 
-/* Whether crypt(3) here can check this hash, and the method is none that is broken. */
-bool xm_auth_hash_good(const char *hash);
-
 #endif

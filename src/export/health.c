@@ -7,7 +7,7 @@
 
 #define WHOLE_SECOND_NS (XM_NS_PER_S - XM_NS_PER_S / 10)
 
-unsigned xm_health_status(const struct xm_host_snapshot *snapshot, bool ready)
+static unsigned status_of(const struct xm_host_snapshot *snapshot, bool ready)
 {
     bool good =
         snapshot->data && (snapshot->state == XM_HOST_RUNNING || snapshot->state == XM_HOST_RESTARTED);
@@ -38,7 +38,7 @@ static void answer(const struct xm_host_snapshot *s, bool ready, struct xm_http_
     json_object_set_new(o, "since_restart_s",
                         seconds(s->since_restart_ns != UINT64_MAX, s->since_restart_ns));
     json_object_set_new(o, "restarts", json_integer((json_int_t)s->reading.restarts));
-    xm_http_set_status(response, xm_health_status(s, ready));
+    xm_http_set_status(response, status_of(s, ready));
     xm_http_set_type(response, "application/json");
     /* A path in the reason that is no UTF-8 makes it null. */
     if (!o || json_dump_callback(o, write_part, response, JSON_COMPACT | JSON_REAL_PRECISION(12)) != 0)

@@ -15,7 +15,4 @@
 #define XM_HEALTH_ROUTES 2u
 extern const struct xm_http_route xm_health_routes[XM_HEALTH_ROUTES]; /* user: NULL */
 
-/* What they answer with.  Pure. */
-unsigned xm_health_status(const struct xm_host_snapshot *snapshot, bool ready);
-
 #endif

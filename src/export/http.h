@@ -13,7 +13,6 @@
 #ifndef XM_HTTP_H
 #define XM_HTTP_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,8 +78,6 @@ void xm_http_add_header(struct xm_http_response *response, const char *name, con
  */
 bool xm_http_write(struct xm_http_response *response, const void *data, size_t bytes);
 bool xm_http_printf(struct xm_http_response *response, const char *format, ...) XM_PRINTF(2, 3);
-bool xm_http_vprintf(struct xm_http_response *response, const char *format, va_list arguments)
-    XM_PRINTF(2, 0);
 
 /* The body is this, which outlives the server: files that are built in. */
 void xm_http_set_static(struct xm_http_response *response, const void *data, size_t bytes);

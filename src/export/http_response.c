@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers, before libmicrohttpd gets them. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,8 @@ bool xm_http_write(struct xm_http_response *response, const void *data, size_t b
     return true;
 }
 
-bool xm_http_vprintf(struct xm_http_response *response, const char *format, va_list arguments)
+XM_PRINTF(2, 0)
+static bool write_formatted(struct xm_http_response *response, const char *format, va_list arguments)
 {
     va_list again;
     if (!reserve(response, 256))
@@ -165,7 +167,7 @@ bool xm_http_printf(struct xm_http_response *response, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    bool good = xm_http_vprintf(response, format, arguments);
+    bool good = write_formatted(response, format, arguments);
     va_end(arguments);
     return good;
 }

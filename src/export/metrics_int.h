@@ -84,7 +84,6 @@ static inline void xm_puts(struct xm_metrics_out *out, const char *text)
     xm_put(out, text, strlen(text));
 }
 
-void xm_put_u64(struct xm_metrics_out *out, uint64_t value);
 /* ns as seconds, exactly: "12.000000034". */
 void xm_put_ns(struct xm_metrics_out *out, uint64_t ns);
 /* A label's value: \, " and line breaks escaped. */

@@ -159,7 +159,7 @@ static char *format_ratio(char *at, uint64_t value, unsigned divisor)
     return at;
 }
 
-void xm_put_u64(struct xm_metrics_out *out, uint64_t value)
+static void put_u64(struct xm_metrics_out *out, uint64_t value)
 {
     if (xm_has_room(out, XM_NUMBER_BYTES))
         out->at = format_u64(out->at, value);
@@ -240,7 +240,7 @@ void xm_series(struct xm_metrics_out *out, const char *suffix, const char *label
 void xm_series_u64(struct xm_metrics_out *out, const char *suffix, const char *labels, uint64_t value)
 {
     xm_series(out, suffix, labels, strlen(labels), "");
-    xm_put_u64(out, value);
+    put_u64(out, value);
     xm_end(out);
 }
 

@@ -298,11 +298,6 @@ enum xm_status xm_recording_open(const struct xm_recording_config *config, uint6
     return XM_OK;
 }
 
-struct xm_recording_status xm_recording_status(const struct xm_recording *recording)
-{
-    return recording->status;
-}
-
 enum xm_status xm_recording_close(struct xm_recording *recording, struct xm_recording_status *status, struct xm_error *err)
 {
     enum xm_status result = XM_OK;

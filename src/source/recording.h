@@ -85,7 +85,6 @@ struct xm_recording_status {
     uint64_t gaps;    /* times the source was gone in between */
     uint32_t files;
 };
-struct xm_recording_status xm_recording_status(const struct xm_recording *recording);
 
 /* Completes the file and frees all.  XM_OK; XM_IO.  NULL is fine. */
 enum xm_status xm_recording_close(struct xm_recording *recording, struct xm_recording_status *status,
