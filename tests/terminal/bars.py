@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What is drawn: bars.py XENMON XENBAKED SOURCE_ROOT
 
-The bars of states, of the host and of the pCPUs, and the strips of the last minute, are read off the terminal, in UTF-8 and
+The bars of states, of the host and of the pCPUs, the strips of the last minute, and the bar and the minute of one domain in
+depth are read off the terminal, in UTF-8 and
 in ASCII, now and in the past, and compared with what tests/support/windows.py makes of the region's samples: a bar within a
 cell, a strip within a level.  The same comparison must find fault with the figures of another row, state or time.
 """
@@ -131,8 +132,8 @@ def pcpu_states(u):
     return [busy, switching, idle, 0.0, unknown]
 
 
-def trail(past, domain, state):
-    """How much of each step it was in the state; None: not known."""
+def minute(past, domain):
+    """How much of each step it was in each state; None: not known."""
     steps = []
     for pair in past.pairs:
         window = windows.Window(*pair, past.scale) if pair else None
@@ -145,8 +146,13 @@ def trail(past, domain, state):
             its = [window._vcpu_cycles(v) for v, d in pair[1]['vcpu_domain'].items() if d == domain['slot']]
             own = {name: sum(one[name] for one in its) for name in STATES}
         whole = sum(own.values())
-        steps.append(own[state] / whole if whole else None)
+        steps.append([own[state] / whole for state in STATES] if whole else None)
     return steps
+
+
+def trail(past, domain, state):
+    """How much of each step it was in the state; None: not known."""
+    return [step and step[STATES.index(state)] for step in minute(past, domain)]
 
 
 def host_trail(past):
@@ -216,6 +222,28 @@ def faults_of_strip(text, cells, utf8):
     return faults
 
 
+def faults_of_minute(lines, steps, utf8):
+    """Columns: running from the bottom on within a step, what waited on top of it within a cell, what it slept takes the rest."""
+    rows, glyphs = len(lines), GLYPHS[utf8]
+    up = LEVELS[True][1:] if utf8 else '#'
+    faults = []
+    for at, parts in enumerate(steps):
+        column = ''.join(line[at:at + 1] for line in lines)[::-1]
+        run = sum(up.find(c) + 1 for c in column)
+        cells = [sum(c == g or (g == '▒' and c == '░') for c in column) for g in glyphs]
+        if parts is None:
+            if column.strip():
+                faults.append('column %d, "%s": should be empty' % (at, column))
+            continue
+        most = len(up) * (rows - (parts[1] > 0)) # what waited at all has a cell
+        waits = parts[1] * rows
+        if (not re.fullmatch('█*[▁▂▃▄▅▆▇]?[▒░]*·*' if utf8 else '#*w*[.]*', column)
+                or abs(run - min(parts[0] * rows * len(up), most)) > 1.01 or (parts[1] > 0.002) > (cells[1] > 0)
+                or abs(cells[1] - waits) > 1.51 or (cells[2] > 0 and parts[2] == 0)):
+            faults.append('column %d, "%s": should be %.2f steps, and %.2f cells' % (at, column, parts[0] * rows * len(up), waits))
+    return faults
+
+
 # ---- What is on the screen.
 
 def header_of(text, title):
@@ -270,6 +298,34 @@ def pcpu_parts(past):
                pcpu_states(past.window.pcpu(row['slot'])))
 
 
+def lines_after(text, what):
+    lines = text.splitlines()
+    at = next((i for i, line in enumerate(lines) if line.startswith(what)), len(lines))
+    return lines[at:]
+
+
+LABEL = 8 # cells before what is drawn in depth
+
+
+def bar_in_depth(text, width, utf8):
+    """Under what is said of the states, however many lines that takes."""
+    drawn = set(GLYPHS[utf8])
+    line = next((line[LABEL:] for line in lines_after(text, 'Time')[1:] if line[LABEL:].strip() and set(line[LABEL:]) <= drawn), 'no bar')
+    return line.ljust(width - LABEL)
+
+
+def minute_in_depth(text):
+    lines = lines_after(text, '100%')
+    bottom = next((i for i, line in enumerate(lines) if line.startswith('0 ')), -1)
+    return [line[LABEL:].ljust(STEPS)[:STEPS] for line in lines[:bottom + 1]]
+
+
+def depth_parts(past, row, width, utf8):
+    name = past.name(row)
+    yield (name, 'states'), lambda t: bar_in_depth(t, width, utf8), faults_of_bar, states_of(past.window.domain(row['slot']))
+    yield (name, 'minute'), minute_in_depth, faults_of_minute, minute(past, row)
+
+
 def host_parts(past, width):
     us = [past.window.pcpu(row['slot']) for row in past.rows('pcpu')]
     busy = sum(u['busy'] for u in us) / sum(u['window'] for u in us)
@@ -285,6 +341,9 @@ VIEWS = (('domains', domain_parts, ('states', 'run', 'wait', 'run_trail', 'wait_
          ('vcpus', vcpu_parts, ('states', 'run', 'wait'), SCREENS), ('pcpus', pcpu_parts, ('bar', 'busy', 'idle'), SCREENS))
 
 
+DEPTHS = ((True, 100, 0), (False, 80, 0), (True, 80, 180)) # one column: the bar has its whole width
+
+
 def another(parts, name):
     """The figures of others, which must not do: the kind of what is drawn, and what else there is of that kind."""
     return [(what, figures) for what, _, _, figures in parts if what[1] == name[1] and what[0] != name[0]]
@@ -293,22 +352,74 @@ def another(parts, name):
 def check_screen(past, path, view, make, columns, utf8, width, back):
     """One view at one time: what is drawn is right.  Its text, and the parts."""
     parts = [*make(past), *host_parts(past, width)]
-    title = '%s, %s, %d columns, %d back' % (view, 'UTF-8' if utf8 else 'ASCII', width, back)
-    session = Session([XENMON, 'live', '--no-config', '--no-mouse', '--interval=100ms', '--region', path, '--view', view,
-                       '--columns=' + ','.join(columns)], columns=width, lines=40,
-                      env={'LC_ALL': LOCALES[utf8], 'LANG': LOCALES[utf8]})
-
-    def faults(text):
-        return [': '.join((*what, fault)) for what, get, judge, figures in parts for fault in judge(get(text), figures, utf8)]
+    session = screen_of(path, view, utf8, width, back, '--columns=' + ','.join(columns))
     try:
-        session.wait('Trace ')
-        session.send('[' * back)
-        good = session.wait(lambda s: not faults(s.text() + '\n'))
-        text = session.text() + '\n'
+        return compared(session, parts, title_of(view, utf8, width, back), utf8), parts
     finally:
         session.close()
+
+
+def title_of(view, utf8, width, back):
+    return '%s, %s, %d columns, %d back' % (view, 'UTF-8' if utf8 else 'ASCII', width, back)
+
+
+def screen_of(path, view, utf8, width, back, *words):
+    session = Session([XENMON, 'live', '--no-config', '--no-mouse', '--interval=100ms', '--region', path, '--view', view, *words],
+                      columns=width, lines=40, env={'LC_ALL': LOCALES[utf8], 'LANG': LOCALES[utf8]})
+    session.wait('Trace ')
+    session.send('[' * back)
+    return session
+
+
+def compared(session, parts, title, utf8):
+    """Waits until the screen is as it should be.  Its text."""
+    def faults(text):
+        return [': '.join((*map(str, what), fault)) for what, get, judge, figures in parts for fault in judge(get(text), figures, utf8)]
+    good = session.wait(lambda s: not faults(s.text() + '\n'))
+    text = session.text() + '\n'
     check(good, '%s: %d bars and strips' % (title, len(parts)), detail='\n'.join([*faults(text), text]))
-    return text, parts
+    return text
+
+
+def check_depths(past, path, utf8, width, back):
+    """One domain after the other in depth: what is drawn is right, and no other domain's, nor another time's, would do."""
+    title = title_of('domain', utf8, width, back)
+    session = screen_of(path, 'domain', utf8, width, back)
+    left, seen = past.rows('domain'), []
+
+    def on_show():
+        return next((row for row in left if session.line(past.name(row)).startswith(past.name(row) + ' ')), None)
+    try:
+        while left and session.wait(lambda _: on_show()): # in the order of the table
+            row = on_show()
+            parts = [*depth_parts(past, row, width, utf8)]
+            seen.append((compared(session, parts, '%s, %s' % (title, past.name(row)), utf8), parts))
+            left.remove(row)
+            session.send('>')
+    finally:
+        session.close()
+    same, tried = [], 0
+    for text, parts in seen:
+        for _, others in seen:
+            for (what, get, judge, figures), (other, _, _, theirs) in zip(parts, others):
+                if what == other or much_alike(figures, theirs):
+                    continue
+                tried += 1
+                if not judge(get(text), theirs, utf8):
+                    same.append((what, other))
+        what, get, judge, figures = parts[1]
+        moved = [*figures[7:], *figures[:7]]
+        if not much_alike(figures, moved):
+            tried += 1
+            if not judge(get(text), moved, utf8):
+                same.append((what, 'another time'))
+    check(not left and tried >= 8 and not same, '%s: of %d others none would do' % (title, tried), detail=same)
+
+
+def much_alike(figures, theirs):
+    """So much that they cannot be told apart in four cells: shares of states, or such of a minute's steps."""
+    pairs = zip(figures, theirs) if figures and isinstance(figures[0], (list, type(None))) else [(figures, theirs)]
+    return all((a is None and b is None) or (a and b and max(abs(a[0] - b[0]), abs(a[1] - b[1])) < 0.6) for a, b in pairs)
 
 
 def told_apart(text, parts, utf8):
@@ -351,6 +462,8 @@ def main():
                 for utf8, width, back in screens:
                     text, parts = check_screen(pasts[back], path, view, make, columns, utf8, width, back)
                     moved += check_power(text, parts, utf8, '%s, %d columns, %d back' % (view, width, back))
+            for utf8, width, back in DEPTHS:
+                check_depths(pasts[back], path, utf8, width, back)
         check(moved >= 12, 'and %d strips changed within the minute' % moved)
     return tap.finish()
 
