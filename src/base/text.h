@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which characters a name from outside may show. */
+/* Characters of texts from outside, and which of them a name may show. */
 #ifndef XM_BASE_TEXT_H
 #define XM_BASE_TEXT_H
 
@@ -29,6 +29,29 @@ static inline bool xm_text_is_hidden(uint32_t code)
         if (code >= hidden[i].first && code <= hidden[i].last)
             return true;
     return false;
+}
+
+/*
+ * The character that `text` begins with, of which `left` bytes may be read (at least 1): how many bytes of
+ * well-formed UTF-8 (1 to 4), *code its code point; 0: none (*code is of no use).  A NUL is a character of 1 byte, and nothing
+ * behind it is read: of a terminated text `left` may always be 4.  Pure.
+ */
+static inline unsigned xm_text_decode(const char *text, size_t left, uint32_t *code)
+{
+    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *s = (const unsigned char *)text;
+    unsigned size = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+    if (size == 0 || size > left)
+        return 0;
+    uint32_t value = size == 1 ? s[0] : s[0] & (0x7fu >> size);
+    for (unsigned i = 1; i < size; i++) {
+        if (s[i] >> 6 != 2)
+            return 0;
+        value = value << 6 | (s[i] & 0x3fu);
+    }
+    *code = value;
+    bool good = value >= smallest[size] && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
+    return good ? size : 0;
 }
 
 #endif

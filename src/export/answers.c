@@ -10,6 +10,7 @@
 #include "export/past.h"
 #include "export/query.h"
 #include "export/shapes.h"
+#include "view/format.h"
 
 #define WINDOWS_UNASKED    "exec,1s,10s"
 #define STATES_UNASKED     "running_ratio,wait_ratio,blocked_ratio,offline_ratio,unknown_ratio"
@@ -28,14 +29,10 @@ static json_t *refuse(struct xm_refusal *refusal, unsigned status, const char *c
     return NULL;
 }
 
-/* A text of the client's, cut and made fit to be shown back: printable ASCII alone. */
+/* A text of the client's, cut and made fit to be shown back. */
 static const char *quoted(const char *text, char fit[48])
 {
-    size_t i = 0;
-    for (; text[i] && i < 47; i++)
-        fit[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-    fit[i] = '\0';
-    return fit;
+    return xm_format_name(text, strlen(text), fit, 48);
 }
 
 static json_t *finished(json_t *document, bool good, struct xm_refusal *refusal)

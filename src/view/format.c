@@ -146,31 +146,14 @@ const char *xm_format_cell(const struct xm_column *column, const struct xm_cell 
 
 /* ---- Names. */
 
-/* Length in bytes of the UTF-8 character at `s`, and its code; 0 if there is none. */
-static size_t decode(const unsigned char *s, size_t left, uint32_t *code)
-{
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-    if (n == 0 || n > left)
-        return 0;
-    uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (s[i] & 0x3fu);
-    }
-    *code = c;
-    return c >= smallest[n] ? n : 0;
-}
-
 const char *xm_format_name(const char *name, size_t length, char *text, size_t size)
 {
-    const unsigned char *s = (const unsigned char *)name;
+    const char *s = name;
     size_t left = strnlen(name, length);
     size_t used = 0;
     while (left) {
         uint32_t c = 0;
-        size_t n = decode(s, left, &c);
+        size_t n = xm_text_decode(s, left, &c);
         bool good = n && !xm_text_is_hidden(c);
         size_t take = good ? n : 1;
         if (used + take + 1 > size)

@@ -149,6 +149,7 @@ def bounds_are_held(folder):
             described.check("Error", said)
             assert got == status and said["error"]["code"] == code, (path, query, got, said)
             assert said["error"]["message"].isprintable(), said
+            return said["error"]["message"]
 
         for path in LISTS:
             real = path.replace("{domid}", "1")
@@ -190,6 +191,10 @@ def bounds_are_held(folder):
             refused(history, f"domain={text}", "bad_domid")
         for text in ("99", "x", "-1", "0x1", "1.0", "%201", "web%20", "WEB", "we*", "w" * 70, "%27%3B%3Cb%3E", "%0a%e2%80%ae%07", "*", "%25s%25n"):
             refused(history, f"domain={text}", "no_such_domain", 404)
+        for text, shown in (("b%c3%a4cker%20%f0%9f%8d%9e", "'b\u00e4cker \U0001f35e'"), ("%0a%e2%80%ae%07", "'???'"),
+                            ("%e2%82%ac" * 20, "'" + "\u20ac" * 15 + "'")):
+            said = refused(history, f"domain={text}", "no_such_domain", 404)
+            assert said.endswith(shown), said
         refused(history, "domain=web%00", "bad_query")
         refused(history, "domain=%ff", "bad_query")
         assert len(server.get(f"{history}?from=-1000s&step=1s&domain=1")["times_s"]) == 1000

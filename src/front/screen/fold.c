@@ -6,7 +6,7 @@
 #include <utf8proc.h>
 #endif
 
-#include "front/terminal/grid.h"
+#include "base/text.h"
 
 /* By way of the capital: so a final sigma is a sigma, and a long s an s. */
 static uint32_t folded(uint32_t code)
@@ -27,7 +27,7 @@ static uint32_t folded(uint32_t code)
 static uint32_t next_folded(const char **text)
 {
     uint32_t code;
-    unsigned size = xm_grid_decode(*text, &code);
+    unsigned size = xm_text_decode(*text, 4, &code);
     if (size == 0)
         code = NO_CHARACTER + (unsigned char)**text;
     if (code)

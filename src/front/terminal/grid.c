@@ -7,6 +7,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "base/text.h"
+
 enum xm_status xm_grid_resize(struct xm_grid *grid, unsigned width, unsigned height)
 {
     width = width < XM_GRID_MAX ? width : XM_GRID_MAX;
@@ -52,30 +54,10 @@ struct glyph {
     const char *next;
 };
 
-unsigned xm_grid_decode(const char *text, uint32_t *code)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned size = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
-    if (size < 2) {
-        *code = s[0];
-        return size;
-    }
-    uint32_t value = s[0] & (0x7fu >> size);
-    for (unsigned i = 1; i < size; i++) {
-        if (s[i] >> 6 != 2)
-            return 0;
-        value = value << 6 | (s[i] & 0x3fu);
-    }
-    *code = value;
-    bool good = value >= smallest[size] && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
-    return good ? size : 0;
-}
-
 static struct glyph next_glyph(const struct xm_grid *grid, const char *text)
 {
     uint32_t code = 0;
-    unsigned size = xm_grid_decode(text, &code);
+    unsigned size = xm_text_decode(text, 4, &code);
     struct glyph g = {.bytes = "?", .size = 1, .columns = 1, .next = text + (size ? size : 1)};
     if (size == 1 && code >= 0x20 && code < 0x7f) {
         g.bytes = text;

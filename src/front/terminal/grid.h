@@ -89,12 +89,6 @@ unsigned xm_grid_print(struct xm_grid *grid, unsigned x, unsigned y, enum xm_mea
 /* Gives every cell of columns [from, to) of row y this meaning; the text stays. */
 void xm_grid_mark(struct xm_grid *grid, unsigned from, unsigned to, unsigned y, enum xm_meaning meaning);
 
-/*
- * The character that terminated text begins with: how many bytes of well-formed UTF-8 (1 to 4), *code its code point;
- * 0: none (*code is of no use).  The end of the text is a character of 1 byte and code 0.
- */
-unsigned xm_grid_decode(const char *text, uint32_t *code);
-
 /* Columns that the text takes when put into this grid. */
 unsigned xm_grid_columns(const struct xm_grid *grid, const char *text);
 

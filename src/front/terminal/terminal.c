@@ -17,6 +17,7 @@
 #include <wchar.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "front/terminal/keys.h"
 #include "front/terminal/theme.h"
 
@@ -459,7 +460,7 @@ static wint_t rest_of_character(struct xm_terminal *t, int first)
             return 0;
         text[i] = (char)byte;
     }
-    return xm_grid_decode(text, &code) == size ? (wint_t)code : 0;
+    return xm_text_decode(text, 4, &code) == size ? (wint_t)code : 0;
 }
 
 /*

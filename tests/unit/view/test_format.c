@@ -152,8 +152,8 @@ static void names(void **state)
         {"\xf0\x9f\xbf\xbf", "?"}, /* no character */
         {"\xc0\xaf", "??"}, /* overlong */
         {"\xe0\x80\xaf", "???"},
-        {"\xed\xa0\x80", "?"},     /* surrogate */
-        {"\xf4\x90\x80\x80", "?"}, /* past the last plane */
+        {"\xed\xa0\x80", "???"},      /* surrogate */
+        {"\xf4\x90\x80\x80", "????"}, /* past the last plane */
         {"cut\xe2\x82", "cut??"},
         {"\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7"},
     };
