@@ -187,6 +187,11 @@ class Host:
     def credit2(self):
         return self.config["scheduler"] == "credit2"
 
+    @property
+    def crowded(self):
+        """More pCPUs than the machine that emulates them has CPUs: any of them can stand still, for milliseconds, anywhere."""
+        return self.config.get("crowded", False)
+
     def ready(self):
         """Waits for Xen's tools and gives dom0 the weight without which spinners starve it."""
         wait_for("xl info", lambda: run(f"{XEN_BIN}/xl", "info", check=False).returncode == 0, 120, 1)

@@ -350,19 +350,20 @@ def pausing(host):
 @check("pin, unplug and plug in again, while it runs")
 def plugging(host):
     light = host.guests["light"]
+    patience = 120 if host.crowded else 30  # it is the guest's kernel that takes its time
     try:
         xl("vcpu-pin", light.domid, "all", "1")
         first, last = settled_window(host)
         need(ran_on(first, last, light.domid) == {1}, f"light, pinned to pCPU 1, ran on {ran_on(first, last, light.domid)}")
         xl("vcpu-pin", light.domid, "all", "all")
         xl("vcpu-set", light.domid, "1")
-        wait_for("an unplugged vCPU", lambda: domain(host.live.sample(), light.domid)["online"] == 1, 30)
+        wait_for("an unplugged vCPU", lambda: domain(host.live.sample(), light.domid)["online"] == 1, patience)
         first, last = settled_window(host)
         same(delta(first, last, light.domid, 1)["offline"], last["host"]["tsc"] - first["host"]["tsc"], "its offline time")
     finally:
         xl("vcpu-pin", light.domid, "all", "all")
         xl("vcpu-set", light.domid, "2")
-    wait_for("it to be back", lambda: domain(host.live.sample(), light.domid)["online"] == 2, 30)
+    wait_for("it to be back", lambda: domain(host.live.sample(), light.domid)["online"] == 2, patience)
 
 
 @check("destroy and create again, while it runs")
@@ -481,6 +482,7 @@ def masks(host):
 
 # xenbaked asks the hypervisor right before a sample that is kept, and can be late: doc/history.md, "Held against Xen".
 LIST_AGE_NS = 250_000_000
+LATE_AGE_NS = 1_600_000_000  # more, on a host that does not let it run
 
 
 @check("the history: running within 0.5 % and its list's age of Xen's cpu_time, and equal to the region's figures")
@@ -513,7 +515,7 @@ def history(host):
     part = accounts(directory, f"--from={rfc3339(first)}", f"--to={rfc3339(last)}")
     need(len(part) >= 4, f"only {len(part)} domains are in the account")
     for row in part.values():
-        host.say(held_against_xen(row, parted))
+        host.say(held_against_xen(row, parted, LIST_AGE_NS + (LATE_AGE_NS if host.crowded else 0)))
         equals_region(row, first, last, hz)
     return said.strip()
 
@@ -539,10 +541,10 @@ def rfc3339(sample):
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def held_against_xen(row, parted):
+def held_against_xen(row, parted, age_ns):
     """How far a row's running time is from cpu_time, where that is not too far."""
     running, cpu = int(row["running_ns"]), int(row["cpu_time_ns"])
-    most = (0.005 + parted) * cpu + int(row["vcpus"]) * LIST_AGE_NS
+    most = (0.005 + parted) * cpu + int(row["vcpus"]) * age_ns
     need(-most - int(row["unknown_ns"]) <= running - cpu <= most,
          f"{row['name']}: running {running / 1e9:.3f} s, cpu_time {cpu / 1e9:.3f} s, may be apart {most / 1e9:.3f} s")
     need(abs(float(row["difference_s"]) * 1e9 - (running - cpu)) < 1000, f"{row['name']}: the difference is {row}")
