@@ -31,8 +31,7 @@ struct xm_http_table xm_api_table(struct xm_api *api);
 
 /*
  * Whether the durable history that it was told of can be read now.  XM_OK, also where it was told of none;
- * XM_AGAIN: it cannot, err says why; XM_NOMEM.  Cost: as the shortest history; one that another process has
- * locked is waited for, for five seconds.
+ * XM_AGAIN: it cannot, err says why; XM_NOMEM.  Cost: opens the database; nobody is waited for.
  */
 enum xm_status xm_api_try_history(const struct xm_api *api, struct xm_error *err) XM_MUST_CHECK;
 

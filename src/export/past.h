@@ -91,7 +91,7 @@ enum xm_status xm_past_region_range(struct xm_past *past, enum xm_series series,
 enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range *range, json_t *runs,
                                      struct xm_error *err) XM_MUST_CHECK;
 
-/* Whether it can be read at all, with the same outcomes. */
+/* Whether there is one to be read, with the same outcomes; nothing of it is, and nobody is waited for. */
 enum xm_status xm_past_durable_try(const char *directory, struct xm_error *err) XM_MUST_CHECK;
 
 #endif

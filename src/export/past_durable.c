@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "history/grid.h"
 #include "history/query.h"
+#include "history/schema.h"
 
 #define MOST_ROWS 600000u /* read for one answer */
 #define NO_LINE   SIZE_MAX
@@ -380,12 +381,7 @@ enum xm_status xm_past_durable_range(const char *directory, struct xm_past_range
 
 enum xm_status xm_past_durable_try(const char *directory, struct xm_error *err)
 {
-    struct xm_history history;
-    struct xm_history_deadline deadline = {.mono_ns = xm_clock_ns() + XM_PAST_READ_NS};
-    enum xm_status status = xm_history_open_until(directory, &deadline, &history, err);
-    if (status == XM_OK)
-        xm_history_end(&history);
-    return as_answer(status, err);
+    return as_answer(xm_history_try_reader(directory, err), err);
 }
 
 #else

@@ -298,12 +298,13 @@ static enum xm_status identify(sqlite3 *db, const char *path, int64_t *version, 
                : XM_OK;
 }
 
-static enum xm_status open_file(const char *path, int flags, sqlite3 **db, struct xm_error *err)
+/* busy_ms: how long one that another process has locked is waited for. */
+static enum xm_status open_file(const char *path, int flags, int busy_ms, sqlite3 **db, struct xm_error *err)
 {
     int code = sqlite3_open_v2(path, db, flags, NULL);
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(*db, 1);
-        sqlite3_busy_timeout(*db, BUSY_MS);
+        sqlite3_busy_timeout(*db, busy_ms);
         return XM_OK;
     }
     enum xm_status status = xm_fail(err, status_of(code), XM_NO_OFFSET, "%s: %s", path,
@@ -335,7 +336,7 @@ static bool as_uri(const char *path, char *uri, size_t size)
 }
 
 /* Where nobody writes there is no log beside it, and nothing to make one with in a directory of others. */
-static enum xm_status open_still(const char *path, sqlite3 **db, struct xm_error *err)
+static enum xm_status open_still(const char *path, int busy_ms, sqlite3 **db, struct xm_error *err)
 {
     char beside[PATH_MAX + 8];
     char uri[3 * PATH_MAX + 32];
@@ -343,10 +344,10 @@ static enum xm_status open_still(const char *path, sqlite3 **db, struct xm_error
     if (access(beside, F_OK) == 0 || !as_uri(path, uri, sizeof uri))
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: it cannot be read without writing to its directory",
                        path);
-    return open_file(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, db, err);
+    return open_file(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, busy_ms, db, err);
 }
 
-enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db, struct xm_error *err)
+static enum xm_status open_reader(const char *directory, int busy_ms, struct sqlite3 **db, struct xm_error *err)
 {
     char path[PATH_MAX];
     int64_t version = 0;
@@ -356,14 +357,14 @@ enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db
     if (access(path, R_OK) != 0)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "%s: %s", path, strerror(errno));
     struct xm_error first = {.offset = XM_NO_OFFSET};
-    enum xm_status status = open_file(path, SQLITE_OPEN_READONLY, db, &first);
+    enum xm_status status = open_file(path, SQLITE_OPEN_READONLY, busy_ms, db, &first);
     if (status == XM_OK)
         status = identify(*db, path, &version, &first);
     if (status == XM_IO || status == XM_DENIED) {
         sqlite3_close(*db);
         *db = NULL;
         xm_error_clear(&first);
-        status = open_still(path, db, &first);
+        status = open_still(path, busy_ms, db, &first);
         if (status == XM_OK)
             status = identify(*db, path, &version, &first);
     }
@@ -376,6 +377,20 @@ enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db
     sqlite3_close(*db);
     *db = NULL;
     return xm_fail(err, status, XM_NO_OFFSET, "%s", first.text);
+}
+
+enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db, struct xm_error *err)
+{
+    return open_reader(directory, BUSY_MS, db, err);
+}
+
+enum xm_status xm_history_try_reader(const char *directory, struct xm_error *err)
+{
+    sqlite3 *db;
+    struct xm_error why = {.offset = XM_NO_OFFSET};
+    enum xm_status status = open_reader(directory, 0, &db, &why);
+    sqlite3_close(db);
+    return status == XM_OK || status == XM_AGAIN ? XM_OK : xm_fail(err, status, XM_NO_OFFSET, "%s", why.text);
 }
 
 /* The file itself, so that it has the mode that its log and its index get too. */
@@ -401,7 +416,7 @@ enum xm_status xm_history_open_writer(const char *directory, struct sqlite3 **db
         return XM_INVALID;
     enum xm_status status = make_file(path, err);
     if (status == XM_OK)
-        status = open_file(path, SQLITE_OPEN_READWRITE, db, err);
+        status = open_file(path, SQLITE_OPEN_READWRITE, BUSY_MS, db, err);
     if (status != XM_OK)
         return status;
     status = identify(*db, path, &version, err);

@@ -45,6 +45,12 @@ enum xm_status xm_history_open_reader(const char *directory, struct sqlite3 **db
                                       struct xm_error *err) XM_MUST_CHECK;
 
 /*
+ * Whether it could be opened so, without waiting: one that another process has locked at the moment can.  XM_OK, and
+ * what xm_history_open_reader() says.
+ */
+enum xm_status xm_history_try_reader(const char *directory, struct xm_error *err) XM_MUST_CHECK;
+
+/*
  * Opens it to write, and makes it (mode 0640) where there is none; an older version is brought up to date in
  * one transaction.  Who calls this holds the lock of the directory.  Never overwrites what it does not know:
  * the same statuses, and XM_FULL where the file system has no room.

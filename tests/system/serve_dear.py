@@ -238,7 +238,8 @@ def who_goes_and_a_stop_leave_nothing_behind(folder):
         assert after["descriptors"] == before["descriptors"] and after["threads"] == before["threads"], (before, after)
         wait_for(lambda: gone(0.5) is None, "a history in the making")
         begun = time.monotonic()
-        it.end()
+        said = it.end()
+        assert "--history" not in said, f"it is there, if locked: {said}"
         print(f"# it ended within {time.monotonic() - begun:.1f} s, with a history in the making")
 
 
