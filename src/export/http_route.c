@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "export/http_int.h"
 
 /* ---- Decoding. */
@@ -17,38 +18,14 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Bytes that a UTF-8 character begins with this one has; 0: none does. */
-static size_t utf8_length(unsigned char first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc2 || first > 0xf4)
-        return 0;
-    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-/* Length of the UTF-8 character at `t`, which ends with a NUL; 0: it is none. */
-static size_t utf8_bytes(const unsigned char *t)
-{
-    size_t bytes = utf8_length(*t);
-    for (size_t i = 1; i < bytes; i++)
-        if ((t[i] & 0xc0) != 0x80)
-            return 0;
-    /* Longer than need be, a surrogate, or beyond Unicode. */
-    unsigned two = bytes > 2 ? (unsigned)t[0] << 8 | t[1] : 0;
-    bool bad = (two >= 0xe000 && two < 0xe0a0) || (two >= 0xeda0 && two < 0xee00) ||
-               (two >= 0xf000 && two < 0xf090) || two >= 0xf490;
-    return bad ? 0 : bytes;
-}
-
 static bool is_utf8(const char *text)
 {
-    const unsigned char *t = (const unsigned char *)text;
-    while (*t) {
-        size_t bytes = utf8_bytes(t);
+    while (*text) {
+        uint32_t code;
+        unsigned bytes = xm_text_decode(text, 4, &code);
         if (bytes == 0)
             return false;
-        t += bytes;
+        text += bytes;
     }
     return true;
 }

@@ -25,7 +25,7 @@
 #define XM_PAST_POINTS        1000u    /* of one series */
 #define XM_PAST_VALUES        200000u  /* in one answer */
 #define XM_PAST_ROWS          2000000u /* read for one answer */
-#define XM_PAST_READ_NS       UINT64_C(4000000000) /* the durable history, for one answer */
+#define XM_PAST_READ_NS       UINT64_C(4000000000) /* the durable history, for one question to it */
 #define XM_PAST_STEP_MIN_NS   UINT64_C(100000000)
 #define XM_PAST_WINDOW_MIN_NS UINT64_C(100000000)
 #define XM_PAST_WINDOW_MAX_NS (UINT64_C(86400) * 1000000000u)

@@ -155,34 +155,27 @@ static void never_run(int number)
 
 /*
  * Where SIGTSTP has its default action, curses handles it, and ignores it for as long as it writes: one that came a
- * moment before would be dropped.  What has a handler already, it leaves alone.  False: whoever started the process
- * wants it to ignore the signal.
+ * moment before would be dropped.  What has a handler already, it leaves alone.  Whoever started the process with the
+ * signal ignored wants it to be.
  */
-static bool take_stop(struct xm_terminal *t)
-{
-    const struct sigaction ours = {.sa_handler = never_run};
-    sigaction(SIGTSTP, NULL, &t->saved_stop);
-    if (t->saved_stop.sa_handler == SIG_IGN)
-        return false;
-    sigaction(SIGTSTP, &ours, NULL);
-    return true;
-}
-
 static enum xm_status take_signals(struct xm_terminal *t, struct xm_error *err)
 {
     static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT};
+    const struct sigaction ours = {.sa_handler = never_run};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
         sigaddset(&set, taken[i]);
-    if (take_stop(t))
+    sigaction(SIGTSTP, NULL, &t->saved_stop);
+    bool stops = t->saved_stop.sa_handler != SIG_IGN;
+    if (stops)
         sigaddset(&set, SIGTSTP);
     t->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (t->signals < 0) {
-        sigaction(SIGTSTP, &t->saved_stop, NULL);
+    if (t->signals < 0)
         return xm_fail(err, XM_IO, XM_NO_OFFSET, "signals cannot be read: %s", strerror(errno));
-    }
     sigprocmask(SIG_BLOCK, &set, &t->saved_mask);
+    if (stops)
+        sigaction(SIGTSTP, &ours, NULL);
     return XM_OK;
 }
 
