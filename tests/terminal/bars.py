@@ -223,11 +223,11 @@ def faults_of_strip(text, cells, utf8):
 
 
 def faults_of_minute(lines, steps, utf8):
-    """Columns: running from the bottom on within a step, what waited on top of it within a cell, what it slept takes the rest."""
+    """Columns: running from the bottom on within a step, what waited on top of it within a cell and a half, what it slept takes the rest."""
     rows, glyphs = len(lines), GLYPHS[utf8]
     up = LEVELS[True][1:] if utf8 else '#'
-    faults = []
-    for at, parts in enumerate(steps):
+    faults = [] if rows else ['no minute']
+    for at, parts in enumerate(steps if rows else []):
         column = ''.join(line[at:at + 1] for line in lines)[::-1]
         run = sum(up.find(c) + 1 for c in column)
         cells = [sum(c == g or (g == '▒' and c == '░') for c in column) for g in glyphs]
