@@ -128,6 +128,15 @@ static bool wants_batch(int argc, char **argv)
     return false;
 }
 
+/* Of the program, or after a command: they are of one version. */
+static bool wants_version(const struct command *command, int argc, char **argv)
+{
+    const char *first = argc > 1 ? argv[1] : "";
+    if (command)
+        return argc == 3 && strcmp(argv[2], "--version") == 0;
+    return strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0;
+}
+
 /* A host elsewhere, in whatever place it stands: the live screen's options may come first.  command: NULL: none is named. */
 static bool wants_connect(const struct command *command, int argc, char **argv)
 {
@@ -143,19 +152,17 @@ static bool wants_connect(const struct command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
-    if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0)
+    const struct command *command = find_command(first);
+    if (wants_version(command, argc, argv))
         return print_version();
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
         return print_help();
-    const struct command *command = find_command(first);
     if (wants_connect(command, argc, argv)) {
         static char connect[] = "connect";
         int from = command ? 1 : 0;
         argv[from] = connect;
         return xm_helper_run("xenmon-connect", argc - from, argv + from);
     }
-    if (command && argc == 3 && strcmp(argv[2], "--version") == 0)
-        return print_version();
     if (command)
         return run(command, argc - 1, argv + 1);
     if (wants_batch(argc, argv))
