@@ -33,8 +33,8 @@ static inline bool xm_text_is_hidden(uint32_t code)
 
 /*
  * The character that `text` begins with, of which `left` bytes may be read (at least 1): how many bytes of
- * well-formed UTF-8 (1 to 4), *code its code point; 0: none (*code is of no use).  A NUL is a character of 1 byte, and nothing
- * behind it is read: of a terminated text `left` may always be 4.  Pure.
+ * well-formed UTF-8 (1 to 4), *code its code point; 0: none (*code is of no use).  A NUL is a character of
+ * 1 byte, and nothing behind it is read: of a terminated text `left` may always be 4.  Pure.
  */
 static inline unsigned xm_text_decode(const char *text, size_t left, uint32_t *code)
 {

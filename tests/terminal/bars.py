@@ -3,9 +3,9 @@
 """What is drawn: bars.py XENMON XENBAKED SOURCE_ROOT
 
 The bars of states, of the host and of the pCPUs, the strips of the last minute, and the bar and the minute of one domain in
-depth are read off the terminal, in UTF-8 and
-in ASCII, now and in the past, and compared with what tests/support/windows.py makes of the region's samples: a bar within a
-cell, a strip within a level.  The same comparison must find fault with the figures of another row, state or time.
+depth are read off the terminal, in UTF-8 and in ASCII, now and in the past, and compared with what tests/support/windows.py
+makes of the region's samples: a bar within a cell, a strip within a level.  The same comparison must find fault with the
+figures of another row, state or time.
 """
 import os
 import re
